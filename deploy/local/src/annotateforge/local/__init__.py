@@ -1,0 +1,1 @@
+"""The supervisor behind annotateforge up: everything on one machine as child processes."""

@@ -1,0 +1,1 @@
+"""Projects, images and annotations; frozen datasets and their archives."""

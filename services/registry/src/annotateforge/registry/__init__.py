@@ -1,0 +1,1 @@
+"""Trained models, their artifacts and activations."""

@@ -1,0 +1,1 @@
+"""Training jobs, their attempts, events and workers."""

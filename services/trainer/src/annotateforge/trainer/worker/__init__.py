@@ -1,0 +1,1 @@
+"""One GPU or CPU slot: takes jobs from the trainer and runs each attempt in a child process."""
