@@ -21,6 +21,8 @@ from annotateforge.local import tether
 T = TypeVar("T")
 ExitCallback = Callable[[int], None]
 
+# Seconds that the engine of an earlier run is given to end.
+LOCK_TIMEOUT = 10.0
 _LOG_LINES = 20
 _PROBE_INTERVAL = 0.02
 _ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath}
@@ -60,14 +62,14 @@ class EngineDirectory:
 
 
 @asynccontextmanager
-async def locked_directory(name: str, path: Path, deadline: float = 10.0) -> AsyncIterator[EngineDirectory]:
+async def locked_directory(name: str, path: Path) -> AsyncIterator[EngineDirectory]:
     """Make and lock the directory of an engine.
 
-    Waits up to `deadline` seconds for an earlier run that is still shutting down, then raises EngineError.
+    Waits up to LOCK_TIMEOUT for an earlier run that is still shutting down, then raises EngineError.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (path / "lock").open("ab") as file:
-        await _lock(file, name, path, deadline)
+        await _lock(file, name, path)
         yield EngineDirectory(name, path.resolve(), file.fileno())
 
 
@@ -126,9 +128,9 @@ async def run_to_end(
         raise EngineError(f"{program} failed with exit status {status}.\n{directory.log_tail()}")
 
 
-async def _lock(file: IO[bytes], name: str, path: Path, deadline: float) -> None:
+async def _lock(file: IO[bytes], name: str, path: Path) -> None:
     try:
-        async with asyncio.timeout(deadline):
+        async with asyncio.timeout(LOCK_TIMEOUT):
             while True:
                 with suppress(BlockingIOError):
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
