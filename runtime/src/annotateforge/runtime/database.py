@@ -1,0 +1,142 @@
+"""Postgres: a pool whose every wait has a deadline, and what its errors mean to a caller."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+import orjson
+from asyncpg import exceptions as pg
+
+from annotateforge.runtime.errors import Aborted, DomainError, InvalidArgument, Unavailable
+from annotateforge.runtime.migrations import checked_identifier, migrate
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
+
+    _AsyncpgPool = asyncpg.Pool[asyncpg.Record]
+else:
+    _AsyncpgPool = asyncpg.Pool
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+"""What a store's functions take: a connection of its own or one from the pool."""
+
+ACQUIRE_TIMEOUT = 10.0
+"""Seconds to wait for a free connection."""
+COMMAND_TIMEOUT = 30.0
+"""Seconds that one statement may take."""
+CONNECT_TIMEOUT = 10.0
+"""Seconds to wait for a new connection."""
+
+
+class Pool(_AsyncpgPool):
+    """asyncpg's pool, in which waiting for a connection has a deadline without being asked."""
+
+    def acquire(self, *, timeout: float | None = None) -> "PoolAcquireContext[asyncpg.Record]":
+        return super().acquire(timeout=ACQUIRE_TIMEOUT if timeout is None else timeout)
+
+
+async def open_pool(url: str, schema: str, *, min_size: int = 1, max_size: int = 8) -> Pool:
+    """Open a pool whose connections see the tables of `schema`; the caller closes it.
+
+    jsonb goes in and comes out as Python values through orjson, which writes NaN and infinities as null.
+    """
+    pool = Pool(
+        url,
+        min_size=min(min_size, max_size),
+        max_size=max_size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        init=_prepare_connection,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=COMMAND_TIMEOUT,
+        server_settings={
+            "search_path": checked_identifier(schema),
+            "application_name": f"annotateforge-{schema}",
+            "timezone": "UTC",
+            # A client that hangs inside a transaction must not keep its locks for ever.
+            "idle_in_transaction_session_timeout": "60000",
+            # Short statements on small tables: compiling them costs more than running them.
+            "jit": "off",
+        },
+    )
+    await pool
+    return pool
+
+
+async def _prepare_connection(connection: "asyncpg.Connection[Any]") -> None:
+    # Version 1 of jsonb's binary form is the text behind one byte.
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[1:]),
+    )
+
+
+@contextlib.asynccontextmanager
+async def database(url: str, schema: str, package: str, *, max_size: int = 8) -> AsyncIterator[Pool]:
+    """Migrate `schema` with the migrations of `package` (see `migrate`) and open a pool for the time of the
+    context.
+    """
+    await migrate(url, schema, package)
+    pool = await open_pool(url, schema, max_size=max_size)
+    try:
+        yield pool
+    finally:
+        try:
+            async with asyncio.timeout(5):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+
+_AWAY = (
+    pg.PostgresConnectionError,
+    pg.OperatorInterventionError,
+    pg.TooManyConnectionsError,
+    pg.ConfigurationLimitExceededError,
+    pg.LockNotAvailableError,
+)
+
+
+def database_error(error: BaseException) -> DomainError | None:
+    """What an exception that came out of asyncpg means to the caller; None when it is not the database's
+    doing.
+
+    Broken or refused connections and timeouts are UNAVAILABLE (DATABASE_UNAVAILABLE), lost races ABORTED
+    (TRANSACTION_CONFLICT), texts that Postgres cannot hold INVALID_ARGUMENT (INVALID_TEXT). None of them
+    shows the driver's text.
+    """
+    if isinstance(error, pg.SerializationError | pg.DeadlockDetectedError):
+        return Aborted(
+            "TRANSACTION_CONFLICT", "Somebody else changed the same thing at the same time. Try again."
+        )
+    if isinstance(error, pg.CharacterNotInRepertoireError | pg.UntranslatableCharacterError):
+        return InvalidArgument(
+            "INVALID_TEXT", "A text holds the character U+0000, which cannot be stored. Leave it out."
+        )
+    away = isinstance(error, _AWAY) or (
+        isinstance(error, OSError | TimeoutError | pg.InterfaceError)
+        and not isinstance(error, pg.DataError)
+        and _raised_in_asyncpg(error)
+        and (not isinstance(error, pg.InterfaceError) or "clos" in str(error) or "released" in str(error))
+    )
+    if away:
+        return Unavailable("DATABASE_UNAVAILABLE", "The database does not answer. Try again in a moment.")
+    return None
+
+
+def _raised_in_asyncpg(error: BaseException) -> bool:
+    """OSError and TimeoutError say nothing of where they come from, but their traceback does."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith("asyncpg"):
+            return True
+        trace = trace.tb_next
+    return False

@@ -1,0 +1,200 @@
+"""What surrounds every RPC: request id, log line and metrics, then token and role, then the mapping of
+errors.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import grpc
+import structlog
+
+from annotateforge.runtime import telemetry
+from annotateforge.runtime.access import MethodAccess
+from annotateforge.runtime.auth import TokenVerifier, allows, bearer
+from annotateforge.runtime.call import REQUEST_ID_KEY, CallContext, accepted_request_id, current_call
+from annotateforge.runtime.database import database_error
+from annotateforge.runtime.errors import DomainError, Internal, PermissionDenied, Unimplemented
+from annotateforge.runtime.rpc_status import DETAILS_KEY, GRPC_CODES, from_rpc_error, to_status
+
+Context = grpc.aio.ServicerContext[Any, Any]
+# What the server hands over is grpc's; its stubs know the synchronous server's handlers only.
+Handler = Any
+
+log = structlog.get_logger()
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the handlers of all four kinds of RPC in the same way."""
+
+    def __init__(
+        self, access: Mapping[str, MethodAccess], verifier: TokenVerifier, stopping: asyncio.Event
+    ) -> None:
+        """`access` knows every method of the server by its path, such as `/package.Service/Method`."""
+        self._access = access
+        self._verifier = verifier
+        self._stopping = stopping
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Answer the wrapped handler; wrapping happens at a method's first call."""
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            # None means that the server has no such method, for which gRPC itself answers UNIMPLEMENTED.
+            if handler is None:
+                return handler
+            wrapped = self._wrapped[method] = self._wrap(method, handler)
+        return wrapped
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        access = self._access.get(method, MethodAccess(roles=frozenset()))
+        options = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.response_streaming:
+            behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
+
+            async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+                async with _Call(self, method, access, context):
+                    answers = behaviour(request, context)
+                    if hasattr(answers, "__aiter__"):
+                        async for answer in answers:
+                            yield answer
+                    else:
+                        await answers
+
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+            return make(stream, **options)
+
+        behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
+
+        async def unary(request: Any, context: Context) -> Any:
+            async with _Call(self, method, access, context):
+                return await behaviour(request, context)
+
+        make = (
+            grpc.stream_unary_rpc_method_handler
+            if handler.request_streaming
+            else grpc.unary_unary_rpc_method_handler
+        )
+        return make(unary, **options)
+
+
+class _Call:
+    """One call, from its metadata to its log line."""
+
+    def __init__(
+        self, interceptor: CallInterceptor, method: str, access: MethodAccess, context: Context
+    ) -> None:
+        self._verifier = interceptor._verifier
+        self._method = method
+        self._access = access
+        self._context = context
+        self._started = time.perf_counter()
+        metadata = dict(context.invocation_metadata() or ())
+        self._authorization = metadata.get("authorization")
+        self._call = CallContext(
+            accepted_request_id(_text(metadata.get(REQUEST_ID_KEY))), stopping=interceptor._stopping
+        )
+
+    async def __aenter__(self) -> None:
+        current_call.set(self._call)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=self._call.request_id)
+        self._context.set_trailing_metadata(((REQUEST_ID_KEY, self._call.request_id),))
+        if self._access.open:
+            return
+        try:
+            self._call.token = bearer(_text(self._authorization))
+            principal = self._call.principal = await self._verifier.verify(self._call.token)
+            if not allows(self._access.roles, principal):
+                raise PermissionDenied(
+                    "ROLE_NOT_ALLOWED",
+                    f"The role {principal.role} may not call this; it needs {self._access.needed}.",
+                )
+        except Exception as error:
+            await self._fail(error)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if error is None:
+            self._report(grpc.StatusCode.OK)
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            # The client went away or its deadline passed; nobody reads an answer any more.
+            expired = (self._context.time_remaining() or 1) <= 0
+            self._report(grpc.StatusCode.DEADLINE_EXCEEDED if expired else grpc.StatusCode.CANCELLED)
+        elif isinstance(error, grpc.aio.AbortError):
+            self._report(self._context.code())
+        elif isinstance(error, Exception):
+            await self._fail(error)
+
+    async def _fail(self, error: Exception) -> None:
+        """Answer with what the error means; ends the call by raising AbortError."""
+        known = _domain_error(error)
+        if known is None:
+            # What is bound to the log context is the whole link between the caller's text and this entry.
+            log.error("unexpected error", method=self._method, **self._call.noted, exc_info=error)
+            known = Internal(
+                "INTERNAL",
+                f"Something went wrong on our side. The log has it under request id {self._call.request_id}.",
+            )
+        status = to_status(known)
+        code = GRPC_CODES[known.code]
+        self._report(code, reason=known.reason)
+        await self._context.abort(
+            code,
+            status.message,
+            trailing_metadata=(
+                (REQUEST_ID_KEY, self._call.request_id),
+                (DETAILS_KEY, status.SerializeToString()),
+            ),
+        )
+
+    def _report(self, code: grpc.StatusCode, **more: str) -> None:
+        seconds = time.perf_counter() - self._started
+        telemetry.RPCS_HANDLED.labels(self._method, code.name).inc()
+        telemetry.RPC_SECONDS.labels(self._method).observe(seconds)
+        write = log.debug if self._access.open else log.info
+        if self._call.principal is not None:
+            more["principal"] = self._call.principal.subject
+        write(
+            "rpc",
+            method=self._method,
+            code=code.name,
+            duration_ms=round(seconds * 1000, 2),
+            **more,
+            **self._call.noted,
+        )
+
+
+def _domain_error(error: BaseException) -> DomainError | None:
+    """The domain error behind whatever a handler raised; None when it is a fault of the program."""
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, grpc.aio.AioRpcError):
+        # A call to another service failed; what it said is what the caller is told.
+        return from_rpc_error(error)
+    if isinstance(error, NotImplementedError):
+        return Unimplemented("UNIMPLEMENTED", "This server does not have this method.")
+    if isinstance(error, BaseExceptionGroup):
+        # A task group wraps what its tasks raise; where all agree on one cause, that is the cause.
+        causes = [_domain_error(inner) for inner in error.exceptions]
+        return causes[0] if all(cause is not None for cause in causes) else None
+    return database_error(error)
+
+
+def _text(value: str | bytes | None) -> str | None:
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,113 @@
+"""Structured logs to standard error, and the metrics of RPCs."""
+
+import contextlib
+import logging
+import logging.config
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import orjson
+import structlog
+from prometheus_client import Counter, Histogram
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from annotateforge.runtime.call import current_call
+
+RPCS_HANDLED = Counter(
+    "annotateforge_rpcs_handled", "RPCs that have ended, by method and status code.", ["method", "code"]
+)
+RPC_SECONDS = Histogram(
+    "annotateforge_rpc_seconds",
+    "Seconds from an RPC's start to its end; of streams until the last message.",
+    ["method"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+
+
+def configure_logging(
+    service: str,
+    log_format: Literal["console", "json"] = "json",
+    log_level: Literal["debug", "info", "warning", "error"] = "info",
+) -> None:
+    """Send structlog's and the standard library's log lines to standard error in one form.
+
+    JSON lines have `time` (RFC 3339, UTC), `level`, `event`, `service` and whatever is bound, such as
+    `request_id` and `job_id`.
+    """
+
+    def add_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        add_service,
+        structlog.processors.StackInfoRenderer(),
+    ]
+    rendering: list[Processor]
+    if log_format == "json":
+        rendering = [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_to_json),
+        ]
+    else:
+        rendering = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")]
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "structured": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder()],
+                    "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+                }
+            },
+            "handlers": {
+                "stderr": {
+                    "class": "logging.StreamHandler",
+                    "stream": "ext://sys.stderr",
+                    "formatter": "structured",
+                }
+            },
+            "root": {"handlers": ["stderr"], "level": log_level.upper()},
+            # These tell of every message or request at info.
+            "loggers": {
+                name: {"level": "WARNING"}
+                for name in ("grpc", "nats", "httpx", "httpcore", "asyncio", "uvicorn.access")
+            },
+        }
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _to_json(event: Mapping[str, Any], **_: Any) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z).decode()
+
+
+@contextlib.contextmanager
+def bind(**values: Any) -> Iterator[None]:
+    """Put values such as `job_id` on every log line that is written in the context, the RPC's own line
+    included.
+
+    What is bound in a request's handler stays on the RPC's line after the context, because that line is
+    written at the end.
+    """
+    texts = {name: str(value) for name, value in values.items()}
+    call = current_call.get()
+    if call is not None:
+        call.noted.update(texts)
+    with structlog.contextvars.bound_contextvars(**texts):
+        yield
