@@ -62,7 +62,7 @@ $(BIN)/python:
 
 $(STAMPS)/locked: requirements.lock | $(BIN)/python
 	@mkdir -p $(STAMPS)
-	$(BIN)/python -m pip install --disable-pip-version-check --no-input --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 $(STAMPS)/project: pyproject.toml hatch_build.py $(STAMPS)/locked
