@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -80,6 +80,7 @@ class _Kept:
         self._stopping = asyncio.Event()
         self._first: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
+        self._ready = False
 
     async def start(self) -> str:
         self._task = asyncio.create_task(self._keep(), name=f"keep {self._part.name}")
@@ -87,7 +88,12 @@ class _Kept:
 
     async def stop(self) -> None:
         self._stopping.set()
-        if self._task is not None:
+        if self._task is None:
+            return
+        if not self._ready:
+            # It may still wait for the part to come up, which can take as long as the part likes.
+            self._task.cancel()
+        with suppress(asyncio.CancelledError):
             await self._task
 
     async def _keep(self) -> None:
@@ -125,7 +131,9 @@ class _Kept:
             self._tell(Notice(self._part.name, Change.READY, address))
             if not self._first.done():
                 self._first.set_result(address)
+            self._ready = True
             await _either(ended, self._stopping)
+        self._ready = False
         if self._stopping.is_set():
             return None
         status = statuses[0]
@@ -144,8 +152,6 @@ async def _either(*events: asyncio.Event) -> None:
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
     """Wait for an event, at most for some seconds."""
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-    except TimeoutError:
-        pass
