@@ -14,12 +14,14 @@ import sys
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAP_DAC_OVERRIDE = 1
 _CAP_DAC_READ_SEARCH = 2
+_CAP_SETPCAP = 8
 
 
 def main() -> None:
@@ -40,23 +42,31 @@ def _drop_root(uid: int, gid: int) -> None:
     """Become `uid`, keeping of root's powers only that of finding files below directories of root's own.
 
     A checkout in root's home is closed to every other user: without this capability the engine could reach
-    neither its program nor its data there, and the other way would be to open those directories to everybody.
+    neither its program nor its data there; the other way would be to open those directories to everybody.
     """
     held = int(_status("CapPrm"), 16) if sys.platform == "linux" else 0
     kept = next((one for one in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE) if held >> one & 1), None)
+    if not held >> _CAP_SETPCAP & 1:
+        kept = None
     if kept is not None:
-        _prctl(_PR_SET_KEEPCAPS, 1)
+        # Not PR_SET_KEEPCAPS: initdb looks for its programs with access(2), which counts the capabilities of a
+        # user other than root only under this bit.
+        _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
     if kept is not None:
-        bits = 1 << kept
-        header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-        # Effective, permitted, inheritable: first the low 32 bits of each, then the high ones. See capset(2).
-        data = (ctypes.c_uint32 * 6)(bits, bits, bits, 0, 0, 0)
-        if _libc().capset(header, data) != 0:
-            raise OSError(ctypes.get_errno(), "capset")
-        _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, kept)
+        _keep_only(kept)
+
+
+def _keep_only(capability: int) -> None:
+    bits = 1 << capability
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    # Effective, permitted, inheritable: first the low 32 bits of each, then the high ones. See capset(2).
+    data = (ctypes.c_uint32 * 6)(bits, bits, bits, 0, 0, 0)
+    if _libc().capset(header, data) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
 
 
 def _status(field: str) -> str:
