@@ -49,8 +49,8 @@ def _drop_root(uid: int, gid: int) -> None:
     if not held >> _CAP_SETPCAP & 1:
         kept = None
     if kept is not None:
-        # Not PR_SET_KEEPCAPS: initdb looks for its programs with access(2), which counts the capabilities of a
-        # user other than root only under this bit.
+        # Not PR_SET_KEEPCAPS: initdb looks for its programs with access(2), which counts the capabilities of
+        # a user other than root only under this bit.
         _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setgid(gid)
