@@ -74,5 +74,5 @@ def test_generating_again_does_nothing() -> None:
 
 
 def _generate() -> str:
-    command = [sys.executable, PROTOS / "generate.py"]
+    command = [sys.executable, str(PROTOS / "generate.py")]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
