@@ -1,0 +1,95 @@
+"""Annotations: labelled shapes on an image, and what makes one valid."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+from uuid import UUID
+
+from annotateforge.dataset.texts import text_defect
+
+LONGEST_LABEL = 200
+MOST_PER_IMAGE = 10_000
+MOST_POINTS = 10_000
+FARTHEST = 10_000_000.0
+"""Largest absolute coordinate in pixels: beyond every image, and small enough that no later arithmetic
+overflows.
+"""
+
+
+class AnnotationType(StrEnum):
+    """Kinds of shapes, named as in the protos and in SQL."""
+
+    CIRCLE = "circle"
+    BOX = "box"
+    RECTANGLE = "rectangle"
+    POLYGON = "polygon"
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One labelled shape. Coordinates are pixels of the upright image, x right and y down from its upper left
+    corner.
+    """
+
+    type: AnnotationType
+    coordinates: tuple[float, ...]
+    """circle: x, y, radius; box: x_min, y_min, x_max, y_max; rectangle: x, y of four corners; polygon: x, y
+    of each corner.
+    """
+    class_label: str = ""
+    confidence: float | None = None
+    """0 to 1; None where a person drew it."""
+    source: str = ""
+    id: UUID | None = None
+    """None until it is stored."""
+
+
+def defects(annotation: Annotation) -> Iterator[tuple[str, str]]:
+    """What is wrong with an annotation: field paths below it as in the protos, and the end of a sentence
+    about each.
+    """
+    if annotation.class_label and (wrong := text_defect(annotation.class_label, LONGEST_LABEL)):
+        yield "class_label", wrong
+    if annotation.source and (wrong := text_defect(annotation.source, LONGEST_LABEL)):
+        yield "source", wrong
+    if annotation.confidence is not None and not 0 <= annotation.confidence <= 1:
+        yield "confidence", "must be 0 to 1; leave it out where a person drew the shape"
+    yield from _shape_defects(annotation.type, annotation.coordinates)
+
+
+def _shape_defects(kind: AnnotationType, coordinates: tuple[float, ...]) -> Iterator[tuple[str, str]]:
+    wrong_numbers = False
+    for index, value in enumerate(coordinates):
+        if not (isfinite(value) and -FARTHEST <= value <= FARTHEST):
+            wrong_numbers = True
+            yield (
+                coordinate_path(kind, index),
+                f"must be a finite number between -{FARTHEST:,.0f} and {FARTHEST:,.0f} pixels",
+            )
+    match kind:
+        case AnnotationType.RECTANGLE if len(coordinates) != 8:
+            yield "rectangle.corners", f"must be exactly 4, and there are {len(coordinates) // 2}"
+        case AnnotationType.POLYGON if not 6 <= len(coordinates) <= 2 * MOST_POINTS:
+            yield "polygon.points", f"must be 3 to {MOST_POINTS:,}, and there are {len(coordinates) // 2}"
+        case AnnotationType.CIRCLE if not wrong_numbers and coordinates[2] <= 0:
+            yield "circle.radius", "must be above 0 pixels"
+        case AnnotationType.BOX if not wrong_numbers:
+            x_min, y_min, x_max, y_max = coordinates
+            if x_min >= x_max:
+                yield "box.x_max", "must be greater than x_min"
+            if y_min >= y_max:
+                yield "box.y_max", "must be greater than y_min"
+
+
+def coordinate_path(kind: AnnotationType, index: int) -> str:
+    """The proto's field path of a coordinate below its annotation, such as `polygon.points[2].y`."""
+    match kind:
+        case AnnotationType.CIRCLE:
+            return f"circle.{('x', 'y', 'radius')[index]}"
+        case AnnotationType.BOX:
+            return f"box.{('x_min', 'y_min', 'x_max', 'y_max')[index]}"
+        case AnnotationType.RECTANGLE:
+            return f"rectangle.corners[{index // 2}].{'xy'[index % 2]}"
+        case AnnotationType.POLYGON:
+            return f"polygon.points[{index // 2}].{'xy'[index % 2]}"

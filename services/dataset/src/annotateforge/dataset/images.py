@@ -1,0 +1,88 @@
+"""Images: what is recorded of one, and what its file name may be."""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from annotateforge.dataset.texts import text_defect
+
+LONGEST_FILENAME = 1000
+LONGEST_CLASS = 200
+LONGEST_GROUP = 200
+
+
+class ImageFormat(StrEnum):
+    """Encodings of images that are taken, named as in SQL."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    BMP = "bmp"
+    TIFF = "tiff"
+    WEBP = "webp"
+
+    @property
+    def media_type(self) -> str:
+        """The media type of the encoding (RFC 2046)."""
+        return f"image/{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What follows from an image's bytes alone."""
+
+    sha256: bytes
+    """32 bytes."""
+    crc32: int
+    """As in ZIP."""
+    size_bytes: int
+    format: ImageFormat
+    width: int
+    """Pixels of the upright image (EXIF orientation applied)."""
+    height: int
+    """Pixels of the upright image (EXIF orientation applied)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewImage:
+    """An image about to be added to a project."""
+
+    id: UUID
+    filename: str
+    facts: ImageFacts
+    image_class: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of a project."""
+
+    id: UUID
+    project_id: UUID
+    filename: str
+    facts: ImageFacts
+    image_class: str
+    group: str
+    annotation_count: int
+    create_time: datetime
+
+
+def clean_filename(name: str) -> str:
+    """A file name in the form in which it is kept: "/" between folders, no "." parts, NFC.
+
+    Composed form (NFC), because archives from macOS hold decomposed names while label files name the same
+    image composed. ValueError, with the end of a sentence about the name, when it is absolute, climbs out
+    with "..", is empty, too long or has control characters.
+    """
+    slashed = unicodedata.normalize("NFC", name.replace("\\", "/"))
+    if slashed.startswith("/") or (len(slashed) > 1 and slashed[1] == ":" and slashed[0].isalpha()):
+        raise ValueError("is an absolute path; only paths relative to the project are allowed")
+    parts = [part for part in slashed.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise ValueError('contains "..", which would lead out of the project')
+    cleaned = "/".join(parts)
+    if wrong := text_defect(cleaned, LONGEST_FILENAME, required=True):
+        raise ValueError(wrong)
+    return cleaned

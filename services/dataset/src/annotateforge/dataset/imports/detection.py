@@ -1,0 +1,75 @@
+"""Detection: which label format an archive holds, when nobody says so."""
+
+from collections.abc import Sequence
+
+from annotateforge.dataset.imports.folders import Folders
+from annotateforge.dataset.imports.images import PlainImages
+from annotateforge.dataset.imports.label_format import LabelFormat
+from annotateforge.dataset.imports.report import Report
+from annotateforge.dataset.imports.tree import Tree
+from annotateforge.runtime.errors import InvalidArgument
+
+AUTO = "auto"
+_FOREIGN_LABELS = ("json", "xml", "csv", "txt", "jsonl", "xlsx", "mat", "tfrecord")
+
+
+def choose_format(
+    tree: Tree, formats: Sequence[type[LabelFormat]], wanted: str, report: Report
+) -> type[LabelFormat]:
+    """The format to read an archive as: the wanted one, or for "auto" the one that labels most images.
+
+    Label files count for more than folders, because annotated images often lie in folders too. What else was
+    found goes to the report. InvalidArgument INVALID_IMPORT_FORMAT for an unknown name, LABELS_NOT_FOUND when
+    the wanted format is not there.
+    """
+    wanted = wanted or AUTO
+    by_name = {each.name: each for each in formats}
+    if wanted != AUTO and wanted not in by_name:
+        names = ", ".join((AUTO, *by_name))
+        raise InvalidArgument.of_field("INVALID_IMPORT_FORMAT", "header.format", f"must be one of {names}")
+    if wanted == PlainImages.name:
+        return PlainImages
+    if wanted == Folders.name and tree.images:
+        return Folders
+    found = {each: count for each in formats if (count := each.labelled_images(tree))}
+    if wanted != AUTO:
+        if by_name[wanted] not in found:
+            raise InvalidArgument(
+                "LABELS_NOT_FOUND",
+                f"The archive holds no {by_name[wanted].title} labels."
+                + (
+                    f" It looks like {next(iter(found)).title}; leave the format out."
+                    if found
+                    else " Leave the format out to let it be found."
+                ),
+            )
+        return by_name[wanted]
+    with_label_files = {each: count for each, count in found.items() if each is not Folders}
+    if with_label_files:
+        # max takes the first of equals, so the order of the registry decides between them.
+        chosen = max(with_label_files, key=lambda each: with_label_files[each])
+        for other in with_label_files.keys() - {chosen}:
+            report.inform(
+                "LABELS_OF_OTHER_FORMAT",
+                "",
+                f"The archive also holds {other.title} labels; {chosen.title} was read.",
+                f"Import it with format={other.name} into another project to have those instead.",
+            )
+        return chosen
+    if Folders in found:
+        return Folders
+    _report_foreign_labels(tree, report)
+    return PlainImages
+
+
+def _report_foreign_labels(tree: Tree, report: Report) -> None:
+    foreign = {name: count for name, count in tree.extensions.items() if name in _FOREIGN_LABELS}
+    if foreign:
+        listed = ", ".join(f"{count:,} .{name}" for name, count in sorted(foreign.items()))
+        report.warn(
+            "LABELS_NOT_RECOGNISED",
+            "",
+            f"The archive holds files that may be labels ({listed}), but none of a format that is read; the"
+            " images came in without annotations.",
+            "Convert the labels to YOLO, COCO or Pascal VOC, or arrange the images in one folder per class.",
+        )

@@ -1,0 +1,147 @@
+"""Reads the arrays of a large JSON object element by element, in memory that does not grow with the file."""
+
+import codecs
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_LARGEST_VALUE = 64 << 20
+_BLANKS = " \t\n\r"
+
+
+class JsonMalformed(Exception):
+    """The text is not the JSON that was expected; `line` counts from 1."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+class Element(NamedTuple):
+    """One element of an array that is a member of the top-level object."""
+
+    key: str
+    """Name of the array."""
+    value: Any
+    line: int
+    """Line on which the element begins, from 1."""
+
+
+def array_elements(blocks: Iterator[bytes]) -> Iterator[Element]:
+    """The elements of all arrays directly below the top-level object; other members are read over.
+
+    Takes UTF-8 with or without a byte order mark. Raises JsonMalformed, also for a single value of more than
+    64 MiB.
+    """
+    text = _Text(blocks)
+    text.expect("{", "The top level is not an object.")
+    if text.take("}"):
+        return
+    while True:
+        key = text.value()
+        if not isinstance(key, str):
+            raise JsonMalformed("A member's name is not a string.", text.line)
+        text.expect(":", f"There is no colon after {key!r}.")
+        if text.take("["):
+            yield from _elements(key, text)
+        else:
+            text.value()
+        if not text.take(","):
+            break
+    text.expect("}", "The object is not closed; the file may be cut short.")
+
+
+def _elements(key: str, text: "_Text") -> Iterator[Element]:
+    if text.take("]"):
+        return
+    while True:
+        text.skip_blanks()
+        line = text.line
+        yield Element(key, text.value(), line)
+        if not text.take(","):
+            break
+    text.expect("]", f"The array {key!r} is not closed; the file may be cut short.")
+
+
+class _Text:
+    """The text not read yet: a window that slides over the file."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._scan = json.JSONDecoder().raw_decode
+        self._window = ""
+        self._at = 0
+        self._ended = False
+        self.line = 1
+
+    def take(self, character: str) -> bool:
+        """Step over the next character that is no blank, if it is this one."""
+        self.skip_blanks()
+        if self._at < len(self._window) and self._window[self._at] == character:
+            self._at += 1
+            return True
+        return False
+
+    def expect(self, character: str, otherwise: str) -> None:
+        if not self.take(character):
+            raise JsonMalformed(otherwise, self.line)
+
+    def value(self) -> Any:
+        """The JSON value that begins here."""
+        self.skip_blanks()
+        while True:
+            try:
+                value, end = self._scan(self._window, self._at)
+            except json.JSONDecodeError as error:
+                if not self._fill():
+                    line = self.line + self._window.count("\n", self._at, error.pos)
+                    raise JsonMalformed(f"It is not JSON: {error.msg}.", line) from error
+                continue
+            except (RecursionError, ValueError) as error:
+                raise JsonMalformed(
+                    "A value is nested too deeply or a number is too long.", self.line
+                ) from error
+            # A number at the very end of the window may go on after it.
+            if end == len(self._window) and self._fill():
+                continue
+            self._step_to(end)
+            return value
+
+    def skip_blanks(self) -> None:
+        while True:
+            at = self._at
+            while at < len(self._window) and self._window[at] in _BLANKS:
+                at += 1
+            self._step_to(at)
+            if at < len(self._window) or not self._fill():
+                return
+
+    def _step_to(self, end: int) -> None:
+        self.line += self._window.count("\n", self._at, end)
+        self._at = end
+
+    def _fill(self) -> bool:
+        """Bring more text into the window; False at the end of the file."""
+        if self._ended:
+            return False
+        self._window = self._window[self._at :]
+        self._at = 0
+        if len(self._window) > _LARGEST_VALUE:
+            raise JsonMalformed("A single value is larger than 64 MiB.", self.line)
+        # At least doubling keeps the repeated scans of a long value linear.
+        wanted = max(1 << 20, 2 * len(self._window))
+        parts = [self._window]
+        length = len(self._window)
+        try:
+            while length < wanted and not self._ended:
+                block = next(self._blocks, b"")
+                self._ended = not block
+                part = self._decoder.decode(block, final=self._ended)
+                parts.append(part)
+                length += len(part)
+        except UnicodeDecodeError as error:
+            raise JsonMalformed("It is not UTF-8.", self.line) from error
+        self._window = "".join(parts)
+        return True

@@ -1,0 +1,143 @@
+"""Pairing: which image a label file, or a reference in one, means.
+
+Label files travel: they name images by absolute paths of foreign machines, with another letter case, with
+another extension or none, and lie beside the images, in a parallel folder or somewhere else. The rules, the
+strongest first: the same folders (names such as `images` and `labels` aside) and the same stem; the most
+shared folders; the only one of that stem.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from annotateforge.dataset.imports.tree import folders, stem
+
+_KIND_FOLDERS = frozenset(
+    (
+        *("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"),
+        *("labels", "label", "annotations", "annotation", "anns", "ann", "xml", "xmls", "txt"),
+    )
+)
+_MOST_COMPARED = 1000
+"""Files of one stem that are compared by folders; beyond it every comparison with every other would take
+minutes.
+"""
+
+
+def place(path: str) -> tuple[str, ...]:
+    """The folders of a path without those that only say what kind of file lies there, letter case ignored."""
+    return tuple(
+        name for name in (folder.casefold() for folder in folders(path)) if name not in _KIND_FOLDERS
+    )
+
+
+def kinship(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[bool, int, int]:
+    """How closely two places are related: equal, innermost folders shared, outermost folders shared."""
+    return one == other, _shared(reversed(one), reversed(other)), _shared(one, other)
+
+
+class ImagePaths:
+    """The images of an archive, to be found by what label files say."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        for path in paths:
+            self._by_stem[stem(path).casefold()].append(path)
+
+    def of_stem(self, label_path: str) -> Sequence[str]:
+        """All images with the stem of a label file."""
+        return self._by_stem.get(stem(label_path).casefold(), ())
+
+    def named(self, reference: str, label_path: str) -> Sequence[str]:
+        """The images that a reference in a label file may mean: none, one, or several where it is
+        ambiguous.
+        """
+        wanted = [
+            part.casefold() for part in reference.replace("\\", "/").split("/") if part not in ("", ".", "..")
+        ]
+        if not wanted:
+            return ()
+        name = wanted[-1]
+        candidates = [
+            path for path in self._by_stem.get(stem(name), ()) if path.casefold().rsplit("/", 1)[-1] == name
+        ]
+        if not candidates:
+            # Named without its extension, or with that of another encoding.
+            candidates = [*self._by_stem.get(stem(name), ())] or [*self._by_stem.get(name, ())]
+        if len(candidates) <= 1 or len(candidates) > _MOST_COMPARED:
+            return candidates
+        label_place = place(label_path)
+        wanted_place = wanted[:-1]
+        return _best(
+            candidates,
+            {
+                path: (
+                    _shared(reversed(wanted_place), (f.casefold() for f in reversed(folders(path)))),
+                    *kinship(place(path), label_place),
+                )
+                for path in candidates
+            },
+        )
+
+
+def pair_by_stem(labels: Iterable[str], images: ImagePaths) -> dict[str, Sequence[str]]:
+    """For each label file the images that it labels: several where `a.jpg` and `a.png` share `a.txt`, none
+    where it has none.
+
+    A label takes an image only if no other label of that stem is closer to the image.
+    """
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        by_stem[stem(label).casefold()].append(label)
+    return {
+        label: paired
+        for rivals in by_stem.values()
+        for label, paired in _pair(rivals, images.of_stem(rivals[0])).items()
+    }
+
+
+def _pair(labels: Sequence[str], images: Sequence[str]) -> dict[str, Sequence[str]]:
+    if len(labels) == 1 and len(images) == 1:
+        return {labels[0]: images}
+    images_at: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for image in images:
+        images_at[place(image)].append(image)
+    pairs: dict[str, Sequence[str]] = {}
+    others = []
+    for label in labels:
+        if found := images_at.get(place(label)):
+            pairs[label] = found
+        else:
+            others.append(label)
+    taken = {image for found in pairs.values() for image in found}
+    free = [image for image in images if image not in taken]
+    if not others or not free or len(others) * len(free) > _MOST_COMPARED**2:
+        return {**pairs, **dict.fromkeys(others, ())}
+    closeness = {
+        label: {image: kinship(place(image), place(label))[1:] for image in free} for label in others
+    }
+    for label in others:
+        best = _best(free, closeness[label])
+        mutual = [
+            image
+            for image in best
+            if closeness[label][image] >= max(closeness[rival][image] for rival in others)
+        ]
+        related = len(others) == 1 and len({place(image) for image in free}) == 1
+        pairs[label] = [image for image in mutual if related or closeness[label][image] > (0, 0)]
+        if len({place(image) for image in pairs[label]}) > 1:
+            pairs[label] = ()
+    return pairs
+
+
+def _best(candidates: Sequence[str], score: Mapping[str, tuple[int, ...]]) -> Sequence[str]:
+    highest = max(score[candidate] for candidate in candidates)
+    return [candidate for candidate in candidates if score[candidate] == highest]
+
+
+def _shared(one: Iterable[str], other: Iterable[str]) -> int:
+    count = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count

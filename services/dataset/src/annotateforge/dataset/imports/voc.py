@@ -1,0 +1,264 @@
+"""Pascal VOC: one XML file per image, boxes by their corners in pixels.
+
+Coordinates are kept as they are written. The original VOC counted pixels from 1, so that its boxes are one
+pixel off the frame used here; the tools that write VOC today (labelImg, CVAT, Roboflow and others) count from
+0, nothing in a file tells which it was, and shifting by a pixel what was right would be worse than the pixel.
+Source: VOC2012 development kit, section 4.4.
+"""
+
+import xml.sax
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from xml.sax.handler import ContentHandler
+
+import defusedxml.sax
+from defusedxml.common import DefusedXmlException
+
+from annotateforge.dataset.annotations import Annotation, AnnotationType
+from annotateforge.dataset.imports.containers import Member
+from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.pairing import ImagePaths, pair_by_stem
+from annotateforge.dataset.imports.tree import Tree, folders
+
+SOURCE = "import:voc"
+_LARGEST_LABEL_FILE = 16 << 20
+_SAMPLED_FILES = 20
+_MASK_FOLDERS = frozenset(("segmentationclass", "segmentationobject"))
+_BOX_SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+class Voc(LabelFormat):
+    """Pascal VOC annotations, beside the images or apart from them."""
+
+    name = "voc"
+    title = "Pascal VOC"
+
+    @classmethod
+    def labelled_images(cls, tree: Tree) -> int:
+        files = tree.having("xml")
+        sampled = files[:: max(1, len(files) // _SAMPLED_FILES)]
+        if not any(_is_voc(tree, member) for member in sampled):
+            return 0
+        return min(len(files), len(tree.images))
+
+    def images(self) -> Iterator[tuple[Member, str]]:
+        for member in self.tree.images:
+            if not _MASK_FOLDERS.intersection(folder.lower() for folder in folders(member.name)):
+                yield member, ""
+
+    def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
+        members = self.tree.having("xml")
+        images = ImagePaths(member.name for member, _ in self.images())
+        pairs = pair_by_stem((member.name for member in members), images)
+        unlabelled = set(sizes)
+        for member in members:
+            document = self._parse(member)
+            if document is None:
+                continue
+            found = pairs[member.name] or images.named(document.filename, member.name)
+            unlabelled.difference_update(found)
+            if len(found) != 1 and not pairs[member.name]:
+                self._report_unpaired(member, document.filename, found)
+                continue
+            for image in found:
+                if image in sizes:
+                    self._check_size(member, document, image, sizes[image])
+                    yield from self._labels(member, document, image)
+        if unlabelled:
+            self.report.inform(
+                "IMAGES_WITHOUT_LABELS",
+                "",
+                f"{len(unlabelled):,} images have no XML file, such as {min(unlabelled)!r}; they came in"
+                " without annotations.",
+                "Nothing needs to be done if nothing is to be seen on them.",
+            )
+
+    def _parse(self, member: Member) -> "VocDocument | None":
+        content = self.tree.read(member, _LARGEST_LABEL_FILE)
+        if content is None:
+            self.report.warn(
+                "LABEL_FILE_TOO_LARGE",
+                member.name,
+                f"The label file has more than {_LARGEST_LABEL_FILE:,} bytes and was left out.",
+                "A VOC file describes one image.",
+            )
+            return None
+        try:
+            document = parse_voc(content)
+        except XmlMalformed as error:
+            self.report.warn(
+                "LABEL_FILE_MALFORMED", member.name, error.message, "Export the file again.", line=error.line
+            )
+            return None
+        if document is None:
+            self.report.inform(
+                "LABEL_FILE_IGNORED",
+                member.name,
+                "It is XML, but no VOC annotation.",
+                "Nothing needs to be done.",
+            )
+        return document
+
+    def _labels(self, member: Member, document: "VocDocument", image: str) -> Iterator[Label]:
+        for item in document.objects:
+            if not item.name:
+                self._malformed(member, item, "An object has no name.", "Write its class into <name>.")
+                continue
+            self.report.name_class(item.name)
+            corners = _corners(item.box)
+            if corners is None:
+                self._malformed(
+                    member,
+                    item,
+                    f"The object {item.name!r} has no bndbox of four numbers and was left out.",
+                    "Write xmin, ymin, xmax and ymax into <bndbox>; other shapes are not read from VOC.",
+                )
+                continue
+            x1, y1, x2, y2 = corners
+            box = (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+            yield Label(
+                image, Annotation(AnnotationType.BOX, box, item.name, None, SOURCE), member.name, item.line
+            )
+
+    def _malformed(self, member: Member, item: "VocObject", message: str, hint: str) -> None:
+        self.report.warn("LABEL_MALFORMED", member.name, message, hint, line=item.line)
+
+    def _check_size(self, member: Member, document: "VocDocument", image: str, size: Size) -> None:
+        stated = document.size
+        if stated is not None and stated != size and min(stated) > 0:
+            self.report.warn(
+                "IMAGE_SIZE_DIFFERS",
+                member.name,
+                f"It states {stated.width} × {stated.height} pixels for {image!r}, whose upright size is"
+                f" {size.width} × {size.height}."
+                " The coordinates were kept as they are written.",
+                "Check that the boxes lie where they should; the image may have been scaled or turned after"
+                " it was labelled.",
+            )
+
+    def _report_unpaired(self, member: Member, filename: str, found: Sequence[str]) -> None:
+        if found:
+            self.report.warn(
+                "LABEL_AMBIGUOUS",
+                member.name,
+                f"Several images may be meant, such as {found[0]!r} and {found[1]!r}.",
+                "Put the XML file beside its image, or into the parallel folder.",
+            )
+        else:
+            self.report.warn(
+                "LABEL_WITHOUT_IMAGE",
+                member.name,
+                f"The image {filename!r} is not in the archive."
+                if filename
+                else "There is no image for this file.",
+                "Add the image with the same name.",
+            )
+
+
+class XmlMalformed(Exception):
+    """A file is not XML, or XML that is refused; `line` counts from 1."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+@dataclass(slots=True)
+class VocObject:
+    """One object of a VOC file as it is written."""
+
+    line: int
+    name: str = ""
+    box: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class VocDocument:
+    """What a VOC file says."""
+
+    filename: str = ""
+    size_texts: dict[str, str] = field(default_factory=dict)
+    objects: list[VocObject] = field(default_factory=list)
+
+    @property
+    def size(self) -> Size | None:
+        """The stated size of the image; None when there is none."""
+        try:
+            return Size(round(float(self.size_texts["width"])), round(float(self.size_texts["height"])))
+        except (KeyError, ValueError, OverflowError):
+            return None
+
+
+def parse_voc(content: bytes) -> VocDocument | None:
+    """Read a VOC file; None when it is XML of another kind. Raises XmlMalformed, also for entity
+    declarations.
+    """
+    handler = _Handler()
+    try:
+        defusedxml.sax.parseString(content, handler, forbid_dtd=False)
+    except xml.sax.SAXParseException as error:
+        raise XmlMalformed(f"It is not XML: {error.getMessage()}.", error.getLineNumber() or 0) from error
+    except (DefusedXmlException, xml.sax.SAXException, ValueError, LookupError) as error:
+        raise XmlMalformed("It declares entities or an encoding that are not read.", 0) from error
+    return handler.document if handler.is_voc else None
+
+
+class _Handler(ContentHandler):
+    """Picks the few elements that matter by their path, with the lines of objects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.document = VocDocument()
+        self.is_voc = False
+        self._path: list[str] = []
+        self._text: list[str] = []
+        self._locator: Any = None
+
+    def setDocumentLocator(self, locator: Any) -> None:
+        self._locator = locator
+
+    def startElement(self, name: str, attrs: Any) -> None:
+        self._path.append(name.lower())
+        self._text.clear()
+        if len(self._path) == 1:
+            self.is_voc = self._path == ["annotation"]
+        if self._path == ["annotation", "object"]:
+            self.document.objects.append(VocObject(self._locator.getLineNumber() if self._locator else 0))
+
+    def characters(self, content: str) -> None:
+        self._text.append(content)
+
+    def endElement(self, name: str) -> None:
+        text = "".join(self._text).strip()
+        self._text.clear()
+        match self._path[1:]:
+            case ["filename"]:
+                self.document.filename = text
+            case ["size", side]:
+                self.document.size_texts[side] = text
+            case ["object", "name"]:
+                self.document.objects[-1].name = text
+            case ["object", "bndbox", side]:
+                self.document.objects[-1].box[side] = text
+        self._path.pop()
+
+
+def _corners(box: Mapping[str, str]) -> tuple[float, ...] | None:
+    try:
+        return tuple(float(box[side]) for side in _BOX_SIDES)
+    except (KeyError, ValueError):
+        return None
+
+
+def _is_voc(tree: Tree, member: Member) -> bool:
+    content = tree.read(member, _LARGEST_LABEL_FILE)
+    if content is None:
+        return False
+    try:
+        document = parse_voc(content)
+    except XmlMalformed:
+        return False
+    # LabelMe's XML has the same root, and polygons in the place of boxes.
+    return document is not None and (not document.objects or any(item.box for item in document.objects))

@@ -1,0 +1,111 @@
+"""Class names of YOLO data sets: data.yaml of ultralytics, obj.names of darknet, classes.txt of labelling
+tools.
+"""
+
+from dataclasses import dataclass
+
+import yaml
+
+from annotateforge.dataset.imports.containers import Member
+from annotateforge.dataset.imports.report import Report
+from annotateforge.dataset.imports.tree import Tree, extension, folders
+
+NAME_LISTS = frozenset(
+    ("classes.txt", "obj.names", "labels.names", "_darknet.labels", "predefined_classes.txt")
+)
+_LARGEST_FILE = 4 << 20
+_MOST_CLASSES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClassNames:
+    """The class names that one file gives."""
+
+    file: str
+    names: dict[int, str]
+    """Name by class id."""
+    has_keypoints: bool = False
+    """Labels carry key points after the box (`kpt_shape` in data.yaml)."""
+
+
+def find_class_names(tree: Tree, report: Report) -> list[ClassNames]:
+    """All files of the archive that name classes, the outermost first; what cannot be read goes to the
+    report.
+    """
+    found = []
+    for member in tree.having("yaml", "yml", "names", "txt", "labels"):
+        name = member.name.rsplit("/", 1)[-1].lower()
+        if extension(name) in ("yaml", "yml"):
+            names = _read_yaml(tree, member, report)
+        elif name in NAME_LISTS or extension(name) == "names":
+            names = _read_list(tree, member)
+        else:
+            continue
+        if names is not None and names.names:
+            found.append(names)
+    return sorted(found, key=lambda names: (len(folders(names.file)), names.file))
+
+
+def class_names_for(label_path: str, found: list[ClassNames]) -> ClassNames | None:
+    """The class names that hold for a label file: those of the innermost folder around it, else the outermost
+    of all.
+    """
+    around = [
+        names for names in found if folders(label_path)[: len(folders(names.file))] == folders(names.file)
+    ]
+    if around:
+        return max(
+            around, key=lambda names: (len(folders(names.file)), extension(names.file) in ("yaml", "yml"))
+        )
+    return found[0] if found else None
+
+
+def _read_yaml(tree: Tree, member: Member, report: Report) -> ClassNames | None:
+    content = tree.read(member, _LARGEST_FILE)
+    if content is None:
+        return None
+    try:
+        document = yaml.safe_load(content)
+    # yaml.YAMLError, and RecursionError or ValueError from what a hostile file makes of nesting, dates and
+    # numbers.
+    except (yaml.YAMLError, RecursionError, ValueError, UnicodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        report.warn(
+            "LABEL_FILE_MALFORMED",
+            member.name,
+            "It is not YAML that can be read, so its class names are not known.",
+            "Mend the file; data.yaml needs a list or a mapping called names.",
+            line=mark.line + 1 if mark is not None else 0,
+        )
+        return None
+    if not isinstance(document, dict):
+        return None
+    names = document.get("names")
+    if isinstance(names, list):
+        by_id = dict(enumerate(names))
+    elif isinstance(names, dict):
+        by_id = {int(key): name for key, name in names.items() if _is_id(key)}
+    else:
+        return None
+    if len(by_id) > _MOST_CLASSES or not all(isinstance(name, (str, int, float)) for name in by_id.values()):
+        return None
+    named = {key: str(name).strip() for key, name in sorted(by_id.items())}
+    return ClassNames(member.name, named, has_keypoints="kpt_shape" in document)
+
+
+def _is_id(key: object) -> bool:
+    return (isinstance(key, int) and not isinstance(key, bool) and key >= 0) or (
+        isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 10
+    )
+
+
+def _read_list(tree: Tree, member: Member) -> ClassNames | None:
+    content = tree.read(member, _LARGEST_FILE)
+    if content is None:
+        return None
+    lines = content.decode("utf-8-sig", errors="replace").splitlines()
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if len(lines) > _MOST_CLASSES:
+        return None
+    return ClassNames(member.name, {index: line.strip() for index, line in enumerate(lines)})
