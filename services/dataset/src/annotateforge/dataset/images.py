@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from annotateforge.dataset.texts import text_defect
+from annotateforge.runtime.errors import NotFound
 
 LONGEST_FILENAME = 1000
 LONGEST_CLASS = 200
@@ -86,3 +87,8 @@ def clean_filename(name: str) -> str:
     if wrong := text_defect(cleaned, LONGEST_FILENAME, required=True):
         raise ValueError(wrong)
     return cleaned
+
+
+def image_not_found(image_id: UUID) -> NotFound:
+    """The error for an image that is not there."""
+    return NotFound("IMAGE_NOT_FOUND", f"There is no image {image_id}.", metadata={"image_id": str(image_id)})

@@ -1,0 +1,84 @@
+"""Projects: what is known of one, and what its name and description may be."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from annotateforge.dataset.texts import text_defect
+from annotateforge.runtime.errors import AlreadyExists, FieldViolation, InvalidArgument, NotFound
+
+LONGEST_NAME = 200
+LONGEST_DESCRIPTION = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A named collection of images."""
+
+    id: UUID
+    name: str
+    description: str
+    create_time: datetime
+    update_time: datetime
+    image_count: int
+    annotation_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassStats:
+    """How often one class label occurs in a project."""
+
+    class_label: str
+    image_count: int
+    """Images on which an annotation carries the label."""
+    classified_image_count: int
+    """Images whose image class is the label."""
+    circle_count: int
+    box_count: int
+    rectangle_count: int
+    polygon_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectStats:
+    """What a project holds."""
+
+    image_count: int
+    annotated_image_count: int
+    classified_image_count: int
+    annotation_count: int
+    size_bytes: int
+    classes: tuple[ClassStats, ...]
+    """The most frequent first, then by label."""
+
+
+def check_texts(name: str | None, description: str | None) -> None:
+    """Check what a project is called; None stands for a text that is not given. InvalidArgument
+    INVALID_PROJECT.
+    """
+    if violations := list(_violations(name, description)):
+        raise InvalidArgument.of_fields("INVALID_PROJECT", violations)
+
+
+def _violations(name: str | None, description: str | None) -> Iterator[FieldViolation]:
+    if name is not None and (wrong := text_defect(name, LONGEST_NAME, required=True)):
+        yield FieldViolation("name", wrong)
+    if description is not None and (wrong := text_defect(description, LONGEST_DESCRIPTION, lines=True)):
+        yield FieldViolation("description", wrong)
+
+
+def project_not_found(project_id: UUID) -> NotFound:
+    """The error for a project that is not there."""
+    return NotFound(
+        "PROJECT_NOT_FOUND", f"There is no project {project_id}.", metadata={"project_id": str(project_id)}
+    )
+
+
+def project_exists(name: str) -> AlreadyExists:
+    """The error for a name that another project has."""
+    return AlreadyExists(
+        "PROJECT_EXISTS",
+        f"There is a project called {name!r} already. Choose another name.",
+        metadata={"name": name},
+    )

@@ -1,0 +1,224 @@
+"""Images and their annotations in SQL."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+import asyncpg
+
+from annotateforge.dataset.annotations import Annotation, AnnotationType
+from annotateforge.dataset.images import Image, ImageFacts, ImageFormat, NewImage, image_not_found
+from annotateforge.dataset.projects import project_not_found
+from annotateforge.runtime.database import Connection
+
+_COLUMNS = """
+id, project_id, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group",
+annotation_count, create_time
+"""
+
+GET = f"SELECT {_COLUMNS} FROM images WHERE id = $1"
+LIST = f"""
+SELECT {_COLUMNS}
+FROM images
+WHERE project_id = $1
+    AND ($2::text IS NULL OR filename > $2)
+    AND (
+        $3::text IS NULL
+        OR image_class = $3
+        OR EXISTS (SELECT FROM annotations WHERE image_id = images.id AND class_label = $3)
+    )
+    AND ($4::boolean IS NULL OR (annotation_count > 0) = $4)
+    AND ($5::text IS NULL OR filename COLLATE "default" ILIKE $5)
+ORDER BY filename
+LIMIT $6
+"""
+DIGESTS = """
+SELECT filename, sha256 FROM images WHERE project_id = $1 AND filename = ANY($2::text[])
+"""
+LOCK_PROJECT = "SELECT 1 FROM projects WHERE id = $1 FOR NO KEY UPDATE"
+INSERT = f"""
+INSERT INTO images (
+    id, project_id, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group"
+)
+SELECT id, $1, filename, sha256, crc32, size_bytes, format::image_format, width, height, image_class, "group"
+FROM unnest(
+    $2::uuid[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::text[], $8::integer[], $9::integer[],
+    $10::text[], $11::text[]
+) AS new (id, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group")
+ON CONFLICT (project_id, filename) DO NOTHING
+RETURNING {_COLUMNS}
+"""
+UPDATE = f"""
+UPDATE images SET image_class = coalesce($2, image_class), "group" = coalesce($3, "group")
+WHERE id = $1
+RETURNING {_COLUMNS}
+"""
+DELETE = "DELETE FROM images WHERE id = $1"
+ANNOTATIONS = """
+SELECT id, type, coordinates, class_label, confidence, source
+FROM annotations
+WHERE image_id = $1
+ORDER BY position
+"""
+LOCK_IMAGE = "SELECT 1 FROM images WHERE id = $1 FOR NO KEY UPDATE"
+# Whatever changes an image ends in the counts of its project: everybody locks the project before the image.
+LOCK_PROJECT_OF_IMAGE = """
+SELECT 1 FROM projects WHERE id = (SELECT project_id FROM images WHERE id = $1) FOR NO KEY UPDATE
+"""
+DELETE_ANNOTATIONS = "DELETE FROM annotations WHERE image_id = $1"
+COUNT_ANNOTATIONS = "UPDATE images SET annotation_count = $2 WHERE id = $1"
+
+ANNOTATION_COLUMNS = (
+    *("id", "image_id", "position", "class_label", "type", "coordinates", "confidence", "source"),
+)
+
+
+async def get_image(connection: Connection, image_id: UUID) -> Image:
+    """One image. NotFound IMAGE_NOT_FOUND."""
+    row = await connection.fetchrow(GET, image_id)
+    if row is None:
+        raise image_not_found(image_id)
+    return _image(row)
+
+
+async def list_images(
+    connection: Connection,
+    project_id: UUID,
+    *,
+    after: str | None,
+    class_label: str | None,
+    annotated: bool | None,
+    filename_contains: str | None,
+    limit: int,
+) -> Sequence[Image]:
+    """Images of a project by file name, beginning after a file name; filters that are None do not filter."""
+    pattern = None if filename_contains is None else f"%{_escaped(filename_contains)}%"
+    rows = await connection.fetch(LIST, project_id, after, class_label, annotated, pattern, limit)
+    return [_image(row) for row in rows]
+
+
+async def digests_of(
+    connection: Connection, project_id: UUID, filenames: Sequence[str]
+) -> Mapping[str, bytes]:
+    """The SHA-256 of those of these file names that the project has."""
+    rows = await connection.fetch(DIGESTS, project_id, filenames)
+    return {row["filename"]: row["sha256"] for row in rows}
+
+
+async def insert_images(
+    connection: Connection, project_id: UUID, images: Sequence[NewImage]
+) -> Sequence[Image]:
+    """Add images, those aside whose file name the project has by now; answers those that were added, in
+    order.
+
+    Call it in a transaction. NotFound PROJECT_NOT_FOUND; asyncpg.ForeignKeyViolationError when a blob is not
+    claimed.
+    """
+    if await connection.fetchval(LOCK_PROJECT, project_id) is None:
+        raise project_not_found(project_id)
+    facts = [image.facts for image in images]
+    rows = await connection.fetch(
+        INSERT,
+        project_id,
+        [image.id for image in images],
+        [image.filename for image in images],
+        [each.sha256 for each in facts],
+        [each.crc32 for each in facts],
+        [each.size_bytes for each in facts],
+        [each.format.value for each in facts],
+        [each.width for each in facts],
+        [each.height for each in facts],
+        [image.image_class for image in images],
+        [image.group for image in images],
+    )
+    added = {row["id"]: _image(row) for row in rows}
+    return [added[image.id] for image in images if image.id in added]
+
+
+async def update_image(
+    connection: Connection, image_id: UUID, image_class: str | None, group: str | None
+) -> Image:
+    """Change what is not None. Call it in a transaction. NotFound IMAGE_NOT_FOUND."""
+    await connection.execute(LOCK_PROJECT_OF_IMAGE, image_id)
+    row = await connection.fetchrow(UPDATE, image_id, image_class, group)
+    if row is None:
+        raise image_not_found(image_id)
+    return _image(row)
+
+
+async def delete_image(connection: Connection, image_id: UUID) -> None:
+    """Delete an image with its annotations. Call it in a transaction. NotFound IMAGE_NOT_FOUND."""
+    await connection.execute(LOCK_PROJECT_OF_IMAGE, image_id)
+    if await connection.execute(DELETE, image_id) == "DELETE 0":
+        raise image_not_found(image_id)
+
+
+async def list_annotations(connection: Connection, image_id: UUID) -> Sequence[Annotation]:
+    """The annotations of an image in the order in which they were set. NotFound IMAGE_NOT_FOUND."""
+    rows = await connection.fetch(ANNOTATIONS, image_id)
+    if not rows:
+        await get_image(connection, image_id)
+    return [
+        Annotation(
+            AnnotationType(row["type"]),
+            tuple(row["coordinates"]),
+            row["class_label"],
+            row["confidence"],
+            row["source"],
+            row["id"],
+        )
+        for row in rows
+    ]
+
+
+async def replace_annotations(
+    connection: Connection, image_id: UUID, annotations: Iterable[Annotation]
+) -> None:
+    """Give an image these annotations, which have ids, and no others. Call it in a transaction.
+
+    NotFound IMAGE_NOT_FOUND.
+    """
+    await connection.execute(LOCK_PROJECT_OF_IMAGE, image_id)
+    if await connection.fetchval(LOCK_IMAGE, image_id) is None:
+        raise image_not_found(image_id)
+    await connection.execute(DELETE_ANNOTATIONS, image_id)
+    records = [
+        (
+            each.id,
+            image_id,
+            position,
+            each.class_label,
+            each.type,
+            each.coordinates,
+            each.confidence,
+            each.source,
+        )
+        for position, each in enumerate(annotations)
+    ]
+    if records:
+        await connection.copy_records_to_table("annotations", records=records, columns=ANNOTATION_COLUMNS)
+    await connection.execute(COUNT_ANNOTATIONS, image_id, len(records))
+
+
+def _image(row: asyncpg.Record) -> Image:
+    return Image(
+        id=row["id"],
+        project_id=row["project_id"],
+        filename=row["filename"],
+        facts=ImageFacts(
+            row["sha256"],
+            row["crc32"],
+            row["size_bytes"],
+            ImageFormat(row["format"]),
+            row["width"],
+            row["height"],
+        ),
+        image_class=row["image_class"],
+        group=row["group"],
+        annotation_count=row["annotation_count"],
+        create_time=row["create_time"],
+    )
+
+
+def _escaped(text: str) -> str:
+    """A text without what LIKE takes for a pattern."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

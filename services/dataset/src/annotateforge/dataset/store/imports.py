@@ -1,0 +1,164 @@
+"""What an import has found, staged in temporary tables until all of it is committed at once.
+
+Temporary tables, because an import may hold millions of annotations, must land whole or not at all, and
+should not keep a transaction open while it decodes images. They belong to one connection, which the import
+holds from beginning to end.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from annotateforge.dataset.annotations import Annotation
+from annotateforge.dataset.images import NewImage
+from annotateforge.dataset.projects import project_not_found
+from annotateforge.dataset.store.images import LOCK_PROJECT
+from annotateforge.runtime.database import Connection
+
+CREATE_IMAGES = """
+CREATE TEMP TABLE staged_images (
+    id uuid NOT NULL,
+    filename text COLLATE "C" NOT NULL,
+    sha256 bytea NOT NULL,
+    crc32 bigint NOT NULL,
+    size_bytes bigint NOT NULL,
+    format image_format NOT NULL,
+    width integer NOT NULL,
+    height integer NOT NULL,
+    image_class text NOT NULL,
+    "group" text NOT NULL
+)
+"""
+CREATE_ANNOTATIONS = """
+CREATE TEMP TABLE staged_annotations (
+    image_id uuid NOT NULL,
+    position integer NOT NULL,
+    class_label text NOT NULL,
+    type annotation_type NOT NULL,
+    coordinates double precision[] NOT NULL,
+    confidence double precision,
+    source text NOT NULL
+)
+"""
+DROP = "DROP TABLE IF EXISTS pg_temp.staged_images, pg_temp.staged_annotations"
+ANALYZE = "ANALYZE pg_temp.staged_images, pg_temp.staged_annotations"
+INSERT_IMAGES = """
+INSERT INTO images (
+    id, project_id, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group",
+    annotation_count
+)
+SELECT
+    id, $1, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group",
+    coalesce(annotation_count, 0)
+FROM staged_images
+LEFT JOIN (
+    SELECT image_id, count(*) AS annotation_count FROM staged_annotations GROUP BY image_id
+) AS counts ON counts.image_id = staged_images.id
+ORDER BY filename
+ON CONFLICT (project_id, filename) DO NOTHING
+"""
+# The join leaves out the annotations of images that somebody else added under the same name meanwhile.
+INSERT_ANNOTATIONS = """
+INSERT INTO annotations (id, image_id, position, class_label, type, coordinates, confidence, source)
+SELECT
+    gen_random_uuid(), image_id, position, staged.class_label, staged.type, staged.coordinates,
+    staged.confidence, staged.source
+FROM staged_annotations AS staged
+JOIN images ON images.id = staged.image_id
+ORDER BY image_id, position
+"""
+
+_IMAGE_COLUMNS = (
+    *("id", "filename", "sha256", "crc32", "size_bytes", "format", "width", "height"),
+    *("image_class", "group"),
+)
+_ANNOTATION_COLUMNS = (
+    *("image_id", "position", "class_label", "type", "coordinates", "confidence", "source"),
+)
+_COPY_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class StagedAnnotation:
+    """An annotation of a staged image."""
+
+    image_id: UUID
+    position: int
+    annotation: Annotation
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What a commit added."""
+
+    images: int
+    annotations: int
+
+
+class Staging:
+    """The temporary tables of one import."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add_images(self, images: Sequence[NewImage]) -> None:
+        """Stage images."""
+        await self._copy("staged_images", _IMAGE_COLUMNS, map(_image_record, images))
+
+    async def add_annotations(self, annotations: Sequence[StagedAnnotation]) -> None:
+        """Stage annotations of staged images."""
+        await self._copy("staged_annotations", _ANNOTATION_COLUMNS, map(_annotation_record, annotations))
+
+    async def commit(self, project_id: UUID, timeout: float) -> Landed:
+        """Add all that is staged to a project; call it in a transaction, whose rollback takes all of it back.
+
+        Images whose file name the project has by now are left out with their annotations. NotFound
+        PROJECT_NOT_FOUND.
+        """
+        await self._connection.execute(ANALYZE, timeout=timeout)
+        if await self._connection.fetchval(LOCK_PROJECT, project_id, timeout=timeout) is None:
+            raise project_not_found(project_id)
+        images = await self._connection.execute(INSERT_IMAGES, project_id, timeout=timeout)
+        annotations = await self._connection.execute(INSERT_ANNOTATIONS, timeout=timeout)
+        return Landed(_count(images), _count(annotations))
+
+    async def _copy(self, table: str, columns: Sequence[str], records: Iterable[Any]) -> None:
+        await self._connection.copy_records_to_table(
+            table, records=records, columns=columns, schema_name="pg_temp", timeout=_COPY_TIMEOUT
+        )
+
+
+@asynccontextmanager
+async def staging(connection: Connection) -> AsyncIterator[Staging]:
+    """Empty temporary tables for the time of the context."""
+    await connection.execute(DROP)
+    await connection.execute(CREATE_IMAGES)
+    await connection.execute(CREATE_ANNOTATIONS)
+    try:
+        yield Staging(connection)
+    finally:
+        if not connection.is_closed():
+            await connection.execute(DROP)
+
+
+def _image_record(image: NewImage) -> tuple[Any, ...]:
+    facts = image.facts
+    return (
+        *(image.id, image.filename, facts.sha256, facts.crc32, facts.size_bytes, facts.format),
+        *(facts.width, facts.height, image.image_class, image.group),
+    )
+
+
+def _annotation_record(staged: StagedAnnotation) -> tuple[Any, ...]:
+    annotation = staged.annotation
+    return (
+        *(staged.image_id, staged.position, annotation.class_label, annotation.type),
+        *(annotation.coordinates, annotation.confidence, annotation.source),
+    )
+
+
+def _count(tag: str) -> int:
+    """The number of rows in a command tag such as `INSERT 0 42`."""
+    return int(tag.rsplit(" ", 1)[1])
