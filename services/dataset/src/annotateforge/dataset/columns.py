@@ -1,0 +1,102 @@
+"""What freezing reads: the images and annotations of a spec's projects as columns, one array per property.
+
+A hundred thousand images with a million annotations are a dozen arrays here, and not a million objects.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from annotateforge.dataset.annotations import AnnotationType
+from annotateforge.dataset.images import ImageFormat
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Longs: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+NO_LABEL = -1
+"""Class of an annotation or image that nobody has labelled yet."""
+NOT_CHOSEN = -2
+"""Class of an annotation or image whose label is none of the spec's."""
+
+
+TYPE_CODES = {kind: number for number, kind in enumerate(AnnotationType, start=1)}
+"""Numbers of the annotation types, as AnnotationType in annotation.proto has them."""
+FORMAT_CODES = {kind: number for number, kind in enumerate(ImageFormat, start=1)}
+"""Numbers of the encodings, as ImageFormat in image.proto has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """The images of a spec's projects, in any order; every array has one element (or row) per image."""
+
+    id: npt.NDArray[np.uint8]
+    """16 bytes each."""
+    sha256: npt.NDArray[np.uint8]
+    """32 bytes each."""
+    crc32: npt.NDArray[np.uint32]
+    size: npt.NDArray[np.int64]
+    """Bytes."""
+    format: npt.NDArray[np.uint8]
+    """See FORMAT_CODES."""
+    width: npt.NDArray[np.int32]
+    """Pixels of the upright image."""
+    height: npt.NDArray[np.int32]
+    """Pixels of the upright image."""
+    class_id: npt.NDArray[np.int16]
+    """Class of the whole image: its position in the spec, NO_LABEL or NOT_CHOSEN."""
+    group: npt.NDArray[np.int32]
+    """Equal numbers above 0 mean the same group of the same project; 0 means no group."""
+    annotations: npt.NDArray[np.int32]
+    """How many annotations the image has."""
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """The annotations of those images, image by image; one element per annotation, but for `numbers`."""
+
+    image: npt.NDArray[np.int32]
+    """Index of the image, ascending."""
+    class_id: npt.NDArray[np.int16]
+    """Position of the label in the spec, NO_LABEL or NOT_CHOSEN."""
+    type: npt.NDArray[np.uint8]
+    """See TYPE_CODES."""
+    count: npt.NDArray[np.int32]
+    """Numbers of the annotation in `numbers`: circle 3, box 4, rectangle 8, polygon 2 per corner."""
+    numbers: Floats
+    """Coordinates of all annotations one after another, in pixels of the upright image."""
+    start: Longs = field(init=False)
+    """Where each annotation's coordinates begin in `numbers`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", starts(self.count))
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def take(self, chosen: npt.NDArray[np.intp]) -> "Annotations":
+        """The annotations at some indices, in that order."""
+        return Annotations(
+            self.image[chosen],
+            self.class_id[chosen],
+            self.type[chosen],
+            self.count[chosen],
+            self.numbers[spread(self.start[chosen], self.count[chosen])],
+        )
+
+
+def starts(lengths: npt.NDArray[np.integer[Any]]) -> Longs:
+    """Where each of some runs begins when they follow one another: 0, l0, l0 + l1, …"""
+    ends = np.cumsum(lengths, dtype=np.int64)
+    return ends - lengths
+
+
+def spread(start: Longs, length: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """All indices of some runs one after another: start0, start0 + 1, …, start1, start1 + 1, …"""
+    total = int(length.sum())
+    return np.repeat(start - starts(length), length) + np.arange(total, dtype=np.int64)

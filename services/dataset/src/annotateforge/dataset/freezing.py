@@ -1,0 +1,92 @@
+"""Freezing: from a spec and the columns of its projects to a manifest with its label pack, and to what a
+check reports.
+
+A pure function of the spec and of the images' content, labels and groups: neither ids, nor names of files
+and projects, nor times, nor the order of rows have any influence on the manifest.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from annotateforge.dataset.columns import Annotations, Flags, Images, Longs, starts
+from annotateforge.dataset.labelling import Labelling, label
+from annotateforge.dataset.manifest import (
+    NO_CLASS,
+    RECORD,
+    TRAIN,
+    VAL,
+    Manifest,
+    Records,
+    count_copies,
+    write_manifest,
+)
+from annotateforge.dataset.spec import DatasetSpec, Task
+from annotateforge.dataset.splits import deal, find_units
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What freezing gives."""
+
+    manifest: Manifest
+    label_pack: bytes
+    """The label files of all images in the order of the records; empty for classify."""
+    labelling: Labelling
+    """What the images show, and what was left out."""
+    included: Longs
+    """Indices of the images that go in, ascending."""
+    trains: Flags
+    """Which of them train; the others validate."""
+    units: int
+    """Images and groups of images that cannot be divided."""
+
+
+def freeze(spec: DatasetSpec, images: Images, annotations: Annotations) -> Frozen:
+    """Freeze a spec over the images of its projects, however few; health says whether it can be trained."""
+    labelling = label(spec, images, annotations)
+    included = np.unique(labelling.image)
+    units = find_units(images.sha256[included], images.group[included], spec.split.seed)
+    trains = deal(spec, units, np.searchsorted(included, labelling.image), labelling.class_id)
+
+    records = np.zeros(len(included), RECORD)
+    for name in ("sha256", "size", "crc32", "format"):
+        records[name] = getattr(images, name)[included]
+    records["label_size"] = labelling.label_size[included]
+    records["label_crc32"] = labelling.label_crc32[included]
+    records["class_id"] = images.class_id[included] if spec.task is Task.CLASSIFY else NO_CLASS
+    records["side"] = np.where(trains, TRAIN, VAL)
+    order, pack = _arrange(records, labelling, included)
+    records = records[order]
+    records["copy"] = count_copies(records["sha256"])
+    records["label_offset"] = starts(records["label_size"])
+    manifest = write_manifest(spec.task, spec.classes, records, hashlib.sha256(pack).digest(), len(pack))
+    return Frozen(manifest, pack, labelling, included, trains, len(units))
+
+
+def _arrange(records: Records, labelling: Labelling, included: Longs) -> tuple[Longs, bytes]:
+    """The order of the records, and the label files in that order.
+
+    Copies of an image may be labelled differently; they are ordered by class and label text.
+    """
+    digests = np.ascontiguousarray(records["sha256"]).view("S32").ravel()
+    order = np.argsort(digests, kind="stable")
+    digests = digests[order]
+    begins = starts(labelling.label_size)[included]
+    ends = begins + labelling.label_size[included]
+    data = labelling.label_data
+
+    def sort_key(record: int) -> tuple[int, bytes]:
+        return int(records["class_id"][record]), data[begins[record] : ends[record]]
+
+    changes = np.flatnonzero(np.append(True, digests[1:] != digests[:-1])) if len(order) else order
+    for first, last in pairwise(np.append(changes, len(order)).tolist()):
+        if last - first > 1:
+            order[first:last] = sorted(order[first:last].tolist(), key=sort_key)
+    if (order[1:] > order[:-1]).all():
+        # The images came in the order of their content, as the store reads them.
+        return order, data
+    spans = zip(begins[order].tolist(), ends[order].tolist(), strict=True)
+    return order, b"".join(data[begin:end] for begin, end in spans)

@@ -1,0 +1,178 @@
+"""From the annotations of all images to their label files, with a count of everything that is left out."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from annotateforge.dataset.annotations import AnnotationType
+from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, TYPE_CODES, Annotations, Images, Longs
+from annotateforge.dataset.labels import write_files
+from annotateforge.dataset.shapes import Fate, box_outlines, polygon_outlines
+from annotateforge.dataset.spec import DatasetSpec, Task
+
+_CHUNK = 1 << 17
+"""Coordinates that are worked on at once: what a chunk needs stays within some tens of megabytes."""
+
+
+class Skip(StrEnum):
+    """Why an annotation or an image does not go in."""
+
+    WITHOUT_CLASS = "WITHOUT_CLASS"
+    CLASS_NOT_CHOSEN = "CLASS_NOT_CHOSEN"
+    TYPE_NOT_CHOSEN = "TYPE_NOT_CHOSEN"
+    OUTSIDE_IMAGE = "OUTSIDE_IMAGE"
+    NO_AREA = "NO_AREA"
+    DUPLICATE_ANNOTATION = "DUPLICATE_ANNOTATION"
+    UNLABELLED_IMAGE = "UNLABELLED_IMAGE"
+    NO_CHOSEN_CLASS = "NO_CHOSEN_CLASS"
+    NO_USABLE_ANNOTATION = "NO_USABLE_ANNOTATION"
+    NO_IMAGE_CLASS = "NO_IMAGE_CLASS"
+
+
+@dataclass(slots=True)
+class Labelling:
+    """The labels of all images, and what did not become one."""
+
+    label_data: bytes
+    """All label files one after another, in the order of the images; nothing for classify."""
+    label_size: Longs
+    """Bytes of each image's label file; 0 where it has none."""
+    label_crc32: npt.NDArray[np.uint32]
+    image: Longs
+    """With `class_id` and `instances`: which image shows which class how often, each pair once, ascending."""
+    class_id: Longs
+    instances: Longs
+    skipped_images: dict[Skip, int]
+    skipped_annotations: dict[Skip, int] = field(default_factory=dict)
+    types_not_chosen: dict[AnnotationType, int] = field(default_factory=dict)
+    """Annotations of a chosen class that were left out for their type."""
+    clipped: int = 0
+    """Annotations that were clipped to the image and kept."""
+    clipped_images: Longs = field(default_factory=lambda: np.empty(0, np.int64))
+    """Images that have such, ascending."""
+    without_class_images: Longs = field(default_factory=lambda: np.empty(0, np.int64))
+    """Images with annotations that have no class, ascending."""
+
+
+def label(spec: DatasetSpec, images: Images, annotations: Annotations) -> Labelling:
+    """Label the images for the spec's task."""
+    if spec.task is Task.CLASSIFY:
+        return _label_classes(images)
+    return _label_shapes(spec, images, annotations)
+
+
+def _label_classes(images: Images) -> Labelling:
+    chosen = np.flatnonzero(images.class_id >= 0)
+    return Labelling(
+        label_data=b"",
+        label_size=np.zeros(len(images), np.int64),
+        label_crc32=np.zeros(len(images), np.uint32),
+        image=chosen,
+        class_id=images.class_id[chosen].astype(np.int64),
+        instances=np.ones(len(chosen), np.int64),
+        skipped_images=_counted(
+            {
+                Skip.NO_IMAGE_CLASS: np.count_nonzero(images.class_id == NO_LABEL),
+                Skip.CLASS_NOT_CHOSEN: np.count_nonzero(images.class_id == NOT_CHOSEN),
+            }
+        ),
+    )
+
+
+def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -> Labelling:
+    outlines_of = polygon_outlines if spec.task is Task.SEGMENT else box_outlines
+    chosen = annotations.class_id >= 0
+    fits = np.isin(annotations.type, [TYPE_CODES[kind] for kind in spec.annotation_types])
+    fates: Counter[int] = Counter()
+    files: list[bytes] = []
+    size = np.zeros(len(images), np.int64)
+    crc32 = np.zeros(len(images), np.uint32)
+    # image · classes + class, which orders pairs by image and then by class.
+    pairs: list[Longs] = []
+    repeated: list[int] = []
+    clipped: list[Longs] = []
+    classes = len(spec.classes)
+    for first, last in _chunks(annotations):
+        part = annotations.take(first + np.flatnonzero((chosen & fits)[first:last]))
+        width, height = images.width[part.image].astype(float), images.height[part.image].astype(float)
+        outlines = outlines_of(part, width, height)
+        fates.update(outlines.fate.tolist())
+        stays = outlines.fate == Fate.KEPT
+        image, class_id = part.image[stays].astype(np.int64), part.class_id[stays].astype(np.int64)
+        labelled, rows = np.unique(image, return_counts=True)
+        written = write_files(rows.astype(np.int64), class_id, outlines.count[stays], outlines.numbers)
+        files.append(written.data)
+        size[labelled] = written.size
+        crc32[labelled] = written.crc32
+        pairs.append(image * classes + class_id)
+        repeated.extend(int(labelled[row]) * classes + class_id for row, class_id in written.repeated)
+        clipped.append(image[outlines.clipped[stays]])
+
+    shown, instances = np.unique(np.concatenate([np.empty(0, np.int64), *pairs]), return_counts=True)
+    instances = instances.astype(np.int64)
+    np.subtract.at(instances, np.searchsorted(shown, np.array(repeated, np.int64)), 1)
+    image, class_id = np.divmod(shown, classes)
+    unlabelled = annotations.class_id == NO_LABEL
+    overhanging = np.concatenate([np.empty(0, np.int64), *clipped])
+    return Labelling(
+        label_data=b"".join(files),
+        label_size=size,
+        label_crc32=crc32,
+        image=image,
+        class_id=class_id,
+        instances=instances,
+        skipped_images=_skipped_images(images, annotations, image),
+        skipped_annotations=_counted(
+            {
+                Skip.WITHOUT_CLASS: np.count_nonzero(unlabelled),
+                Skip.CLASS_NOT_CHOSEN: np.count_nonzero(annotations.class_id == NOT_CHOSEN),
+                Skip.TYPE_NOT_CHOSEN: np.count_nonzero(chosen & ~fits),
+                Skip.OUTSIDE_IMAGE: fates[Fate.OUTSIDE_IMAGE],
+                Skip.NO_AREA: fates[Fate.NO_AREA],
+                Skip.DUPLICATE_ANNOTATION: len(repeated),
+            }
+        ),
+        types_not_chosen=_types(annotations.type[chosen & ~fits]),
+        clipped=len(overhanging),
+        clipped_images=np.unique(overhanging),
+        without_class_images=np.unique(annotations.image[unlabelled]).astype(np.int64),
+    )
+
+
+def _skipped_images(images: Images, annotations: Annotations, included: Longs) -> dict[Skip, int]:
+    annotated, of_chosen_class, goes_in = np.zeros((3, len(images)), np.bool_)
+    annotated[annotations.image] = True
+    of_chosen_class[annotations.image[annotations.class_id >= 0]] = True
+    goes_in[included] = True
+    return _counted(
+        {
+            Skip.UNLABELLED_IMAGE: np.count_nonzero(~annotated),
+            Skip.NO_CHOSEN_CLASS: np.count_nonzero(annotated & ~of_chosen_class),
+            Skip.NO_USABLE_ANNOTATION: np.count_nonzero(of_chosen_class & ~goes_in),
+        }
+    )
+
+
+def _types(codes: npt.NDArray[np.uint8]) -> dict[AnnotationType, int]:
+    found = Counter(codes.tolist())
+    return {kind: found[code] for kind, code in TYPE_CODES.items() if found[code]}
+
+
+def _counted(counts: Mapping[Skip, int | np.integer[Any]]) -> dict[Skip, int]:
+    return {reason: int(count) for reason, count in counts.items() if count}
+
+
+def _chunks(annotations: Annotations) -> Iterator[tuple[int, int]]:
+    """Ranges of annotations of about _CHUNK coordinates each that part no image's annotations."""
+    if not len(annotations):
+        return
+    begins = np.flatnonzero(np.diff(annotations.image, prepend=-1))
+    marks = np.arange(_CHUNK, len(annotations.numbers), _CHUNK)
+    cuts = np.unique(np.searchsorted(annotations.start[begins], marks))
+    yield from pairwise([0, *begins[cuts[(cuts > 0) & (cuts < len(begins))]].tolist(), len(annotations)])

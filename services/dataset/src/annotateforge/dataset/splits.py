@@ -1,0 +1,223 @@
+"""Which images train and which validate: a function of the images' content and the spec alone.
+
+Units. Exact copies of an image, and the images of one group, are one unit, which stays on one side.
+
+Strata. For classify a unit's stratum is its class; for detect and segment it is the set of classes that it
+shows. That set is a property of the unit alone, so that adding other images never moves a unit into another
+stratum; a rule that asks how frequent the classes are, as iterative stratification does, could not promise
+that.
+
+Seats. A stratum of n images has the quota r·n of training seats and gets it rounded down or up; all strata
+together get r·N rounded to the nearest whole number. Those whose quota's remainder exceeds a hash of the
+stratum by the most are rounded up: the largest remainders would always win where many strata hold one
+image, and rare combinations of classes would never be validated. For classify, the strata that would
+otherwise train on nothing come first, and those that would validate on nothing come last. A quota depends
+on its own stratum alone, so that adding one image changes the seats of at most one other stratum, by one:
+at most two of the images that were there change sides.
+
+Ranks. Within a stratum the units are ordered by SHA-256 of seed and content; the first ones train.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from annotateforge.dataset.columns import Flags, Longs
+from annotateforge.dataset.spec import DatasetSpec, Strategy, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What cannot be divided: images that are copies of one another or of one group."""
+
+    of_image: Longs
+    """Number of each image's unit, from 0."""
+    size: Longs
+    """Images in each unit."""
+    rank: Longs
+    """Place of each unit in the order of hashes of seed and content."""
+
+    def __len__(self) -> int:
+        return len(self.size)
+
+
+def find_units(sha256: npt.NDArray[np.uint8], group: npt.NDArray[np.int32], seed: int) -> Units:
+    """The units of images; `sha256` has 32 bytes per image, `group` equal numbers above 0
+    where images belong together; `seed` is the split's.
+    """
+    if not len(sha256):
+        empty = np.empty(0, np.int64)
+        return Units(empty, empty, empty)
+    contents, content = np.unique(np.ascontiguousarray(sha256).view("S32").ravel(), return_inverse=True)
+    salt = b"annotateforge split" + seed.to_bytes(8, "big", signed=True)
+    # numpy cuts zero bytes off the end of what it hands out as bytes.
+    hashes = [
+        int.from_bytes(hashlib.sha256(salt + key.ljust(32, b"\0")).digest()[:8]) for key in contents.tolist()
+    ]
+    rank = np.empty(len(contents), np.int64)
+    rank[np.argsort(np.array(hashes, np.uint64), kind="stable")] = np.arange(len(contents))
+
+    parent = list(range(len(contents)))
+
+    def root(node: int) -> int:
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    grouped = np.flatnonzero(group > 0)
+    first: dict[int, int] = {}
+    for member, number in zip(content[grouped].tolist(), group[grouped].tolist(), strict=True):
+        a, b = root(member), root(first.setdefault(number, member))
+        parent[max(a, b)] = min(a, b)
+    roots = (
+        np.array([root(node) for node in range(len(contents))], np.int64)
+        if first
+        else np.arange(len(contents))
+    )
+    unit_of_content = np.unique(roots, return_inverse=True)[1]
+    best = np.full(int(unit_of_content.max()) + 1, len(contents))
+    np.minimum.at(best, unit_of_content, rank)
+    of_image = unit_of_content[content]
+    return Units(of_image, np.bincount(of_image, minlength=len(best)), best)
+
+
+def deal(spec: DatasetSpec, units: Units, image: Longs, class_id: Longs) -> Flags:
+    """Which images train, the others validate.
+
+    `image` and `class_id` are pairs that say which classes an image shows, in any order, also repeatedly.
+    Both sides get at least one unit where there are two; the training side then has r·N images rounded to
+    the nearest whole number, or as near as the sizes of the units allow.
+    """
+    total = len(units.of_image)
+    if len(units) < 2:
+        return np.ones(total, np.bool_)
+    ratio = spec.split.exact_ratio
+    target = min(max(_nearest(ratio * total), 1), total - 1)
+    if spec.split.strategy is Strategy.RANDOM:
+        stratum, keys = np.zeros(len(units), np.int64), [b""]
+    else:
+        stratum, keys = _find_strata(units.of_image[image], class_id, len(units), spec.classes)
+    sizes = np.bincount(stratum, weights=units.size, minlength=len(keys)).astype(np.int64).tolist()
+    seats = _give_seats(ratio, target, sizes, keys, spec.split.seed, cover=spec.task is Task.CLASSIFY)
+
+    order = np.argsort(units.rank).tolist()
+    unit_size, unit_stratum = units.size.tolist(), stratum.tolist()
+    trains = [False] * len(units)
+    left = target
+    for unit in order:
+        size, place = unit_size[unit], unit_stratum[unit]
+        if size <= seats[place]:
+            trains[unit] = True
+            seats[place] -= size
+            left -= size
+    # Units that are too large for the rest of their stratum's seats leave some; others take them.
+    for unit in order:
+        if not left:
+            break
+        if not trains[unit] and unit_size[unit] <= left:
+            trains[unit] = True
+            left -= unit_size[unit]
+    if left:
+        _come_nearer(trains, unit_size, order, target)
+    return np.array(trains)[units.of_image]
+
+
+def _find_strata(
+    unit: Longs, class_id: Longs, units: int, classes: tuple[str, ...]
+) -> tuple[Longs, list[bytes]]:
+    """Number of each unit's stratum, and a key of each stratum that follows from the names of its classes."""
+    pairs = np.unique(unit * (len(classes) + 1) + class_id)
+    unit, class_id = np.divmod(pairs, len(classes) + 1)
+    shown = np.bincount(unit, minlength=units)
+    cuts = [0, *(2 * np.cumsum(shown)).tolist()]
+    data = class_id.astype(np.uint16).tobytes()
+    numbers: dict[bytes, int] = {}
+    stratum = [numbers.setdefault(data[begin:end], len(numbers)) for begin, end in pairwise(cuts)]
+    names = [name.encode() for name in classes]
+    keys = [b"\0".join(sorted(names[number] for number in memoryview(key).cast("H"))) for key in numbers]
+    return np.array(stratum, np.int64), keys
+
+
+def _give_seats(
+    ratio: Fraction, target: int, sizes: list[int], keys: list[bytes], seed: int, *, cover: bool
+) -> list[int]:
+    """Training seats of each stratum; together they are `target`."""
+    # A stratum's quota is seats + remainder / denominator.
+    numerator, denominator = ratio.numerator, ratio.denominator
+    quotas = [divmod(size * numerator, denominator) for size in sizes]
+    seats = [down for down, _ in quotas]
+    left = target - sum(seats)
+    if not left:
+        return seats
+    salt = b"annotateforge stratum" + seed.to_bytes(8, "big", signed=True)
+
+    def claim(number: int) -> tuple[int, int, bytes]:
+        down, remainder = quotas[number]
+        if not remainder:
+            urgency = 3
+        elif cover:
+            urgency = 0 if down == 0 else 2 if down + 1 == sizes[number] else 1
+        else:
+            urgency = 1
+        chance = hashlib.sha256(salt + keys[number]).digest()
+        # chance / 2**64 - remainder / denominator, in whole numbers.
+        return urgency, int.from_bytes(chance[:8]) * denominator - (remainder << 64), chance
+
+    for number in sorted(range(len(sizes)), key=claim)[:left]:
+        seats[number] += 1
+    return seats
+
+
+def _come_nearer(trains: list[bool], sizes: list[int], order: list[int], target: int) -> None:
+    """Exchange as few units as are needed for the training side to be as near to `target` as units allow."""
+    places: dict[int, list[int]] = {}
+    for unit in order:
+        places.setdefault(sizes[unit], []).append(unit)
+    kinds = sorted(places)
+    # Bit n of reach[k] says whether n images can be put together from units of the k smallest sizes.
+    reach = [1]
+    for size in kinds:
+        sums, some, rest = reach[-1], 1, len(places[size])
+        while rest:
+            some = min(some, rest)
+            sums |= sums << (some * size)
+            rest -= some
+            some *= 2
+        reach.append(sums)
+    total = sum(sizes)
+    now = sum(size for size, train in zip(sizes, trains, strict=True) if train)
+    away = 0
+    while True:
+        goals = [
+            goal for goal in (target - away, target + away) if 0 < goal < total and reach[-1] >> goal & 1
+        ]
+        if goals:
+            break
+        away += 1
+    if now in goals:
+        return
+    goal = goals[0]
+    for below in range(len(kinds) - 1, -1, -1):
+        size, units = kinds[below], places[kinds[below]]
+        taken = sum(trains[unit] for unit in units)
+        count = min(
+            (n for n in range(len(units) + 1) if n * size <= goal and reach[below] >> (goal - n * size) & 1),
+            key=lambda n: (abs(n - taken), n),
+        )
+        goal -= count * size
+        for unit in units if count > taken else reversed(units):
+            if count == taken:
+                break
+            if trains[unit] is (count < taken):
+                trains[unit] = count > taken
+                taken += 1 if count > taken else -1
+
+
+def _nearest(value: Fraction) -> int:
+    """The nearest whole number; a half goes up."""
+    return int(value + Fraction(1, 2))

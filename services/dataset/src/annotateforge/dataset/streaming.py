@@ -1,0 +1,106 @@
+"""Sending archives: bytes of the blobs under a range, read a few megabytes ahead and cut into even chunks."""
+
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
+
+import structlog
+
+from annotateforge.dataset.archive import Archive, Span
+from annotateforge.runtime.blobs import BATCH_BYTES, CHUNK, BlobStore
+from annotateforge.runtime.errors import DomainError, Internal, NotFound
+
+_WINDOW = 512
+"""Spans that are planned at once."""
+
+log = structlog.get_logger()
+
+
+async def stream_archive(archive: Archive, blobs: BlobStore, begin: int, end: int) -> AsyncIterator[bytes]:
+    """The bytes `begin` to `end` of an archive, the latter excluded, in chunks of CHUNK, the last one
+    shorter.
+
+    Only blobs under the range are read, and a few megabytes at a time. Internal BLOB_MISSING when one of
+    them is not there or not as long as the manifest says.
+    """
+    waiting: list[bytes] = []
+    held = 0
+    async for part in _parts(archive, blobs, begin, end):
+        waiting.append(part)
+        held += len(part)
+        if held < CHUNK:
+            continue
+        data = waiting[0] if len(waiting) == 1 else b"".join(waiting)
+        cut = held - held % CHUNK
+        for at in range(0, cut, CHUNK):
+            yield data[at : at + CHUNK]
+        waiting, held = [data[cut:]], held - cut
+    if held:
+        yield b"".join(waiting)
+
+
+async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> AsyncIterator[bytes]:
+    plan = archive.plan(begin, end)
+    pack = archive.manifest.label_pack.hex()
+    while window := list(islice(plan, _WINDOW)):
+        images = _read_images(blobs, [span for span in window if _fits(span)])
+        # The label files of a window follow one another in the pack.
+        labels = [span for span in window if span.inline is None and not span.image]
+        text, text_at = b"", 0
+        if labels:
+            text_at = labels[0].offset
+            length = labels[-1].offset + labels[-1].length - text_at
+            text = b"".join([part async for part in read_blob(blobs, pack, text_at, length)])
+        for span in window:
+            if span.inline is not None:
+                yield span.inline
+            elif not span.image:
+                yield text[span.offset - text_at : span.offset - text_at + span.length]
+            elif _fits(span):
+                yield await anext(images)
+            else:
+                async for part in read_blob(blobs, span.image, span.offset, span.length):
+                    yield part
+
+
+async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator[bytes]:
+    """Whole images, several with each access to the store."""
+    number = 0
+    try:
+        async for batch in blobs.read_many([span.image for span in spans]):
+            for data in batch:
+                if len(data) != spans[number].length:
+                    raise _missing(
+                        spans[number].image, f"has {len(data)} instead of {spans[number].length} bytes"
+                    )
+                number += 1
+                yield data
+    except NotFound as error:
+        raise _missing(error.metadata.get("sha256", ""), "is not there") from error
+
+
+async def read_blob(blobs: BlobStore, sha256: str, offset: int, length: int) -> AsyncIterator[bytes]:
+    """A part of a blob that a manifest names, in chunks. Internal BLOB_MISSING when it is not all there."""
+    left = length
+    try:
+        async for chunk in blobs.stream(sha256, offset, length, CHUNK):
+            left -= len(chunk)
+            yield chunk
+    except NotFound as error:
+        raise _missing(sha256, "is not there") from error
+    if left:
+        raise _missing(sha256, f"ends {left} bytes too early")
+
+
+def _fits(span: Span) -> bool:
+    """Whether a span is an image that is read whole, together with others."""
+    return span.whole and span.length <= BATCH_BYTES
+
+
+def _missing(sha256: str, what: str) -> DomainError:
+    log.error("blob of a data set is damaged", sha256=sha256, problem=what)
+    return Internal(
+        "BLOB_MISSING",
+        f"The data set cannot be read: the stored blob {sha256} {what}."
+        " Restore the blob store from a backup, or delete the data set and freeze it again.",
+        metadata={"sha256": sha256},
+    )
