@@ -1,0 +1,74 @@
+"""Puts the commands together, and turns what goes wrong into a text and an exit code."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from annotateforge.client.command import (
+    annotations_import,
+    installation,
+    jobs,
+    models,
+    prediction,
+    projects,
+    training,
+    workers,
+)
+from annotateforge.client.errors import ClientError, ServerRefused
+
+EXIT_FAILED = 1
+EXIT_REFUSED = 3
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="annotateforge",
+    help="Bring labelled images, train YOLO models on your own machines, watch every epoch live.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"annotateforge {version('annotateforge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del show_version
+
+
+for module in (installation, projects, annotations_import, training, jobs, models, prediction, workers):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command of the process's arguments and exit: 0 done, 1 failed, 2 wrong use, 3 refused by the
+    server, 130 interrupted.
+    """
+    notes = Console(stderr=True, highlight=False)
+    try:
+        app()
+    except ServerRefused as error:
+        notes.print(f"[red]Refused[/red] ({error.reason}): {error.message}", soft_wrap=True)
+        for detail in error.details:
+            notes.print(f"  {detail.field}: {detail.description}", soft_wrap=True, markup=False)
+        sys.exit(EXIT_REFUSED)
+    except ClientError as error:
+        notes.print(f"[red]Failed[/red]: {error}", soft_wrap=True)
+        sys.exit(EXIT_FAILED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        sys.stderr.close()
+        sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)

@@ -1,0 +1,36 @@
+"""`annotateforge workers`: what trains."""
+
+import typer
+from rich.markup import escape
+
+from annotateforge.api.trainer.v1 import worker_pb2
+from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.command.texts import ago
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command to the program."""
+    root.command("workers")(list_workers)
+
+
+@with_session
+def list_workers(session: Session) -> None:
+    """List the workers, what they train on, and what they do."""
+
+    def row(worker: worker_pb2.Worker) -> list[str]:
+        devices = ", ".join(f"{device.name} ({device.model})" for device in worker.devices)
+        return [
+            escape(worker.name),
+            "[green]online[/green]" if worker.online else "[red]away[/red]",
+            escape(devices),
+            f"{worker.load.cpu_percent:.0f} %",
+            worker.current_job_id or "-",
+            ago(worker.heartbeat_time),
+        ]
+
+    session.output.table(
+        session.client.workers(),
+        ["name", "", "devices", "cpu", "job", "heard of"],
+        row,
+        "No worker was heard of. `annotateforge up` starts one; its log is logs/worker-*.log.",
+    )

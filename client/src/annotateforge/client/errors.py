@@ -1,0 +1,34 @@
+"""What can go wrong between a client and its server."""
+
+from dataclasses import dataclass
+
+
+class ClientError(Exception):
+    """Anything that keeps a call from succeeding; the text says what happened and what to do."""
+
+
+class ServerAway(ClientError):
+    """The server cannot be reached or did not answer in time."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What is wrong with one field of a request."""
+
+    field: str
+    description: str
+
+
+class ServerRefused(ClientError):
+    """The server answered with an error. docs/errors.md of AnnotateForge lists the reasons."""
+
+    def __init__(
+        self, code: int, status: str, reason: str, message: str, details: tuple[Detail, ...] = ()
+    ) -> None:
+        """code: of HTTP; status: its gRPC name, such as NOT_FOUND; reason: stable UPPER_SNAKE name."""
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.details = details

