@@ -1,0 +1,204 @@
+"""What ultralytics calls while it trains, by the names of its callbacks, turned into reports.
+
+The order within an epoch, ultralytics 8.4: on_train_epoch_start, on_train_batch_end …, on_train_epoch_end,
+on_val_start, on_val_batch_end …, on_model_save, on_fit_epoch_end. After the last epoch best.pt is evaluated
+once more: on_val_start …, and on_fit_epoch_end again with the epoch's number plus one.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from annotateforge.api.trainer.v1.event_pb2 import Progress, TrainingComplete
+from annotateforge.api.trainer.v1.job_pb2 import Epoch
+from annotateforge.trainer.worker.child.failures import DatasetInvalid
+from annotateforge.trainer.worker.child.metrics import finite, task_metrics, total, val_losses
+from annotateforge.trainer.worker.child.reporting import Reporting
+from annotateforge.trainer.worker.order import TrainingOrder
+
+PROGRESS_SECONDS = 0.5
+"""Least time between two reports of progress."""
+
+# BaseTrainer and BaseValidator of ultralytics, which carries no types.
+Trainer = Any
+Validator = Any
+
+
+class Callbacks:
+    """Follows one training and reports it; afterwards `result` says what came out."""
+
+    def __init__(self, order: TrainingOrder, reporting: Reporting) -> None:
+        self._order = order
+        self._reporting = reporting
+        self._epoch = 0
+        self._open = False
+        self._evaluating = False
+        self._reported = 0.0
+        self._batches = 0
+        self._batch_size = order.batch_size
+        self._recoveries = 0
+        self._losses: dict[str, float] = {}
+        self._best_epoch = 0
+        self._epochs_trained = 0
+        self._final: dict[str, float] = {}
+        self.loss_was_finite = False
+        """Whether the training loss of any epoch was a number."""
+
+    def by_name(self) -> Mapping[str, Callable[[Any], None]]:
+        """ultralytics' names of the callbacks, and what they call."""
+        return {
+            "on_pretrain_routine_start": self.set_loader_workers,
+            "on_pretrain_routine_end": self.set_class_names,
+            "on_train_start": self.train_start,
+            "on_train_epoch_start": self.train_epoch_start,
+            "on_train_batch_end": self.train_batch_end,
+            "on_train_epoch_end": self.train_epoch_end,
+            "on_val_start": self.val_start,
+            "on_val_batch_end": self.val_batch_end,
+            "on_fit_epoch_end": self.fit_epoch_end,
+        }
+
+    def result(self) -> TrainingComplete:
+        """What came out, once training has ended well."""
+        return TrainingComplete(
+            metrics=self._final, best_epoch=self._best_epoch, epochs_trained=self._epochs_trained
+        )
+
+    def set_loader_workers(self, trainer: Trainer) -> None:
+        """Give the loaders the processes that were ordered: ultralytics has set them to 0 on CPUs."""
+        if self._order.loader_workers is not None:
+            trainer.args.workers = self._order.loader_workers
+
+    def set_class_names(self, trainer: Trainer) -> None:
+        """Name the classes as ordered. Classification has named them after the folders.
+
+        Not in `trainer.data`, by which the folders are found should the loaders be built anew. DatasetInvalid
+        when the data set has another number of classes.
+        """
+        names = dict(enumerate(self._order.classes))
+        if trainer.data["nc"] != len(names):
+            raise DatasetInvalid(
+                f"The data set on the worker has {trainer.data['nc']} classes for training, not {len(names)}."
+            )
+        for model in (trainer.model, trainer.ema.ema):
+            model.names = names
+
+    def train_start(self, trainer: Trainer) -> None:
+        self._use_cores()
+        self._reporting.training_started(self._order.device)
+
+    def train_epoch_start(self, trainer: Trainer) -> None:
+        """An epoch begins, perhaps again: ultralytics repeats one when memory ran out or the loss was NaN."""
+        self._batches = 0
+        self._tell_repeats(trainer)
+        if trainer.epoch + 1 != self._epoch:
+            self._epoch = trainer.epoch + 1
+            self._reporting.epoch_start(self._epoch, self._order.epochs)
+        self._open = True
+        self._reported = time.monotonic()
+
+    def train_batch_end(self, trainer: Trainer) -> None:
+        self._batches += 1
+        if self._due():
+            self._progress("training", self._batches, len(trainer.train_loader), _floats(trainer.tloss))
+
+    def train_epoch_end(self, trainer: Trainer) -> None:
+        self._losses = _floats(trainer.tloss)
+
+    def val_start(self, validator: Validator) -> None:
+        self._use_cores()
+
+    def val_batch_end(self, validator: Validator) -> None:
+        if self._due():
+            self._progress("validating", validator.batch_i + 1, len(validator.dataloader), self._losses)
+
+    def fit_epoch_end(self, trainer: Trainer) -> None:
+        """An epoch is complete, or, when none is open, the evaluation of best.pt."""
+        if not self._open:
+            self._final = self._finite(task_metrics(self._order.task, trainer.metrics))
+            return
+        self._open = False
+        best = trainer.fitness is not None and trainer.fitness == trainer.best_fitness
+        if best:
+            self._best_epoch = self._epoch
+        self._epochs_trained = self._epoch
+        epoch = Epoch(
+            epoch=self._epoch,
+            total_epochs=self._order.epochs,
+            metrics=self._finite(task_metrics(self._order.task, trainer.metrics)),
+            train_losses=self._finite(self._losses),
+            val_losses=self._finite(val_losses(trainer.metrics)),
+            learning_rate=trainer.optimizer.param_groups[0]["lr"],
+            epoch_seconds=trainer.epoch_time,
+            best=best,
+        )
+        train_loss, val_loss = total(self._losses), total(val_losses(trainer.metrics))
+        if train_loss is not None:
+            epoch.train_loss = train_loss
+            self.loss_was_finite = True
+        if val_loss is not None:
+            epoch.val_loss = val_loss
+        self._reporting.epoch_complete(epoch)
+
+    def _use_cores(self) -> None:
+        """Use all cores on a CPU: whenever ultralytics selects a device, it leaves one out.
+
+        Measured on 2 cores, yolov8n at 160 pixels: 2 threads train 1.6 times as fast as 1.
+        """
+        if self._order.device != "cpu":
+            return
+        torch.set_num_threads(self._order.cores)
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        if now - self._reported < PROGRESS_SECONDS:
+            return False
+        self._reported = now
+        return True
+
+    def _progress(self, stage: str, done: int, of: int, losses: Mapping[str, float]) -> None:
+        self._reporting.progress(
+            Progress(
+                stage=stage,
+                epoch=self._epoch,
+                total_epochs=self._order.epochs,
+                done=done,
+                total=of,
+                train_losses=finite(losses),
+            )
+        )
+
+    def _finite(self, values: Mapping[str, float]) -> dict[str, float]:
+        kept = finite(values)
+        left_out = sorted(set(values) - set(kept))
+        if left_out:
+            self._reporting.warning_once(
+                "NON_FINITE_METRIC",
+                f"{', '.join(left_out)} of epoch {self._epoch} cannot be given: no number, or infinite.",
+                "Once is harmless. If it stays, lower the learning rate and look at the labels.",
+            )
+        return kept
+
+    def _tell_repeats(self, trainer: Trainer) -> None:
+        if trainer.batch_size != self._batch_size:
+            self._reporting.warning(
+                "BATCH_SIZE_REDUCED",
+                f"Memory does not suffice for batches of {self._batch_size}; they have {trainer.batch_size} "
+                "images now.",
+                "Choose this batch size, a smaller image size or a smaller model.",
+            )
+            self._batch_size = trainer.batch_size
+        if trainer.nan_recovery_attempts > self._recoveries:
+            self._reporting.warning(
+                "EPOCH_REPEATED",
+                f"The loss of epoch {trainer.epoch + 1} was no number; it is trained again from the last "
+                "checkpoint.",
+                "If it happens again, lower the learning rate.",
+            )
+        self._recoveries = trainer.nan_recovery_attempts
+
+
+def _floats(losses: Mapping[str, Any] | None) -> dict[str, float]:
+    return {name: float(value) for name, value in (losses or {}).items()}

@@ -1,0 +1,100 @@
+"""One training, driven through ultralytics' trainer of the task."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+# These are what ultralytics imports when it first needs them. Importing them here, while the data set is on
+# its way, takes them out of the training's time.
+import matplotlib.pyplot
+import polars
+import torchvision
+import ultralytics.nn.autobackend
+import ultralytics.utils.events
+from ultralytics.models.yolo.classify import ClassificationTrainer
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.models.yolo.segment import SegmentationTrainer
+from ultralytics.utils.callbacks import get_default_callbacks
+
+from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete
+from annotateforge.trainer.worker.child.callbacks import Callbacks
+from annotateforge.trainer.worker.child.failures import LossDiverged
+from annotateforge.trainer.worker.child.offline import stay_offline
+from annotateforge.trainer.worker.child.reporting import Reporting
+from annotateforge.trainer.worker.child.weights import starting_point
+from annotateforge.trainer.worker.order import TrainingOrder
+
+PRELOADED = (matplotlib.pyplot, polars, torchvision, ultralytics.nn.autobackend, ultralytics.utils.events)
+
+TRAINERS = {
+    "classify": ClassificationTrainer,
+    "detect": DetectionTrainer,
+    "segment": SegmentationTrainer,
+}
+MOST_GPU_LOADERS = 8
+"""Processes that load images for a GPU where the job names no number, as ultralytics has it."""
+
+stay_offline()
+
+
+def train(order: TrainingOrder, reporting: Reporting) -> TrainingComplete:
+    """Train, and answer the metrics of best.pt; the files lie in the order's run_dir.
+
+    What ultralytics raises comes through, see `failures`; WeightsUnavailable when required weights are not
+    there, LossDiverged when there never was a loss that is a number.
+    """
+    start = starting_point(order, reporting)
+    callbacks = Callbacks(order, reporting)
+    registered = get_default_callbacks()
+    for name, function in callbacks.by_name().items():
+        registered[name].append(function)
+    trainer = TRAINERS[order.task](
+        overrides=arguments(order, start.model, pretrained=start.pretrained), _callbacks=registered
+    )
+    trainer.train()
+    if not callbacks.loss_was_finite:
+        raise LossDiverged("The training loss was no number in any epoch.")
+    if not trainer.best.is_file():
+        raise FileNotFoundError(f"ultralytics ended without {trainer.best.name}.")
+    return callbacks.result()
+
+
+def arguments(order: TrainingOrder, model: str, *, pretrained: bool) -> dict[str, Any]:
+    """The order as ultralytics' train arguments."""
+    run_dir = Path(order.run_dir)
+    data = Path(order.dataset_dir)
+    given: dict[str, Any] = {
+        "task": order.task,
+        "mode": "train",
+        "model": model,
+        "pretrained": pretrained,
+        # Classification takes the folder, the others the file.
+        "data": str(data if order.task == "classify" else data / "data.yaml"),
+        "project": str(run_dir.parent),
+        "name": run_dir.name,
+        "exist_ok": True,
+        "epochs": order.epochs,
+        "batch": order.batch_size,
+        "imgsz": order.image_size,
+        "optimizer": order.optimizer,
+        "patience": order.patience,
+        "seed": order.seed,
+        "deterministic": True,
+        "device": order.device,
+        "workers": loader_workers(order),
+        "plots": True,
+    }
+    if order.learning_rate is not None:
+        given["lr0"] = order.learning_rate
+    return given
+
+
+def loader_workers(order: TrainingOrder) -> int:
+    """Processes that load images: as ordered; otherwise none on a CPU, whose cores the training itself needs, and
+    for a GPU as many as there are cores, at most 8.
+    """
+    if order.loader_workers is not None:
+        return order.loader_workers
+    if order.device == "cpu":
+        return 0
+    return min(MOST_GPU_LOADERS, order.cores, os.cpu_count() or 1)

@@ -1,0 +1,29 @@
+"""The environment of a child: what ultralytics, torch and matplotlib read while they are imported."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_SECRET = ("ANNOTATEFORGE_", "ULTRALYTICS_", "WANDB_", "COMET_", "CLEARML_", "MLFLOW_", "NEPTUNE_", "AWS_")
+
+
+def child_environment(inherited: Mapping[str, str], scratch: Path, cache: Path, threads: int | None) -> dict[str, str]:
+    """`inherited` without what is none of the child's business, with what keeps it to itself.
+
+    `scratch` goes with the attempt, `cache` stays for the next one (matplotlib takes seconds to list the fonts).
+    `threads` are those of torch on a CPU; None, for a GPU, leaves it at ultralytics' one.
+    """
+    kept = {name: value for name, value in inherited.items() if not name.startswith(_SECRET)}
+    own = {
+        "YOLO_OFFLINE": "true",
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_CONFIG_DIR": str(scratch),
+        "MPLBACKEND": "Agg",
+        "MPLCONFIGDIR": str(cache / "matplotlib"),
+        "PYTHONUTF8": "1",
+        "PYTHONUNBUFFERED": "1",
+        "NO_COLOR": "1",
+    }
+    if threads is not None:
+        # ultralytics sets it to 1 where it is not set, and torch sizes its pool by it when it is loaded.
+        own["OMP_NUM_THREADS"] = str(threads)
+    return kept | own
