@@ -26,6 +26,11 @@ def job_control(job_id: UUID | str) -> str:
     return f"{JOBS}.{job_id}.control"
 
 
+def job_feed(job_id: UUID | str) -> str:
+    """Everything that is told of one job: events, progress and control."""
+    return f"{JOBS}.{job_id}.*"
+
+
 def job_wake() -> str:
     """A job may have become acquirable; live only."""
     return "annotateforge.training.queue"
