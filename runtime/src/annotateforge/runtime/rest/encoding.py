@@ -100,7 +100,7 @@ def _function(descriptor: Descriptor) -> list[str]:
 
 
 def _flush(lines: list[str], always: list[str]) -> None:
-    """Write entries that are always there: as the first dict where nothing precedes them, else as an update."""
+    """Write entries that are always there: as the first dict where nothing precedes them, else as update."""
     if always and lines[-1] == "    d = {}":
         lines[-1] = f"    d = {{{', '.join(always)}}}"
     elif always:
