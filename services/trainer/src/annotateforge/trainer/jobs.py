@@ -1,0 +1,129 @@
+"""Jobs as people see them: made, changed, cancelled, repeated and deleted."""
+
+import contextlib
+from uuid import UUID
+
+from annotateforge.api.dataset.v1.dataset_pb2 import Dataset
+from annotateforge.runtime.database import Pool
+from annotateforge.runtime.errors import Aborted, FailedPrecondition, NotFound
+from annotateforge.runtime.ids import new_id
+from annotateforge.trainer import lifecycle, store
+from annotateforge.trainer.base_models import BaseModels
+from annotateforge.trainer.datasets import Datasets
+from annotateforge.trainer.journal import Journal, job_not_found
+from annotateforge.trainer.orders import Order
+from annotateforge.trainer.records import JobRecord, NewJob
+from annotateforge.trainer.resources import dataset_ready, task_word
+from annotateforge.trainer.status import Status
+
+
+class Jobs:
+    """All jobs."""
+
+    def __init__(self, pool: Pool, journal: Journal, datasets: Datasets, base_models: BaseModels) -> None:
+        self._pool = pool
+        self._journal = journal
+        self._datasets = datasets
+        self._base_models = base_models
+
+    async def get(self, job_id: UUID) -> JobRecord:
+        """One job. NotFound JOB_NOT_FOUND."""
+        async with self._pool.acquire() as connection:
+            record = await store.read_job(connection, job_id)
+        if record is None:
+            raise job_not_found(job_id)
+        return record
+
+    async def create(self, order: Order) -> JobRecord:
+        """Freeze the data set and put a job into the queue. The same request id again answers the first job.
+
+        Raises what the dataset service and the registry answer; see `Datasets.frozen` and
+        `BaseModels.settle`.
+        """
+        found = await self._requested(order)
+        if found is not None:
+            return await self.get(found)
+        await self._base_models.settle(order.config, order.task_type)
+        dataset = await self._dataset(order)
+        return await self.get(await self._write(order, dataset))
+
+    async def update(
+        self, job_id: UUID, name: str | None, description: str | None, priority: int | None
+    ) -> JobRecord:
+        """Change what is not None. NotFound JOB_NOT_FOUND; FailedPrecondition JOB_NOT_PENDING for the
+        priority of a job that waits no longer.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            locked = await store.lock_job(connection, job_id)
+            if locked is None:
+                raise job_not_found(job_id)
+            status = locked[0].status
+            if priority is not None and status is not Status.PENDING:
+                raise FailedPrecondition(
+                    "JOB_NOT_PENDING", f"The job is {status}; only the priority of a waiting one can change."
+                )
+            await store.update_job(connection, job_id, name, description, priority)
+        return await self.get(job_id)
+
+    async def cancel(self, job_id: UUID) -> JobRecord:
+        """Cancel a job; see `lifecycle.cancel`. NotFound JOB_NOT_FOUND, FailedPrecondition JOB_ENDED."""
+        await self._journal.change(job_id, lifecycle.cancel)
+        return await self.get(job_id)
+
+    async def delete(self, job_id: UUID) -> None:
+        """Delete a job that has ended; cancel one that has not, and keep it. NotFound JOB_NOT_FOUND."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            locked = await store.lock_job(connection, job_id)
+            if locked is None:
+                raise job_not_found(job_id)
+            if locked[0].status.final:
+                await store.delete_job(connection, job_id)
+                return
+            before, change = await self._journal.change_within(connection, job_id, lifecycle.cancel)
+        await self._journal.announce(before, change)
+
+    async def _requested(self, order: Order) -> UUID | None:
+        if order.request_id is None:
+            return None
+        async with self._pool.acquire() as connection:
+            return await store.find_request(connection, order.request_id)
+
+    async def _dataset(self, order: Order) -> Dataset:
+        """The data set to train on; a repeated job gets that of the first one for as long as it is there."""
+        config, task = order.config, order.task_type
+        if order.dataset is not None and not config.dataset_id:
+            with contextlib.suppress(NotFound):
+                return await self._datasets.get(order.dataset.id, task)
+        return await self._datasets.frozen(config, task)
+
+    async def _write(self, order: Order, dataset: Dataset) -> UUID:
+        config = order.config
+        if not config.dataset_id:
+            # The dataset service has filled in what was left out.
+            del config.annotation_types[:]
+            config.annotation_types.extend(dataset.spec.annotation_types)
+            config.split.CopyFrom(dataset.spec.split)
+        new = NewJob(
+            name=order.name,
+            description=order.description,
+            task_type=task_word(order.task_type),
+            config=config.SerializeToString(),
+            dataset=dataset.SerializeToString(),
+            device=config.device,
+            priority=config.priority,
+            request_id=order.request_id,
+            restarted_from=order.restarted_from,
+        )
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await store.read_clock(connection)
+            change = lifecycle.create(new_id(), config.epochs, dataset_ready(dataset), now)
+            written = await self._journal.create(connection, new, change, now)
+        if written:
+            await self._journal.announce(None, change)
+            return change.job.id
+        found = await self._requested(order)
+        if found is None:
+            raise Aborted(
+                "TRANSACTION_CONFLICT", "The job of this request id was deleted at the same time. Try again."
+            )
+        return found

@@ -1,0 +1,95 @@
+"""Writes the steps of jobs: each in one transaction with its events, and tells of it afterwards."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from annotateforge.runtime import subjects
+from annotateforge.runtime.bus import Bus
+from annotateforge.runtime.database import Connection, Pool
+from annotateforge.runtime.errors import NotFound
+from annotateforge.runtime.outbox import Outbox
+from annotateforge.trainer import store
+from annotateforge.trainer.job import Change, JobState
+from annotateforge.trainer.records import NewJob
+from annotateforge.trainer.status import Status
+from annotateforge.trainer.wakeups import Wakeups
+
+Decide = Callable[[JobState, datetime], Change]
+"""One step of the lifecycle: from the locked job and the time to what changes."""
+
+
+class Journal:
+    """The one way in which the state of a job changes."""
+
+    def __init__(self, pool: Pool, outbox: Outbox, bus: Bus, wakeups: Wakeups) -> None:
+        self._pool = pool
+        self._outbox = outbox
+        self._bus = bus
+        self._wakeups = wakeups
+
+    async def change(self, job_id: UUID, decide: Decide) -> JobState:
+        """Take one step: lock the job, decide, write, tell. Answers the job after it.
+
+        NotFound JOB_NOT_FOUND; what `decide` raises leaves everything as it was.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            before, change = await self.change_within(connection, job_id, decide)
+        await self.announce(before, change)
+        return change.job
+
+    async def change_within(
+        self, connection: Connection, job_id: UUID, decide: Decide
+    ) -> tuple[JobState, Change]:
+        """The same inside the caller's transaction, who calls `announce` after the commit."""
+        locked = await store.lock_job(connection, job_id)
+        if locked is None:
+            raise job_not_found(job_id)
+        before, now = locked
+        change = decide(before, now)
+        await store.save_change(connection, before, change)
+        await self._publish(connection, change)
+        return before, change
+
+    async def create(self, connection: Connection, new: NewJob, change: Change, now: datetime) -> bool:
+        """Write a new job inside the caller's transaction, who calls `announce` after the commit.
+
+        False, and nothing is written, when another job has its request id.
+        """
+        written = await store.insert_job(connection, new, change, now)
+        if written:
+            await self._publish(connection, change)
+        return written
+
+    async def announce(self, before: JobState | None, change: Change) -> None:
+        """Tell of a step that is committed: events, and wake-ups for those whom it concerns."""
+        job = change.job
+        if change.events:
+            self._outbox.wake()
+        for event in change.live:
+            await self._bus.tell(subjects.job_progress(job.id), event.SerializeToString())
+        if job.status is Status.PENDING and (before is None or before.status is not Status.PENDING):
+            await self._wakeups.wake(subjects.job_wake())
+        if before is not None and (
+            job.cancel_requested != before.cancel_requested or job.status.leased < before.status.leased
+        ):
+            await self._wakeups.wake(subjects.job_control(job.id))
+
+    async def _publish(self, connection: Connection, change: Change) -> None:
+        subject = subjects.job_events(change.job.id)
+        await self._outbox.add_many(
+            connection,
+            [
+                (subject, f"{event.job_id}.{event.sequence}", event.SerializeToString())
+                for event in change.events
+            ],
+        )
+
+
+def job_not_found(job_id: UUID) -> NotFound:
+    """What a caller is told who names a job that is not there."""
+    return NotFound(
+        "JOB_NOT_FOUND",
+        f"There is no job {job_id}; it may have been deleted.",
+        metadata={"job_id": str(job_id)},
+    )

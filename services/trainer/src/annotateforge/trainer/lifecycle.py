@@ -1,0 +1,192 @@
+"""The steps of a job's life, as pure functions from what is to what becomes of it. See docs/job-lifecycle.md.
+
+Each takes the job as it is (locked), an input and the time, and answers the Change, or raises a DomainError
+and thereby changes nothing. What a worker sends is fenced: it counts only while the attempt that it names is
+open.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from annotateforge.api.trainer.v1.event_pb2 import DatasetReady, Retry, TrainingComplete
+from annotateforge.api.trainer.v1.job_pb2 import Failure
+from annotateforge.runtime.errors import Aborted, FailedPrecondition
+from annotateforge.trainer.job import Change, Draft, JobState
+from annotateforge.trainer.status import Outcome, Status
+
+
+def create(job_id: UUID, total_epochs: int, dataset: DatasetReady, now: datetime) -> Change:
+    """A new job waits in the queue, and its data set is frozen already."""
+    draft = Draft(JobState(id=job_id, status=Status.PENDING, total_epochs=total_epochs), now)
+    draft.begin()
+    draft.record(dataset_ready=dataset)
+    return draft.done()
+
+
+def acquire(job: JobState, worker_id: UUID, lease: timedelta, now: datetime) -> Change:
+    """A worker takes a waiting job: the next attempt begins."""
+    attempt = job.attempt + 1
+    draft = Draft(job, now, attempt)
+    draft.become(
+        Status.PREPARING,
+        attempt=attempt,
+        worker_id=worker_id,
+        outcome=None,
+        accepted_through=0,
+        lease_expire_time=now + lease,
+        seconds_per_epoch=None,
+        device="",
+        start_time=job.start_time or now,
+    )
+    return draft.done()
+
+
+def renew(job: JobState, attempt: int, worker_id: UUID, lease: timedelta, now: datetime) -> Change:
+    """A worker is heard of: its lease begins anew, also when it had run out and nobody has noticed yet.
+
+    Aborted ATTEMPT_STALE when it does not have the job.
+    """
+    fence(job, attempt)
+    if job.worker_id != worker_id:
+        raise stale(job, attempt)
+    draft = Draft(job, now)
+    draft.set(lease_expire_time=now + lease)
+    return draft.done()
+
+
+def cancel(job: JobState, now: datetime) -> Change:
+    """Somebody cancels the job: at once while it waits, otherwise its worker is to stop.
+
+    A job that is cancelled stays so. FailedPrecondition JOB_ENDED when it has ended otherwise.
+    """
+    draft = Draft(job, now)
+    if job.status is Status.PENDING:
+        draft.become(Status.CANCELLED, end_time=now)
+    elif job.status.leased:
+        draft.set(cancel_requested=True)
+    elif job.status is not Status.CANCELLED:
+        raise FailedPrecondition(
+            "JOB_ENDED",
+            f"The job is {job.status} and cannot be cancelled any more.",
+            metadata={"job_id": str(job.id), "status": job.status.value},
+        )
+    return draft.done()
+
+
+def complete(job: JobState, attempt: int, result: TrainingComplete, now: datetime) -> Change:
+    """The worker has registered the model. Repeating it is harmless.
+
+    Aborted ATTEMPT_STALE; FailedPrecondition ATTEMPT_NOT_TRAINING when training_started was never reported.
+    """
+    if _ended(job, attempt, Outcome.COMPLETED) and str(job.model_id) == result.model_id:
+        return Change(job)
+    fence(job, attempt)
+    if job.status is not Status.TRAINING:
+        raise FailedPrecondition(
+            "ATTEMPT_NOT_TRAINING", "Report training_started before you finish the attempt as completed."
+        )
+    draft = Draft(job, now, attempt)
+    draft.record(training_complete=result)
+    draft.become(Status.COMPLETED, model_id=UUID(result.model_id), **_over(Outcome.COMPLETED, now))
+    return draft.done()
+
+
+def fail(job: JobState, attempt: int, failure: Failure, now: datetime) -> Change:
+    """The worker says that it failed for good. Repeating it is harmless. Aborted ATTEMPT_STALE."""
+    if _ended(job, attempt, Outcome.FAILED):
+        return Change(job)
+    fence(job, attempt)
+    return _failed(Draft(job, now, attempt), failure, Outcome.FAILED)
+
+
+def stop(job: JobState, attempt: int, now: datetime) -> Change:
+    """The worker has stopped because the job was cancelled. Repeating it is harmless.
+
+    Aborted ATTEMPT_STALE; FailedPrecondition CANCEL_NOT_REQUESTED when nobody cancelled the job.
+    """
+    if _ended(job, attempt, Outcome.CANCELLED):
+        return Change(job)
+    fence(job, attempt)
+    if not job.cancel_requested:
+        raise FailedPrecondition(
+            "CANCEL_NOT_REQUESTED",
+            "Nobody cancelled the job. Release the attempt if the worker has to stop.",
+        )
+    draft = Draft(job, now, attempt)
+    draft.become(Status.CANCELLED, **_over(Outcome.CANCELLED, now))
+    return draft.done()
+
+
+def release(job: JobState, attempt: int, message: str, now: datetime) -> Change:
+    """The worker hands the job back; the queue has it again, unless it was cancelled meanwhile.
+
+    Repeating it is harmless until another worker takes the job. Aborted ATTEMPT_STALE.
+    """
+    if job.attempt == attempt and job.outcome is Outcome.RELEASED:
+        return Change(job)
+    fence(job, attempt)
+    retry = Retry(reason="RELEASED", message=message or "The worker was shut down.")
+    return _back_to_queue(Draft(job, now, attempt), retry, Outcome.RELEASED)
+
+
+def expire(job: JobState, max_attempts: int, now: datetime) -> Change:
+    """The lease has run out: the queue has the job again, unless it was cancelled or lost too many workers.
+
+    Nothing changes when the lease was renewed after all.
+    """
+    if job.lease_expire_time is None or job.lease_expire_time > now:
+        return Change(job)
+    draft = Draft(job, now, job.attempt)
+    lost = job.lost_attempts + 1
+    draft.set(lost_attempts=lost)
+    if lost >= max_attempts and not job.cancel_requested:
+        failure = Failure(
+            reason="TOO_MANY_ATTEMPTS",
+            message=f"{lost} workers were lost while they had this job, the last in attempt {job.attempt}.",
+            hint="See the workers' logs; the job may need more memory than they have. Then restart it.",
+        )
+        return _failed(draft, failure, Outcome.LOST)
+    retry = Retry(reason="WORKER_LOST", message="The worker was not heard of for the time of its lease.")
+    return _back_to_queue(draft, retry, Outcome.LOST)
+
+
+def fence(job: JobState, attempt: int) -> None:
+    """Aborted ATTEMPT_STALE unless `attempt` is the job's newest attempt and open."""
+    if job.attempt != attempt or not job.status.leased:
+        raise stale(job, attempt)
+
+
+def stale(job: JobState, attempt: int) -> Aborted:
+    """What a worker is told that no longer has the job."""
+    return Aborted(
+        "ATTEMPT_STALE",
+        f"Attempt {attempt} of the job is over. Stop the training and ask for another job.",
+        metadata={"job_id": str(job.id), "attempt": str(attempt), "newest_attempt": str(job.attempt)},
+    )
+
+
+def _ended(job: JobState, attempt: int, outcome: Outcome) -> bool:
+    return job.attempt == attempt and job.outcome is outcome
+
+
+def _closed(outcome: Outcome) -> dict[str, object]:
+    return {"outcome": outcome, "lease_expire_time": None, "cancel_requested": False}
+
+
+def _over(outcome: Outcome, now: datetime) -> dict[str, object]:
+    return {**_closed(outcome), "end_time": now}
+
+
+def _failed(draft: Draft, failure: Failure, outcome: Outcome) -> Change:
+    draft.record(training_failed=failure)
+    draft.become(Status.FAILED, failure=failure, **_over(outcome, draft.now))
+    return draft.done()
+
+
+def _back_to_queue(draft: Draft, retry: Retry, outcome: Outcome) -> Change:
+    if draft.job.cancel_requested:
+        draft.become(Status.CANCELLED, **_over(outcome, draft.now))
+    else:
+        draft.record(retry=retry)
+        draft.become(Status.PENDING, **_closed(outcome))
+    return draft.done()

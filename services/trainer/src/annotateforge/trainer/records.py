@@ -1,0 +1,93 @@
+"""Rows as they are read: what the store hands out to be shown."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from annotateforge.trainer.status import Status
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[T]):
+    """A page of rows, which ends early when they are large."""
+
+    rows: list[T]
+    more: bool
+    """Whether others follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """A job with what is shown of its newest attempt and its last complete epoch."""
+
+    id: UUID
+    name: str
+    description: str
+    task_type: str
+    """Word of the task: classify, detect or segment."""
+    config: bytes
+    """Serialised JobConfig; its priority is the field of that name here."""
+    dataset: bytes
+    """Serialised Dataset."""
+    priority: int
+    restarted_from: UUID | None
+    status: Status
+    attempt: int
+    worker_name: str
+    cancel_requested: bool
+    last_sequence: int
+    total_epochs: int
+    current_epoch: int
+    epoch: bytes | None
+    """Serialised Epoch of current_epoch."""
+    create_time: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    model_id: UUID | None
+    failure: bytes | None
+    """Serialised Failure."""
+    now: datetime
+    """When it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a job is made with, beside its state."""
+
+    name: str
+    description: str
+    task_type: str
+    config: bytes
+    dataset: bytes
+    device: str
+    priority: int
+    request_id: str | None
+    restarted_from: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A worker that was heard of lately."""
+
+    id: UUID
+    name: str
+    description: bytes
+    """Serialised Worker as it described itself."""
+    load: bytes
+    """Serialised Load."""
+    heartbeat_time: datetime
+    current_job_id: UUID | None
+    now: datetime
+    """When it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """An attempt that a worker has."""
+
+    job_id: UUID
+    number: int
+    accepted_through: int

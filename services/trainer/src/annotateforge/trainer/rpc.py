@@ -1,0 +1,154 @@
+"""The handlers of TrainerService: check, call, convert."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import grpc
+
+from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
+from annotateforge.api.trainer.v1 import trainer_service_pb2 as api
+from annotateforge.api.trainer.v1.event_pb2 import JobEvent
+from annotateforge.api.trainer.v1.job_pb2 import Epoch, JobStatus
+from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceServicer
+from annotateforge.runtime.database import Pool
+from annotateforge.runtime.errors import InvalidArgument
+from annotateforge.runtime.ids import parse_id
+from annotateforge.runtime.paging import page_token, read_page
+from annotateforge.runtime.telemetry import bind
+from annotateforge.trainer import store
+from annotateforge.trainer.jobs import Jobs
+from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
+from annotateforge.trainer.orders import check_update, read_order, repeated
+from annotateforge.trainer.resources import job_resource, task_word, worker_resource
+from annotateforge.trainer.status import Status, status_of
+from annotateforge.trainer.watch import Watches
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_HISTORY_PAGE = 1000
+
+
+class TrainerRpc(TrainerServiceServicer):
+    """TrainerService over the jobs and those who watch them."""
+
+    def __init__(self, pool: Pool, jobs: Jobs, watches: Watches, online_for: timedelta) -> None:
+        """online_for: how long a worker that was heard of counts as online."""
+        self._pool = pool
+        self._jobs = jobs
+        self._watches = watches
+        self._online_for = online_for
+
+    async def CreateJob(self, request: api.CreateJobRequest, context: Context) -> api.CreateJobResponse:
+        record = await self._jobs.create(read_order(request))
+        with bind(job_id=record.id):
+            return api.CreateJobResponse(job=job_resource(record))
+
+    async def GetJob(self, request: api.GetJobRequest, context: Context) -> api.GetJobResponse:
+        with _job(request.job_id) as job_id:
+            return api.GetJobResponse(job=job_resource(await self._jobs.get(job_id)))
+
+    async def ListJobs(self, request: api.ListJobsRequest, context: Context) -> api.ListJobsResponse:
+        page = read_page(request.page_size, request.page_token, (UUID,))
+        status, task = _status_filter(request.status), _task_filter(request.task_type)
+        async with self._pool.acquire() as connection:
+            before = page.cursor[0] if page.cursor else None
+            found = await store.list_jobs(connection, before, status, task, page.size)
+        return api.ListJobsResponse(
+            jobs=[job_resource(record, with_log=False) for record in found.rows],
+            next_page_token=page_token((found.rows[-1].id,)) if found.more else "",
+        )
+
+    async def UpdateJob(self, request: api.UpdateJobRequest, context: Context) -> api.UpdateJobResponse:
+        with _job(request.job_id) as job_id:
+            check_update(request)
+            record = await self._jobs.update(
+                job_id,
+                request.name if request.HasField("name") else None,
+                request.description if request.HasField("description") else None,
+                request.priority if request.HasField("priority") else None,
+            )
+            return api.UpdateJobResponse(job=job_resource(record))
+
+    async def CancelJob(self, request: api.CancelJobRequest, context: Context) -> api.CancelJobResponse:
+        with _job(request.job_id) as job_id:
+            return api.CancelJobResponse(job=job_resource(await self._jobs.cancel(job_id)))
+
+    async def RestartJob(self, request: api.RestartJobRequest, context: Context) -> api.RestartJobResponse:
+        with _job(request.job_id) as job_id:
+            order = repeated(await self._jobs.get(job_id), request.name)
+            return api.RestartJobResponse(job=job_resource(await self._jobs.create(order)))
+
+    async def DeleteJob(self, request: api.DeleteJobRequest, context: Context) -> api.DeleteJobResponse:
+        with _job(request.job_id) as job_id:
+            await self._jobs.delete(job_id)
+            return api.DeleteJobResponse()
+
+    async def ListEpochs(self, request: api.ListEpochsRequest, context: Context) -> api.ListEpochsResponse:
+        page = read_page(request.page_size, request.page_token, (int,), default=_HISTORY_PAGE)
+        with _job(request.job_id) as job_id:
+            await self._jobs.get(job_id)
+            async with self._pool.acquire() as connection:
+                after = page.cursor[0] if page.cursor else 0
+                found = await store.list_epochs(connection, job_id, after, page.size)
+            epochs = [Epoch.FromString(message) for message in found.rows]
+            token = page_token((epochs[-1].epoch,)) if found.more else ""
+            return api.ListEpochsResponse(epochs=epochs, next_page_token=token)
+
+    async def ListEvents(self, request: api.ListEventsRequest, context: Context) -> api.ListEventsResponse:
+        page = read_page(request.page_size, request.page_token, (int,), default=_HISTORY_PAGE)
+        with _job(request.job_id) as job_id:
+            after = max(_checked_after(request.after), page.cursor[0] if page.cursor else 0)
+            await self._jobs.get(job_id)
+            async with self._pool.acquire() as connection:
+                found = await store.list_events(connection, job_id, after, page.size)
+            events = [JobEvent.FromString(message) for message in found.rows]
+            token = page_token((events[-1].sequence,)) if found.more else ""
+            return api.ListEventsResponse(events=events, next_page_token=token)
+
+    async def WatchJob(
+        self, request: api.WatchJobRequest, context: Context
+    ) -> AsyncIterator[api.WatchJobResponse]:
+        with _job(request.job_id) as job_id:
+            events = self._watches.watch(job_id, _checked_after(request.after))
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    yield api.WatchJobResponse(event=event)
+
+    async def ListWorkers(self, request: api.ListWorkersRequest, context: Context) -> api.ListWorkersResponse:
+        page = read_page(request.page_size, request.page_token, (str, UUID))
+        after = (page.cursor[0], page.cursor[1]) if page.cursor else None
+        async with self._pool.acquire() as connection:
+            found = await store.list_workers(connection, FORGET_WORKERS_AFTER, after, page.limit)
+        workers, next_page_token = page.cut(found, lambda worker: (worker.name, worker.id))
+        return api.ListWorkersResponse(
+            workers=[worker_resource(worker, self._online_for) for worker in workers],
+            next_page_token=next_page_token,
+        )
+
+
+@contextlib.contextmanager
+def _job(text: str) -> Iterator[UUID]:
+    job_id = parse_id(text, "job_id")
+    with bind(job_id=job_id):
+        yield job_id
+
+
+def _checked_after(after: int) -> int:
+    if after < 0:
+        raise InvalidArgument.of_field("INVALID_AFTER", "after", "must be 0 or the sequence of an event")
+    return after
+
+
+def _status_filter(number: JobStatus.ValueType) -> Status | None:
+    if number not in JobStatus.values():
+        raise InvalidArgument.of_field("INVALID_FILTER", "status", "is no status of a job")
+    return status_of(number)
+
+
+def _task_filter(number: TaskType.ValueType) -> str | None:
+    if number not in TaskType.values():
+        raise InvalidArgument.of_field("INVALID_FILTER", "task_type", "must be classify, detect or segment")
+    return task_word(number) if number else None

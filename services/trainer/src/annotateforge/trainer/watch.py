@@ -1,0 +1,221 @@
+"""Watching jobs: what is stored first, then what happens, without gap or repeat.
+
+All watchers of a job in one process share one subscription, and each message is decoded once. Whatever NATS
+does not bring is noticed by comparing with the jobs' rows every few seconds.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import Self
+from uuid import UUID
+
+import structlog
+
+from annotateforge.api.trainer.v1.event_pb2 import JobEvent
+from annotateforge.runtime import subjects
+from annotateforge.runtime.bus import Bus
+from annotateforge.runtime.database import Pool, database_error
+from annotateforge.runtime.errors import DomainError, OutOfRange, Unavailable
+from annotateforge.runtime.feed import GAP, Gap, follow
+from annotateforge.trainer import store
+from annotateforge.trainer.journal import job_not_found
+from annotateforge.trainer.status import status_of
+
+_BACKLOG = 1000
+"""Messages that wait for one slow watcher; beyond that it reads the store again."""
+_COMPARE_EVERY = 5.0
+_COMPARE_EVERY_WITHOUT_BUS = 1.0
+
+log = structlog.get_logger()
+
+
+class _Watcher:
+    """The live events of one watcher, as an asynchronous iterator; ends when it is closed."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[JobEvent | Gap] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> JobEvent | Gap:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()
+
+    def put(self, event: JobEvent | Gap) -> None:
+        """Hand over an event. A Gap stands for all that waits: the store has it."""
+        if isinstance(event, Gap) or len(self._waiting) >= _BACKLOG:
+            self._waiting.clear()
+            event = GAP
+        self._waiting.append(event)
+        self._arrived.set()
+
+    def close(self) -> None:
+        """End the iteration after what waits."""
+        self._closed = True
+        self._arrived.set()
+
+
+class _Feed:
+    """What is told of one job, for all of its watchers."""
+
+    def __init__(self, bus: Bus, job_id: UUID, seen: int) -> None:
+        self.watchers: set[_Watcher] = set()
+        self.seen = seen
+        self.listening = asyncio.Event()
+        self._bus = bus
+        self._job_id = job_id
+        self.task = asyncio.create_task(self._listen(), name="watch")
+
+    async def _listen(self) -> None:
+        try:
+            async with self._bus.subscribe(subjects.job_feed(self._job_id)) as messages:
+                self.listening.set()
+                async for message in messages:
+                    if isinstance(message, Gap):
+                        self.put(message)
+                    elif not message.subject.endswith(".control"):
+                        self.put(JobEvent.FromString(message.data))
+        except DomainError as error:
+            log.warning("watchers read the store instead", job_id=str(self._job_id), error=str(error))
+        finally:
+            self.listening.set()
+
+    def put(self, event: JobEvent | Gap) -> None:
+        if not isinstance(event, Gap):
+            self.seen = max(self.seen, event.sequence)
+        for watcher in self.watchers:
+            watcher.put(event)
+
+    def close(self) -> None:
+        for watcher in self.watchers:
+            watcher.close()
+
+
+class Watches:
+    """The jobs that are watched through this process."""
+
+    def __init__(self, pool: Pool, bus: Bus) -> None:
+        self._pool = pool
+        self._bus = bus
+        self._feeds: dict[UUID, _Feed] = {}
+        self._stopping = False
+
+    async def watch(self, job_id: UUID, after: int) -> AsyncGenerator[JobEvent]:
+        """The events of a job after a sequence, live once they are up to date; ends when the job has ended.
+
+        NotFound JOB_NOT_FOUND; OutOfRange SEQUENCE_AHEAD when the job has no such event yet; Unavailable
+        SERVER_STOPPING when the server is being stopped.
+        """
+        async with self._pool.acquire() as connection:
+            job = await store.read_job(connection, job_id)
+        if job is None:
+            raise job_not_found(job_id)
+        if after > job.last_sequence:
+            raise OutOfRange(
+                "SEQUENCE_AHEAD",
+                f"The job's newest event is {job.last_sequence}, and {after} is after it. Watch from 0.",
+                metadata={"last_sequence": str(job.last_sequence)},
+            )
+
+        async def fetch(seen: int, limit: int) -> Sequence[JobEvent]:
+            async with self._pool.acquire() as connection:
+                stored = await store.fetch_events(connection, job_id, seen, limit)
+            return [JobEvent.FromString(message) for message in stored]
+
+        if job.status.final:
+            async for event in follow(after, fetch, _nothing(), _sequence):
+                yield event
+            return
+        async with self._watching(job_id, job.last_sequence) as live:
+            async for event in follow(after, fetch, live, _sequence, _is_last):
+                yield event
+                if _is_last(event):
+                    return
+        if self._stopping:
+            raise Unavailable(
+                "SERVER_STOPPING", "The server is being stopped. Watch again from the last event."
+            )
+        raise job_not_found(job_id)
+
+    @contextlib.asynccontextmanager
+    async def comparing(self) -> AsyncIterator[None]:
+        """Notice what NATS did not bring, for the time of the context."""
+        task = asyncio.create_task(self._compare_for_ever(), name="watches")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def stop(self) -> None:
+        """End all watches: the server is being stopped."""
+        self._stopping = True
+        for feed in self._feeds.values():
+            feed.close()
+
+    @contextlib.asynccontextmanager
+    async def _watching(self, job_id: UUID, last_sequence: int) -> AsyncIterator[_Watcher]:
+        feed = self._feeds.get(job_id)
+        if feed is None:
+            # What the job's row says was read before anybody replays the store, so every replay covers it.
+            feed = self._feeds[job_id] = _Feed(self._bus, job_id, last_sequence)
+        watcher = _Watcher()
+        feed.watchers.add(watcher)
+        try:
+            await feed.listening.wait()
+            if self._stopping:
+                watcher.close()
+            yield watcher
+        finally:
+            feed.watchers.discard(watcher)
+            if not feed.watchers:
+                del self._feeds[job_id]
+                feed.task.cancel()
+                await asyncio.gather(feed.task, return_exceptions=True)
+
+    async def _compare_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(_COMPARE_EVERY if self._bus.connected else _COMPARE_EVERY_WITHOUT_BUS)
+            try:
+                await self._compare()
+            except Exception as error:
+                if database_error(error) is None:
+                    raise
+                log.warning("watches cannot be compared", error=type(error).__name__)
+
+    async def _compare(self) -> None:
+        if not self._feeds:
+            return
+        async with self._pool.acquire() as connection:
+            newest = await store.last_sequences(connection, list(self._feeds))
+        for job_id, feed in self._feeds.items():
+            if job_id not in newest:
+                feed.close()
+            elif newest[job_id] > feed.seen:
+                feed.seen = newest[job_id]
+                feed.put(GAP)
+
+
+def _sequence(event: JobEvent) -> int:
+    return event.sequence
+
+
+def _is_last(event: JobEvent) -> bool:
+    status = status_of(event.status_change.status) if event.HasField("status_change") else None
+    return status is not None and status.final
+
+
+async def _nothing() -> AsyncIterator[JobEvent | Gap]:
+    """The live events of a job that has ended."""
+    events: tuple[JobEvent, ...] = ()
+    for event in events:
+        yield event

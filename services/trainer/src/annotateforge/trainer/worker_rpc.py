@@ -1,0 +1,147 @@
+"""The handlers of WorkerService: check, call, convert."""
+
+from datetime import timedelta
+from typing import Any
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from annotateforge.api.trainer.v1 import worker_service_pb2 as api
+from annotateforge.api.trainer.v1.worker_pb2 import Load, Worker
+from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceServicer
+from annotateforge.runtime.errors import InvalidArgument
+from annotateforge.runtime.ids import parse_id
+from annotateforge.runtime.telemetry import bind
+from annotateforge.trainer import lifecycle, outcomes, reports
+from annotateforge.trainer.job import JobState
+from annotateforge.trainer.journal import Decide, Journal
+from annotateforge.trainer.leases import Heartbeats
+from annotateforge.trainer.queue import IdleWorker, Queue
+from annotateforge.trainer.resources import job_resource
+from annotateforge.trainer.violations import Violations
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+LONGEST_WAIT = 60.0
+"""Seconds that a call may be held at most."""
+_ACQUIRE_WAIT = 30.0
+_MOST_DEVICES = 64
+_MOST_VERSIONS = 50
+
+
+class WorkerRpc(WorkerServiceServicer):
+    """WorkerService over the queue, the leases and the journal."""
+
+    def __init__(self, queue: Queue, heartbeats: Heartbeats, journal: Journal, lease: timedelta) -> None:
+        self._queue = queue
+        self._heartbeats = heartbeats
+        self._journal = journal
+        self._lease = Duration()
+        self._lease.FromTimedelta(lease)
+
+    async def AcquireJob(self, request: api.AcquireJobRequest, context: Context) -> api.AcquireJobResponse:
+        worker = _read_worker(request.worker)
+        wait = _read_wait(request.wait) if request.HasField("wait") else _ACQUIRE_WAIT
+        record = await self._queue.acquire(worker, wait)
+        if record is None:
+            return api.AcquireJobResponse()
+        with bind(job_id=record.id):
+            return api.AcquireJobResponse(
+                assignment=api.Assignment(job=job_resource(record), attempt=record.attempt, lease=self._lease)
+            )
+
+    async def Heartbeat(self, request: api.HeartbeatRequest, context: Context) -> api.HeartbeatResponse:
+        worker_id, job_id = parse_id(request.worker_id, "worker_id"), parse_id(request.job_id, "job_id")
+        with bind(job_id=job_id):
+            load, wait = _read_load(request.load), _read_wait(request.wait)
+            job = await self._heartbeats.beat(worker_id, job_id, request.attempt, load, wait)
+            return api.HeartbeatResponse(directive=_directive(job), lease=self._lease)
+
+    async def ReportEvents(
+        self, request: api.ReportEventsRequest, context: Context
+    ) -> api.ReportEventsResponse:
+        job = await self._change(
+            request.job_id, lambda job, now: reports.record(job, request.attempt, request.reports, now)
+        )
+        return api.ReportEventsResponse(accepted_through=job.accepted_through, directive=_directive(job))
+
+    async def FinishAttempt(
+        self, request: api.FinishAttemptRequest, context: Context
+    ) -> api.FinishAttemptResponse:
+        job = await self._change(request.job_id, _read_outcome(request))
+        return api.FinishAttemptResponse(status=job.status.proto)
+
+    async def ReleaseAttempt(
+        self, request: api.ReleaseAttemptRequest, context: Context
+    ) -> api.ReleaseAttemptResponse:
+        message = outcomes.told_text(request.message)
+        await self._change(
+            request.job_id, lambda job, now: lifecycle.release(job, request.attempt, message, now)
+        )
+        return api.ReleaseAttemptResponse()
+
+    async def _change(self, job_id: str, decide: Decide) -> JobState:
+        identifier = parse_id(job_id, "job_id")
+        with bind(job_id=identifier):
+            return await self._journal.change(identifier, decide)
+
+
+def _read_outcome(request: api.FinishAttemptRequest) -> Decide:
+    attempt = request.attempt
+    match request.WhichOneof("outcome"):
+        case "completed":
+            result = outcomes.told_result(request.completed)
+            return lambda job, now: lifecycle.complete(job, attempt, result, now)
+        case "failed":
+            failure = outcomes.told_failure(request.failed)
+            return lambda job, now: lifecycle.fail(job, attempt, failure, now)
+        case "cancelled":
+            return lambda job, now: lifecycle.stop(job, attempt, now)
+        case _:
+            raise InvalidArgument.of_field(
+                "INVALID_OUTCOME", "outcome", "is required: completed, failed or cancelled"
+            )
+
+
+def _read_worker(worker: Worker) -> IdleWorker:
+    """InvalidArgument INVALID_ID or INVALID_WORKER."""
+    worker_id = parse_id(worker.id, "worker.id")
+    violations = Violations()
+    violations.text("worker.name", worker.name, longest=200, required=True)
+    if len(worker.devices) > _MOST_DEVICES:
+        violations.add("worker.devices", f"has {len(worker.devices):,} entries; at most {_MOST_DEVICES}")
+    for index, device in enumerate(worker.devices[:_MOST_DEVICES]):
+        violations.text(f"worker.devices[{index}].name", device.name, longest=100, required=True)
+        violations.text(f"worker.devices[{index}].model", device.model, longest=200)
+    if len(worker.versions) > _MOST_VERSIONS:
+        violations.add("worker.versions", f"has {len(worker.versions):,} entries; at most {_MOST_VERSIONS}")
+    for name, version in sorted(worker.versions.items())[:_MOST_VERSIONS]:
+        violations.text("worker.versions", name, longest=100, required=True)
+        violations.text("worker.versions", version, longest=200)
+    violations.finite("worker", worker)
+    violations.raise_any("INVALID_WORKER")
+    return IdleWorker(
+        id=worker_id,
+        name=worker.name,
+        devices=tuple(device.name for device in worker.devices),
+        description=Worker(devices=worker.devices, versions=worker.versions).SerializeToString(),
+        load=worker.load.SerializeToString(),
+    )
+
+
+def _read_load(load: Load) -> bytes:
+    violations = Violations()
+    violations.finite("load", load)
+    violations.raise_any("INVALID_WORKER")
+    return load.SerializeToString()
+
+
+def _read_wait(wait: Duration) -> float:
+    seconds = wait.seconds + wait.nanos / 1e9
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise InvalidArgument.of_field("INVALID_WAIT", "wait", f"must be 0 to {LONGEST_WAIT:g} seconds")
+    return seconds
+
+
+def _directive(job: JobState) -> api.Directive.ValueType:
+    return api.DIRECTIVE_CANCEL if job.cancel_requested else api.DIRECTIVE_CONTINUE
