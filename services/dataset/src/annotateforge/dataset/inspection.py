@@ -70,7 +70,7 @@ def upright_size(data: bytes, image_format: ImageFormat, most_pixels: int) -> tu
     ImageRefused.
     """
     try:
-        exif = _check_png(data) if image_format is ImageFormat.PNG else None
+        exif = png_exif(data) if image_format is ImageFormat.PNG else None
         with Image.open(io.BytesIO(data), formats=[image_format.name]) as picture:
             width, height = picture.size
             if not (min(width, height) >= _SHORTEST_SIDE and max(width, height) <= _LONGEST_SIDE):
@@ -170,9 +170,9 @@ def _format_of(data: bytes) -> ImageFormat:
     )
 
 
-def _check_png(data: bytes) -> bytes | None:
-    """Hold every chunk of a PNG against its CRC; return the EXIF block. Raises ImageRefused (PNG
-    specification, section 5).
+def png_exif(data: bytes) -> bytes | None:
+    """The EXIF block of a PNG, whose every chunk is held against its CRC on the way (PNG specification,
+    section 5). Raises ImageRefused IMAGE_UNREADABLE for a damaged file.
     """
     view = memoryview(data)
     at = len(PNG_SIGNATURE)

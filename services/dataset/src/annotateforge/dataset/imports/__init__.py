@@ -4,11 +4,22 @@ A new label format is a module with a LabelFormat, and its line in FORMATS.
 """
 
 from annotateforge.dataset.imports.coco import Coco
+from annotateforge.dataset.imports.detection import AUTO
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
 from annotateforge.dataset.imports.label_format import LabelFormat
 from annotateforge.dataset.imports.voc import Voc
 from annotateforge.dataset.imports.yolo import Yolo
+from annotateforge.runtime.errors import InvalidArgument
 
 FORMATS: tuple[type[LabelFormat], ...] = (Coco, Voc, Yolo, Folders, PlainImages)
 """Every label format, in the order in which they are preferred where several label as many images."""
+
+
+def check_format(name: str) -> None:
+    """Check that a request names a format, "auto" or none. InvalidArgument INVALID_IMPORT_FORMAT."""
+    known = (AUTO, *(each.name for each in FORMATS))
+    if name and name not in known:
+        raise InvalidArgument.of_field(
+            "INVALID_IMPORT_FORMAT", "header.format", f"must be one of {', '.join(known)}"
+        )

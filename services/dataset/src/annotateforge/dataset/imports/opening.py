@@ -3,8 +3,7 @@
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -56,9 +55,8 @@ class Spool:
             )
 
 
-@contextmanager
-def open_container(file: IO[bytes], limits: ArchiveLimits, spool: Spool) -> Iterator[Container]:
-    """Open an archive: zip, tar, or tar packed with gzip. Blocking.
+def open_container(file: IO[bytes], limits: ArchiveLimits, spool: Spool, opened: ExitStack) -> Container:
+    """Open an archive: zip, tar, or tar packed with gzip. Blocking. What it needs is closed with `opened`.
 
     Raises InvalidArgument ARCHIVE_EMPTY, NOT_AN_ARCHIVE, ARCHIVE_FORMAT_UNSUPPORTED, ARCHIVE_DAMAGED and what
     the checks of its members raise; ResourceExhausted ARCHIVE_BOMB, ARCHIVE_TOO_MANY_FILES, SPOOL_FULL.
@@ -73,24 +71,23 @@ def open_container(file: IO[bytes], limits: ArchiveLimits, spool: Spool) -> Iter
     head = file.read(_HEAD_BYTES)
     budget = UnpackBudget(limits, size)
     if head.startswith(b"\x1f\x8b"):
-        with spool.file() as unpacked:
-            unpack_gzip(file, unpacked, budget, spool.reserve)
-            unpacked.seek(0)
-            if not _is_tar(unpacked.read(_HEAD_BYTES)):
-                raise _not_an_archive("It is packed with gzip, but there is no tar archive inside.")
-            yield TarContainer(unpacked, budget)
-    elif head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
-        yield ZipContainer(file, budget)
-    elif _is_tar(head):
-        yield TarContainer(file, budget)
-    else:
-        for magic, name in _OTHERS:
-            if head.startswith(magic):
-                raise InvalidArgument(
-                    "ARCHIVE_FORMAT_UNSUPPORTED",
-                    f"The archive is a {name} archive. Pack it as zip, tar or tar.gz.",
-                )
-        raise _not_an_archive("Its bytes are those of none.")
+        unpacked = opened.enter_context(spool.file())
+        unpack_gzip(file, unpacked, budget, spool.reserve)
+        unpacked.seek(0)
+        if not _is_tar(unpacked.read(_HEAD_BYTES)):
+            raise _not_an_archive("It is packed with gzip, but there is no tar archive inside.")
+        return TarContainer(unpacked, budget)
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+        return ZipContainer(file, budget)
+    if _is_tar(head):
+        return TarContainer(file, budget)
+    for magic, name in _OTHERS:
+        if head.startswith(magic):
+            raise InvalidArgument(
+                "ARCHIVE_FORMAT_UNSUPPORTED",
+                f"The archive is a {name} archive. Pack it as zip, tar or tar.gz.",
+            )
+    raise _not_an_archive("Its bytes are those of none.")
 
 
 def _is_tar(head: bytes) -> bool:

@@ -1,35 +1,8 @@
 """What an import found out about single files, collected for the person who started it."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+from annotateforge.dataset.problems import Problem, Severity
 
 MOST_PROBLEMS = 1000
-
-
-class Severity(StrEnum):
-    """What a problem means, named as in the protos."""
-
-    INFO = "info"
-    """Worth knowing; nothing was left out."""
-    WARNING = "warning"
-    """Something was left out; the rest went in."""
-    ERROR = "error"
-    """What was asked cannot be done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that was found in one file."""
-
-    severity: Severity
-    reason: str
-    """Stable UPPER_SNAKE name, described in docs/errors.md."""
-    file: str
-    """Path inside the archive; empty when it concerns the whole."""
-    line: int
-    """Line in a text file, from 1; 0 when it has none."""
-    message: str
-    hint: str
 
 
 class Report:

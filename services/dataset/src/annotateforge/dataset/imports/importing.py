@@ -1,0 +1,258 @@
+"""Importing: the whole way of an archive into a project, in memory that does not grow with the archive's
+bytes.
+
+Images are read in batches, inspected and stored; then labels are read in batches and checked; both are
+staged, and one transaction adds them. Until then nothing can be seen of the import, and when it fails nothing
+is left of it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO
+from uuid import UUID
+
+import structlog
+
+from annotateforge.dataset.claims import claiming
+from annotateforge.dataset.images import LONGEST_CLASS, ImageFacts, NewImage
+from annotateforge.dataset.imports import FORMATS
+from annotateforge.dataset.imports.containers import ArchiveLimits, Container, Member
+from annotateforge.dataset.imports.detection import choose_format
+from annotateforge.dataset.imports.intake import NewImages
+from annotateforge.dataset.imports.label_format import LabelFormat, Size
+from annotateforge.dataset.imports.opening import Spool, open_container
+from annotateforge.dataset.imports.report import Report
+from annotateforge.dataset.imports.tree import Tree
+from annotateforge.dataset.ingest import BATCH_BYTES, BATCH_IMAGES, Ingest
+from annotateforge.dataset.inspection import ImageRefused
+from annotateforge.dataset.inspector import Inspector
+from annotateforge.dataset.problems import Problem
+from annotateforge.dataset.store.images import digests_of
+from annotateforge.dataset.store.imports import StagedAnnotation, Staging, staging
+from annotateforge.runtime.blobs import BlobStore
+from annotateforge.runtime.database import Pool
+from annotateforge.runtime.errors import InvalidArgument
+from annotateforge.runtime.ids import new_id
+
+_NAMES_PER_QUERY = 5_000
+_LABELS_PER_BATCH = 5_000
+_COMMIT_TIMEOUT = 1800.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import brought and what it could not bring."""
+
+    format: str
+    images_added: int
+    images_skipped: int
+    annotations_added: int
+    classes: list[str]
+    problems: list[Problem]
+    problems_omitted: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ImageFile:
+    """An image read from the archive."""
+
+    member: Member
+    image_class: str
+    content: bytes | None
+    """None where it has more bytes than an image may have."""
+
+
+class Importer:
+    """Imports archives, a few at a time."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        blobs: BlobStore,
+        inspector: Inspector,
+        spool: Spool,
+        limits: ArchiveLimits,
+        concurrent: int,
+    ) -> None:
+        self._pool = pool
+        self._blobs = blobs
+        self._inspector = inspector
+        self._spool = spool
+        self._limits = limits
+        self._turns = asyncio.Semaphore(concurrent)
+
+    async def run(self, project_id: UUID, wanted_format: str, archive: IO[bytes]) -> ImportReport:
+        """Import an archive that lies on the disk.
+
+        Raises what `open_container` and `choose_format` raise, InvalidArgument ARCHIVE_WITHOUT_IMAGES,
+        NotFound PROJECT_NOT_FOUND; nothing has changed then.
+        """
+        report = Report()
+        with ExitStack() as opened:
+            async with (
+                self._turns,
+                claiming(self._pool) as claims,
+                self._pool.acquire() as connection,
+                staging(connection) as staged,
+            ):
+                container = await asyncio.to_thread(
+                    open_container, archive, self._limits, self._spool, opened
+                )
+                labels = await asyncio.to_thread(_read_as, container, wanted_format, report)
+                run = _Run(self._pool, self._inspector, project_id, labels, staged, report)
+                await run.take_images(Ingest(self._inspector, self._blobs, claims))
+                await run.take_labels()
+                async with connection.transaction():
+                    landed = await staged.commit(project_id, _COMMIT_TIMEOUT)
+                    await claims.give_back(connection)
+        log.info("archive imported", format=labels.name, images=landed.images, annotations=landed.annotations)
+        return ImportReport(
+            format=labels.name,
+            images_added=landed.images,
+            images_skipped=run.image_count - landed.images,
+            annotations_added=landed.annotations,
+            classes=report.classes,
+            problems=report.in_order(),
+            problems_omitted=report.omitted,
+        )
+
+
+class _Run:
+    """One import under way."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        inspector: Inspector,
+        project_id: UUID,
+        labels: LabelFormat,
+        staged: Staging,
+        report: Report,
+    ) -> None:
+        self._pool = pool
+        self._most_bytes = inspector.limits.size_bytes
+        self._project_id = project_id
+        self._labels = labels
+        self._staged = staged
+        self._report = report
+        self._new = NewImages()
+        self._there_already = 0
+        self.image_count = 0
+        """Image files of the archive."""
+
+    async def take_images(self, ingest: Ingest) -> None:
+        """Inspect, store and stage the images that the project does not have."""
+        there = await self._digests()
+        batches = self._batches()
+        while batch := await asyncio.to_thread(next, batches, None):
+            fresh = [file for file in batch if self._is_fresh(file, there)]
+            images = []
+            contents = [file.content or b"" for file in fresh]
+            for file, facts in zip(fresh, await ingest.take(contents), strict=True):
+                if isinstance(facts, ImageRefused):
+                    self._report.warn(facts.reason, file.member.name, facts.message, facts.hint)
+                else:
+                    images.append(self._image(file, facts))
+            await self._staged.add_images(images)
+        if self._there_already:
+            self._report.inform(
+                "IMAGE_EXISTS",
+                "",
+                f"{self._there_already:,} images are in the project already, under the same names; they and"
+                " their annotations were left as they are.",
+                "Nothing needs to be done.",
+            )
+
+    async def take_labels(self) -> None:
+        """Check and stage the annotations of the images that are being added."""
+        labels = self._labels.labels(self._new.sizes)
+
+        def take() -> tuple[bool, list[StagedAnnotation]]:
+            batch = list(islice(labels, _LABELS_PER_BATCH))
+            return bool(batch), self._new.take(batch, self._report)
+
+        more = bool(self._new.sizes)
+        while more:
+            more, annotations = await asyncio.to_thread(take)
+            if annotations:
+                await self._staged.add_annotations(annotations)
+
+    async def _digests(self) -> Mapping[str, bytes]:
+        """The digests of the archive's images that the project has under the same names."""
+        names = [member.name for member in self._labels.tree.images]
+        there: dict[str, bytes] = {}
+        for at in range(0, len(names), _NAMES_PER_QUERY):
+            async with self._pool.acquire() as connection:
+                there |= await digests_of(connection, self._project_id, names[at : at + _NAMES_PER_QUERY])
+        return there
+
+    def _batches(self) -> Iterator[list[_ImageFile]]:
+        """Read the images in batches. Blocking."""
+        batch: list[_ImageFile] = []
+        size = 0
+        for member, image_class in self._labels.images():
+            content = self._labels.tree.read(member, self._most_bytes)
+            batch.append(_ImageFile(member, image_class, content))
+            size += len(content or b"")
+            if len(batch) >= BATCH_IMAGES or size >= BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _is_fresh(self, file: _ImageFile, there: Mapping[str, bytes]) -> bool:
+        """Whether an image is to be taken in; says why not otherwise."""
+        self.image_count += 1
+        name = file.member.name
+        if file.content is None:
+            self._report.warn(
+                "IMAGE_TOO_LARGE",
+                name,
+                f"The file has more than the {self._most_bytes:,} bytes that an image may have.",
+                "Scale it down or save it with a stronger compression.",
+            )
+            return False
+        if name not in there:
+            return True
+        if there[name] == hashlib.sha256(file.content).digest():
+            self._there_already += 1
+        else:
+            self._report.warn(
+                "IMAGE_NAME_TAKEN",
+                name,
+                "The project has another image under this name; it was kept and this one left out.",
+                "Pack the image under another name, or delete the other one first.",
+            )
+        return False
+
+    def _image(self, file: _ImageFile, facts: ImageFacts) -> NewImage:
+        image_class = file.image_class
+        if len(image_class) > LONGEST_CLASS:
+            self._report.warn(
+                "CLASS_NAME_TOO_LONG",
+                file.member.name,
+                f"Its folder's name has more than {LONGEST_CLASS} characters; the image came in without a"
+                " class.",
+                "Give the folder a shorter name.",
+            )
+            image_class = ""
+        image = NewImage(new_id(), file.member.name, facts, image_class)
+        self._new.add(image.filename, image.id, Size(facts.width, facts.height))
+        return image
+
+
+def _read_as(container: Container, wanted_format: str, report: Report) -> LabelFormat:
+    tree = Tree(container)
+    if not tree.images:
+        raise InvalidArgument(
+            "ARCHIVE_WITHOUT_IMAGES",
+            f"Among the {len(tree.members):,} files of the archive is no image."
+            " Pack the images together with their labels: JPEG, PNG, BMP, TIFF or WebP.",
+        )
+    return choose_format(tree, FORMATS, wanted_format, report)(tree, report)

@@ -1,0 +1,66 @@
+"""Intake of labels: each is checked and counted before it is staged."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from annotateforge.dataset.annotations import MOST_PER_IMAGE, defects
+from annotateforge.dataset.imports.label_format import Label, Size
+from annotateforge.dataset.imports.report import Report
+from annotateforge.dataset.store.imports import StagedAnnotation
+
+
+class NewImages:
+    """The images that an import is about to add: id, upright size and number of annotations, by path in the
+    archive.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[str, UUID] = {}
+        self._sizes: dict[str, Size] = {}
+        self._counts: dict[str, int] = {}
+
+    @property
+    def sizes(self) -> Mapping[str, Size]:
+        """Upright sizes by path."""
+        return self._sizes
+
+    def add(self, path: str, image_id: UUID, size: Size) -> None:
+        """Take note of an image."""
+        self._ids[path] = image_id
+        self._sizes[path] = size
+
+    def take(self, labels: Iterable[Label], report: Report) -> list[StagedAnnotation]:
+        """Those of the labels that are valid, in their order; the others go to the report."""
+        staged = []
+        for label in labels:
+            if wrong := next(defects(label.annotation), None):
+                path, description = wrong
+                report.warn(
+                    "ANNOTATION_INVALID",
+                    label.file,
+                    f"A {label.annotation.type} of {label.annotation.class_label!r} on {label.image!r} was"
+                    " left out:"
+                    f" {path} {description}. It is {_shown(label.annotation.coordinates)}.",
+                    "Correct it in the tool that made it, or leave it out.",
+                    line=label.line,
+                )
+                continue
+            position = self._counts.get(label.image, 0)
+            self._counts[label.image] = position + 1
+            if position < MOST_PER_IMAGE:
+                staged.append(StagedAnnotation(self._ids[label.image], position, label.annotation))
+            elif position == MOST_PER_IMAGE:
+                report.warn(
+                    "TOO_MANY_ANNOTATIONS",
+                    label.file,
+                    f"{label.image!r} has more than {MOST_PER_IMAGE:,} annotations; those beyond were left"
+                    " out.",
+                    "Cut the image into tiles.",
+                    line=label.line,
+                )
+        return staged
+
+
+def _shown(coordinates: tuple[float, ...]) -> str:
+    shown = ", ".join(f"{value:g}" for value in coordinates[:8])
+    return f"{shown}, …" if len(coordinates) > 8 else shown

@@ -1,0 +1,39 @@
+"""Ingest: from the bytes of images to stored blobs and the facts about them."""
+
+from collections.abc import Sequence
+
+from annotateforge.dataset.claims import Claims
+from annotateforge.dataset.images import ImageFacts
+from annotateforge.dataset.inspection import ImageRefused
+from annotateforge.dataset.inspector import Inspector
+from annotateforge.runtime.blobs import BlobStore
+
+BATCH_IMAGES = 64
+BATCH_BYTES = 16 * 1024**2
+"""A batch is taken in when it has as many images or bytes: enough for one claim and one flush to pay off."""
+
+
+class Ingest:
+    """Takes images in, batch by batch, for one upload or import."""
+
+    def __init__(self, inspector: Inspector, blobs: BlobStore, claims: Claims) -> None:
+        self._inspector = inspector
+        self._blobs = blobs
+        self._claims = claims
+
+    async def take(self, images: Sequence[bytes]) -> list[ImageFacts | ImageRefused]:
+        """Inspect encoded images and store those that are taken; for each its facts, or why it is refused.
+
+        What is stored stays claimed until the claims are given back.
+        """
+        results = await self._inspector.inspect(images)
+        # One entry per digest: an archive may hold the same picture many times.
+        taken = {
+            facts.sha256: data
+            for facts, data in zip(results, images, strict=True)
+            if isinstance(facts, ImageFacts)
+        }
+        if taken:
+            await self._claims.claim([(digest, len(data)) for digest, data in taken.items()])
+            await self._blobs.put_many([(digest.hex(), data) for digest, data in taken.items()])
+        return results

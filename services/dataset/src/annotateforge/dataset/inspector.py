@@ -1,0 +1,46 @@
+"""Runs the decoding of images in threads of its own, so that no other work of the service waits behind it."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from annotateforge.dataset.images import ImageFacts, ImageFormat
+from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect
+from annotateforge.dataset.thumbnails import draw_thumbnail
+
+
+class Inspector:
+    """Decodes images in a few threads; Pillow lets go of the interpreter while it does."""
+
+    def __init__(self, limits: ImageLimits, threads: ThreadPoolExecutor) -> None:
+        self.limits = limits
+        self._threads = threads
+
+    async def inspect(self, images: Sequence[bytes]) -> list[ImageFacts | ImageRefused]:
+        """The facts of each encoded image, or why it cannot be taken."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.gather(
+            *(loop.run_in_executor(self._threads, self._inspect, data) for data in images)
+        )
+
+    async def thumbnail(self, data: bytes, image_format: ImageFormat, size: int) -> bytes:
+        """See draw_thumbnail."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, draw_thumbnail, data, image_format, size)
+
+    def _inspect(self, data: bytes) -> ImageFacts | ImageRefused:
+        try:
+            return inspect(data, self.limits)
+        except ImageRefused as refusal:
+            return refusal
+
+
+@contextlib.contextmanager
+def inspecting(limits: ImageLimits, threads: int) -> Iterator[Inspector]:
+    """An inspector for the time of the context; what it has begun is finished before the context ends."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="image") as executor:
+        try:
+            yield Inspector(limits, executor)
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)

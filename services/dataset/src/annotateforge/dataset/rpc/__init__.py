@@ -1,0 +1,1 @@
+"""The handlers of DatasetService: check, call, convert."""

@@ -1,0 +1,263 @@
+"""Handlers of images and their annotations."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import grpc
+
+from annotateforge.api.content.v1.content_pb2 import ContentInfo
+from annotateforge.api.dataset.v1 import annotation_pb2
+from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
+from annotateforge.dataset.annotations import LONGEST_LABEL, MOST_PER_IMAGE, Annotation, defects
+from annotateforge.dataset.claims import BlobSweep
+from annotateforge.dataset.images import LONGEST_CLASS, LONGEST_FILENAME, LONGEST_GROUP, clean_filename
+from annotateforge.dataset.inspector import Inspector
+from annotateforge.dataset.ranges import requested_range
+from annotateforge.dataset.rpc.messages import (
+    annotation_message,
+    image_message,
+    problem_message,
+    read_annotation,
+)
+from annotateforge.dataset.rpc.streams import messages, unexpected_part
+from annotateforge.dataset.store import images as store
+from annotateforge.dataset.store.projects import get_project
+from annotateforge.dataset.texts import text_defect
+from annotateforge.dataset.thumbnails import DEFAULT_SIZE, LARGEST, SMALLEST, thumbnail_etag
+from annotateforge.dataset.uploads import MOST_VIOLATIONS, UploadedFile, Uploader
+from annotateforge.runtime.blobs import BlobStore
+from annotateforge.runtime.database import Pool
+from annotateforge.runtime.errors import FieldViolation, InvalidArgument
+from annotateforge.runtime.ids import new_id, parse_id
+from annotateforge.runtime.paging import read_page
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ImageHandlers:
+    """UploadImages, ListImages to GetThumbnail, ListAnnotations and SetAnnotations."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        blobs: BlobStore,
+        inspector: Inspector,
+        uploader: Uploader,
+        sweep: BlobSweep,
+        stall_seconds: float,
+    ) -> None:
+        self._pool = pool
+        self._blobs = blobs
+        self._inspector = inspector
+        self._uploader = uploader
+        self._sweep = sweep
+        self._stall_seconds = stall_seconds
+
+    async def UploadImages(
+        self, request_iterator: AsyncIterator[api.UploadImagesRequest], context: Context
+    ) -> api.UploadImagesResponse:
+        parts = messages(request_iterator, self._stall_seconds)
+        first = await anext(parts, None)
+        if first is None or first.WhichOneof("part") != "header":
+            raise unexpected_part("a header must come first")
+        project_id = parse_id(first.header.project_id, "header.project_id")
+        async with self._pool.acquire() as connection:
+            await get_project(connection, project_id)
+        files = _files(first.header, parts, self._inspector.limits.size_bytes)
+        uploaded = await self._uploader.upload(project_id, files)
+        return api.UploadImagesResponse(
+            images=map(image_message, uploaded.images), problems=map(problem_message, uploaded.problems)
+        )
+
+    async def ListImages(self, request: api.ListImagesRequest, context: Context) -> api.ListImagesResponse:
+        project_id = parse_id(request.project_id, "project_id")
+        page = read_page(request.page_size, request.page_token, (str,))
+        _check_texts(
+            "INVALID_FILTER",
+            ("class_label", request.class_label, LONGEST_LABEL),
+            ("filename_contains", request.filename_contains, LONGEST_FILENAME),
+        )
+        async with self._pool.acquire() as connection:
+            await get_project(connection, project_id)
+            found = await store.list_images(
+                connection,
+                project_id,
+                after=page.cursor[0] if page.cursor else None,
+                class_label=request.class_label or None,
+                annotated=request.annotated if request.HasField("annotated") else None,
+                filename_contains=request.filename_contains or None,
+                limit=page.limit,
+            )
+        images, next_page_token = page.cut(found, lambda image: (image.filename,))
+        return api.ListImagesResponse(images=map(image_message, images), next_page_token=next_page_token)
+
+    async def GetImage(self, request: api.GetImageRequest, context: Context) -> api.GetImageResponse:
+        image_id = parse_id(request.image_id, "image_id")
+        async with self._pool.acquire() as connection:
+            image = await store.get_image(connection, image_id)
+        return api.GetImageResponse(image=image_message(image))
+
+    async def UpdateImage(self, request: api.UpdateImageRequest, context: Context) -> api.UpdateImageResponse:
+        image_id = parse_id(request.image_id, "image_id")
+        image_class = request.image_class if request.HasField("image_class") else None
+        group = request.group if request.HasField("group") else None
+        _check_texts(
+            "INVALID_IMAGE",
+            ("image_class", image_class or "", LONGEST_CLASS),
+            ("group", group or "", LONGEST_GROUP),
+        )
+        async with self._pool.acquire() as connection, connection.transaction():
+            image = await store.update_image(connection, image_id, image_class, group)
+        return api.UpdateImageResponse(image=image_message(image))
+
+    async def DeleteImage(self, request: api.DeleteImageRequest, context: Context) -> api.DeleteImageResponse:
+        image_id = parse_id(request.image_id, "image_id")
+        async with self._pool.acquire() as connection, connection.transaction():
+            await store.delete_image(connection, image_id)
+        self._sweep.wake()
+        return api.DeleteImageResponse()
+
+    async def DownloadImage(
+        self, request: api.DownloadImageRequest, context: Context
+    ) -> AsyncIterator[api.DownloadImageResponse]:
+        image_id = parse_id(request.image_id, "image_id")
+        async with self._pool.acquire() as connection:
+            image = await store.get_image(connection, image_id)
+        facts = image.facts
+        part = requested_range(request.offset, request.length, facts.size_bytes)
+        digest = facts.sha256.hex()
+        yield api.DownloadImageResponse(
+            info=ContentInfo(
+                content_type=facts.format.media_type,
+                filename=image.filename.rsplit("/", 1)[-1],
+                total_size=facts.size_bytes,
+                etag=digest,
+                offset=part.offset,
+                length=part.length,
+            )
+        )
+        if part.length:
+            async for chunk in self._blobs.stream(digest, part.offset, part.length):
+                yield api.DownloadImageResponse(chunk=chunk)
+
+    async def GetThumbnail(
+        self, request: api.GetThumbnailRequest, context: Context
+    ) -> AsyncIterator[api.GetThumbnailResponse]:
+        image_id = parse_id(request.image_id, "image_id")
+        size = request.size or DEFAULT_SIZE
+        if not SMALLEST <= size <= LARGEST:
+            raise InvalidArgument.of_field(
+                "INVALID_SIZE",
+                "size",
+                f"must be {SMALLEST} to {LARGEST} pixels; leave it out for {DEFAULT_SIZE}",
+            )
+        async with self._pool.acquire() as connection:
+            image = await store.get_image(connection, image_id)
+        data = await self._blobs.get(image.facts.sha256.hex())
+        thumbnail = await self._inspector.thumbnail(data, image.facts.format, size)
+        yield api.GetThumbnailResponse(
+            info=ContentInfo(
+                content_type="image/jpeg",
+                filename=f"{image.filename.rsplit('/', 1)[-1].rsplit('.', 1)[0]}_{size}.jpg",
+                total_size=len(thumbnail),
+                etag=thumbnail_etag(image.facts.sha256, size),
+                offset=0,
+                length=len(thumbnail),
+            )
+        )
+        # At most a few hundred KiB, which is one message.
+        yield api.GetThumbnailResponse(chunk=thumbnail)
+
+    async def ListAnnotations(
+        self, request: api.ListAnnotationsRequest, context: Context
+    ) -> api.ListAnnotationsResponse:
+        image_id = parse_id(request.image_id, "image_id")
+        async with self._pool.acquire() as connection:
+            annotations = await store.list_annotations(connection, image_id)
+        return api.ListAnnotationsResponse(annotations=map(annotation_message, annotations))
+
+    async def SetAnnotations(
+        self, request: api.SetAnnotationsRequest, context: Context
+    ) -> api.SetAnnotationsResponse:
+        image_id = parse_id(request.image_id, "image_id")
+        annotations = [replace(each, id=new_id()) for each in _annotations(request.annotations)]
+        async with self._pool.acquire() as connection, connection.transaction():
+            await store.replace_annotations(connection, image_id, annotations)
+        return api.SetAnnotationsResponse(annotations=map(annotation_message, annotations))
+
+
+async def _files(
+    header: api.UploadImagesHeader, parts: AsyncIterator[api.UploadImagesRequest], most_bytes: int
+) -> AsyncIterator[tuple[UploadedFile, bytes]]:
+    """The images of a stream. Of one that is too large only as much is kept as shows that it is."""
+    project_id = header.project_id
+    file = _uploaded_file(header)
+    content = bytearray()
+    async for part in parts:
+        match part.WhichOneof("part"):
+            case "header":
+                yield file, bytes(content)
+                if part.header.project_id != project_id:
+                    raise InvalidArgument.of_field(
+                        "INVALID_UPLOAD", "header.project_id", "must be the same in every header of a stream"
+                    )
+                file, content = _uploaded_file(part.header), bytearray()
+            case "chunk":
+                if len(content) <= most_bytes:
+                    content += part.chunk
+            case _:
+                raise unexpected_part("each message must be a header or a chunk")
+    yield file, bytes(content)
+
+
+def _uploaded_file(header: api.UploadImagesHeader) -> UploadedFile:
+    try:
+        filename = clean_filename(header.filename)
+    except ValueError as error:
+        raise InvalidArgument.of_field("INVALID_FILENAME", "header.filename", str(error)) from error
+    _check_texts(
+        "INVALID_IMAGE",
+        ("header.image_class", header.image_class, LONGEST_CLASS),
+        ("header.group", header.group, LONGEST_GROUP),
+    )
+    return UploadedFile(filename, header.image_class, header.group)
+
+
+def _annotations(sent: Sequence[annotation_pb2.Annotation]) -> list[Annotation]:
+    if len(sent) > MOST_PER_IMAGE:
+        raise InvalidArgument.of_field(
+            "INVALID_ANNOTATIONS",
+            "annotations",
+            f"must be at most {MOST_PER_IMAGE:,}, and there are {len(sent):,}",
+        )
+    annotations = [read_annotation(message) for message in sent]
+    violations = []
+    for violation in _violations(annotations):
+        violations.append(violation)
+        if len(violations) == MOST_VIOLATIONS:
+            break
+    if violations:
+        raise InvalidArgument.of_fields("INVALID_ANNOTATIONS", violations)
+    return [annotation for annotation in annotations if annotation is not None]
+
+
+def _violations(annotations: Sequence[Annotation | None]) -> Iterator[FieldViolation]:
+    for index, annotation in enumerate(annotations):
+        place = f"annotations[{index}]"
+        if annotation is None:
+            yield FieldViolation(f"{place}.shape", "is required: circle, box, rectangle or polygon")
+            continue
+        for path, description in defects(annotation):
+            yield FieldViolation(f"{place}.{path}", description)
+
+
+def _check_texts(reason: str, *texts: tuple[str, str, int]) -> None:
+    """Check texts, each given as field, text and longest length; empty ones are right."""
+    violations = [
+        FieldViolation(field, wrong)
+        for field, text, longest in texts
+        if (wrong := text_defect(text, longest))
+    ]
+    if violations:
+        raise InvalidArgument.of_fields(reason, violations)
