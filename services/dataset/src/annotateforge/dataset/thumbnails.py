@@ -70,8 +70,9 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I") or picture.mode == "F":
         values = picture.convert("F")
         extrema = values.getextrema()
-        assert isinstance(extrema[0], float) and isinstance(extrema[1], float)
         darkest, brightest = extrema
+        assert isinstance(darkest, float)
+        assert isinstance(brightest, float)
         scale = 255.0 / (brightest - darkest) if brightest > darkest else 0.0
         return values.point(lambda value: value * scale - darkest * scale).convert("L")
     if picture.has_transparency_data:

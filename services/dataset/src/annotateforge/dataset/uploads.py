@@ -1,6 +1,6 @@
 """Uploads: several images in one stream, which land together or not at all."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -113,7 +113,7 @@ async def _take(ingest: Ingest, batch: _Batch, problems: list[Problem]) -> list[
     return images
 
 
-def _taken_name(image: NewImage, there: dict[str, bytes]) -> Problem:
+def _taken_name(image: NewImage, there: Mapping[str, bytes]) -> Problem:
     if there.get(image.filename) == image.facts.sha256:
         return Problem(
             Severity.INFO,

@@ -19,14 +19,10 @@ def choose_format(
     """The format to read an archive as: the wanted one, or for "auto" the one that labels most images.
 
     Label files count for more than folders, because annotated images often lie in folders too. What else was
-    found goes to the report. InvalidArgument INVALID_IMPORT_FORMAT for an unknown name, LABELS_NOT_FOUND when
-    the wanted format is not there.
+    found goes to the report. InvalidArgument LABELS_NOT_FOUND when the wanted format is not there.
     """
     wanted = wanted or AUTO
     by_name = {each.name: each for each in formats}
-    if wanted != AUTO and wanted not in by_name:
-        names = ", ".join((AUTO, *by_name))
-        raise InvalidArgument.of_field("INVALID_IMPORT_FORMAT", "header.format", f"must be one of {names}")
     if wanted == PlainImages.name:
         return PlainImages
     if wanted == Folders.name and tree.images:

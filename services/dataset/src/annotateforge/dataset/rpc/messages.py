@@ -1,6 +1,9 @@
 """Converts between what the domain holds and the API's messages: projects, images, annotations, problems."""
 
 from collections.abc import Iterable
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from annotateforge.api.dataset.v1 import annotation_pb2, image_pb2, problem_pb2, project_pb2
 from annotateforge.dataset.annotations import Annotation, AnnotationType
@@ -23,14 +26,21 @@ _SEVERITIES = {
 }
 
 
+def timestamp(moment: datetime) -> Timestamp:
+    """A time as protobuf writes it."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
 def project_message(project: Project) -> project_pb2.Project:
     """A project as the API shows it."""
     return project_pb2.Project(
         id=str(project.id),
         name=project.name,
         description=project.description,
-        create_time=project.create_time,
-        update_time=project.update_time,
+        create_time=timestamp(project.create_time),
+        update_time=timestamp(project.update_time),
         image_count=project.image_count,
         annotation_count=project.annotation_count,
     )
@@ -75,7 +85,7 @@ def image_message(image: Image) -> image_pb2.Image:
         image_class=image.image_class,
         group=image.group,
         annotation_count=image.annotation_count,
-        create_time=image.create_time,
+        create_time=timestamp(image.create_time),
     )
 
 
