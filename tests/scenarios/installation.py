@@ -53,7 +53,10 @@ class Running:
 
 @contextmanager
 def running(data_dir: Path, **settings: str) -> Iterator[Running]:
-    """Run `annotateforge up` while the context lasts; settings are ANNOTATEFORGE_ variables without the prefix."""
+    """Run `annotateforge up` while the context lasts.
+
+    settings: ANNOTATEFORGE_ variables without the prefix.
+    """
     program = Path(sys.executable).with_name("annotateforge")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANNOTATEFORGE_")}
     environment |= {f"ANNOTATEFORGE_{name}": value for name, value in settings.items()}

@@ -30,9 +30,7 @@ def _archive(installation: Running, name: str) -> tuple[str, str, bytes]:
         return dataset["id"], dataset["digest"], whole.content
 
 
-def test_archive_is_byte_identical_in_ranges_over_rest_and_grpc(
-    installation: Running, tmp_path: Path
-) -> None:
+def test_archive_ranges_over_rest_and_grpc_are_byte_identical(installation: Running, tmp_path: Path) -> None:
     dataset_id, digest, whole = _archive(installation, f"archive {tmp_path.name}")
     choose = random.Random(3)
     path = f"/api/v1/datasets/{dataset_id}/archive"
