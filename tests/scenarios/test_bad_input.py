@@ -179,7 +179,7 @@ def _tar_with_link() -> bytes:
         lambda: b"",
         lambda: b"this is no archive at all, however one looks at it",
         lambda: _zip_of_entry("a.jpg")[:-40],
-        lambda: _zip(),
+        _zip,
         lambda: _zip_of_entry("../outside.jpg"),
         lambda: _zip_of_entry("/etc/absolute.jpg"),
         _encrypted,

@@ -1,4 +1,4 @@
-"""A gRPC client in another language knows the addresses, a token and what reflection tells; no generated code."""
+"""A gRPC client in another language knows addresses, a token and what reflection tells; no generated code."""
 
 from typing import Any
 
@@ -29,11 +29,9 @@ class Reflected:
     def __call__(self, method: str, *requests: dict[str, Any]) -> Any:
         """Call a method: a message for a unary answer, an iterator for a stream."""
         described = self._service.methods_by_name[method]
-        request_type, response_type = (
-            GetMessageClass(described.input_type),
-            GetMessageClass(described.output_type),
-        )
-        kinds = {
+        request_type: Any = GetMessageClass(described.input_type)
+        response_type: Any = GetMessageClass(described.output_type)
+        kinds: dict[tuple[bool, bool], Any] = {
             (False, False): self._channel.unary_unary,
             (False, True): self._channel.unary_stream,
             (True, False): self._channel.stream_unary,

@@ -1,4 +1,4 @@
-"""Follows a job over the WebSocket as a browser does: flat JSON, and a new connection whenever one is gone."""
+"""Follows a job over the WebSocket as a browser does: flat JSON, a new connection whenever one is gone."""
 
 from collections.abc import Iterator
 from typing import Any
