@@ -3,7 +3,7 @@
 A hundred thousand images with a million annotations are a dozen arrays here, and not a million objects.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -67,26 +67,26 @@ class Annotations:
     type: npt.NDArray[np.uint8]
     """See TYPE_CODES."""
     count: npt.NDArray[np.int32]
-    """Numbers of the annotation in `numbers`: circle 3, box 4, rectangle 8, polygon 2 per corner."""
+    """Coordinates in `numbers`: circle 3, box 4, rectangle 8, polygon 2 per corner. Of an annotation that
+    the spec does not use there may be none."""
+    start: Longs
+    """Where they begin in `numbers`."""
     numbers: Floats
-    """Coordinates of all annotations one after another, in pixels of the upright image."""
-    start: Longs = field(init=False)
-    """Where each annotation's coordinates begin in `numbers`."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "start", starts(self.count))
+    """Coordinates in pixels of the upright image."""
 
     def __len__(self) -> int:
         return len(self.image)
 
     def take(self, chosen: npt.NDArray[np.intp]) -> "Annotations":
-        """The annotations at some indices, in that order."""
+        """The annotations at some indices, in that order, with their coordinates one after another."""
+        count = self.count[chosen]
         return Annotations(
             self.image[chosen],
             self.class_id[chosen],
             self.type[chosen],
-            self.count[chosen],
-            self.numbers[spread(self.start[chosen], self.count[chosen])],
+            count,
+            starts(count),
+            self.numbers[spread(self.start[chosen], count)],
         )
 
 

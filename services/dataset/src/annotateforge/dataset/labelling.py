@@ -1,5 +1,6 @@
 """From the annotations of all images to their label files, with a count of everything that is left out."""
 
+import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotateforge.dataset.annotations import AnnotationType
-from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, TYPE_CODES, Annotations, Images, Longs
+from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, TYPE_CODES, Annotations, Images, Longs, starts
 from annotateforge.dataset.labels import write_files
 from annotateforge.dataset.shapes import Fate, box_outlines, polygon_outlines
 from annotateforge.dataset.spec import DatasetSpec, Task
@@ -90,7 +91,8 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
     chosen = annotations.class_id >= 0
     fits = np.isin(annotations.type, [TYPE_CODES[kind] for kind in spec.annotation_types])
     fates: Counter[int] = Counter()
-    files: list[bytes] = []
+    # Hands out what was written without another copy of it.
+    files = io.BytesIO()
     size = np.zeros(len(images), np.int64)
     crc32 = np.zeros(len(images), np.uint32)
     # image · classes + class, which orders pairs by image and then by class.
@@ -107,7 +109,7 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
         image, class_id = part.image[stays].astype(np.int64), part.class_id[stays].astype(np.int64)
         labelled, rows = np.unique(image, return_counts=True)
         written = write_files(rows.astype(np.int64), class_id, outlines.count[stays], outlines.numbers)
-        files.append(written.data)
+        files.write(written.data)
         size[labelled] = written.size
         crc32[labelled] = written.crc32
         pairs.append(image * classes + class_id)
@@ -121,7 +123,7 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
     unlabelled = annotations.class_id == NO_LABEL
     overhanging = np.concatenate([np.empty(0, np.int64), *clipped])
     return Labelling(
-        label_data=b"".join(files),
+        label_data=files.getvalue(),
         label_size=size,
         label_crc32=crc32,
         image=image,
@@ -173,6 +175,7 @@ def _chunks(annotations: Annotations) -> Iterator[tuple[int, int]]:
     if not len(annotations):
         return
     begins = np.flatnonzero(np.diff(annotations.image, prepend=-1))
-    marks = np.arange(_CHUNK, len(annotations.numbers), _CHUNK)
-    cuts = np.unique(np.searchsorted(annotations.start[begins], marks))
+    before = starts(annotations.count)
+    marks = np.arange(_CHUNK, int(before[-1]) + int(annotations.count[-1]), _CHUNK)
+    cuts = np.unique(np.searchsorted(before[begins], marks))
     yield from pairwise([0, *begins[cuts[(cuts > 0) & (cuts < len(begins))]].tolist(), len(annotations)])

@@ -1,0 +1,198 @@
+"""The images and annotations of projects, read in bulk: COPY in binary form, which numpy takes as it comes.
+
+Both readers number the images in the same order, that of their content, and must see the same snapshot:
+call them in one transaction of isolation REPEATABLE READ.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Annotations, Images, starts
+from annotateforge.dataset.copy_format import CopyReader
+from annotateforge.dataset.spec import DatasetSpec, Task
+from annotateforge.runtime.database import Connection
+
+READ_TIMEOUT = 600.0
+"""Seconds that reading all annotations may take."""
+_BLOCK = 1 << 20
+"""Bytes that are parsed at once."""
+
+MISSING_PROJECT = """
+SELECT id
+FROM unnest($1::uuid[]) WITH ORDINALITY AS named (id, position)
+WHERE NOT EXISTS (SELECT FROM projects WHERE projects.id = named.id)
+ORDER BY position
+LIMIT 1
+"""
+# Enums are numbered as in the protos, which declare them in the same order.
+IMAGES = f"""
+SELECT
+    images.id,
+    images.sha256,
+    images.crc32,
+    images.size_bytes,
+    array_position(enum_range(NULL::image_format), images.format)::smallint,
+    images.width,
+    images.height,
+    CASE WHEN images.image_class = '' THEN {NO_LABEL}
+        ELSE coalesce(chosen.position - 1, {NOT_CHOSEN}) END::smallint,
+    CASE WHEN images."group" = '' THEN 0
+        ELSE dense_rank() OVER (ORDER BY images.project_id, images."group") END::integer,
+    images.annotation_count
+FROM images
+LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS chosen (label, position) ON chosen.label = images.image_class
+WHERE images.project_id = ANY($1::uuid[])
+ORDER BY images.sha256, images.id
+"""
+# Coordinates that the spec does not use stay where they are.
+ANNOTATIONS = f"""
+WITH numbered AS MATERIALIZED (
+    SELECT id, row_number() OVER (ORDER BY sha256, id) - 1 AS number
+    FROM images
+    WHERE project_id = ANY($1::uuid[])
+)
+SELECT
+    numbered.number::integer,
+    CASE WHEN annotations.class_label = '' THEN {NO_LABEL}
+        ELSE coalesce(chosen.position - 1, {NOT_CHOSEN}) END::smallint,
+    array_position(enum_range(NULL::annotation_type), annotations.type)::smallint,
+    CASE WHEN chosen.position IS NOT NULL AND annotations.type = ANY($3::annotation_type[])
+        THEN annotations.coordinates ELSE '{{}}' END
+FROM numbered
+JOIN annotations ON annotations.image_id = numbered.id
+LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS chosen (label, position)
+    ON chosen.label = annotations.class_label
+"""
+ANNOTATION_LABELS = """
+SELECT class_label AS label
+FROM annotations
+JOIN images ON images.id = annotations.image_id
+WHERE images.project_id = ANY($1) AND class_label <> ''
+GROUP BY class_label
+ORDER BY count(*) DESC, class_label
+LIMIT 1000
+"""
+IMAGE_LABELS = """
+SELECT image_class AS label
+FROM images
+WHERE project_id = ANY($1) AND image_class <> ''
+GROUP BY image_class
+ORDER BY count(*) DESC, image_class
+LIMIT 1000
+"""
+
+Report = Callable[[int], Awaitable[None]]
+"""Told how many annotations have been read."""
+
+
+async def find_missing_project(connection: Connection, spec: DatasetSpec) -> Any | None:
+    """The id of the first project of a spec that is not there; None when all are."""
+    return await connection.fetchval(MISSING_PROJECT, spec.project_ids)
+
+
+async def read_images(connection: Connection, spec: DatasetSpec) -> Images:
+    """The images of the spec's projects in the order of their content."""
+    reader = CopyReader(
+        {
+            "id": ("u1", 16),
+            "sha256": ("u1", 32),
+            "crc32": ">i8",
+            "size": ">i8",
+            "format": ">i2",
+            "width": ">i4",
+            "height": ">i4",
+            "class_id": ">i2",
+            "group": ">i4",
+            "annotations": ">i4",
+        }
+    )
+    parts: list[npt.NDArray[np.void]] = []
+
+    async def parse(block: bytes) -> None:
+        parts.append((await asyncio.to_thread(reader.rows, block))[0])
+
+    await _copy(connection, IMAGES, [spec.project_ids, spec.classes], parse)
+    rows = np.concatenate(parts)
+
+    def column(name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(rows[name], dtype=kind)
+
+    return Images(
+        id=column("id", np.uint8),
+        sha256=column("sha256", np.uint8),
+        crc32=column("crc32", np.uint32),
+        size=column("size", np.int64),
+        format=column("format", np.uint8),
+        width=column("width", np.int32),
+        height=column("height", np.int32),
+        class_id=column("class_id", np.int16),
+        group=column("group", np.int32),
+        annotations=column("annotations", np.int32),
+    )
+
+
+async def read_annotations(connection: Connection, spec: DatasetSpec, report: Report) -> Annotations:
+    """The annotations of those images, with the coordinates of those that the spec uses; none for
+    classify.
+    """
+    reader = CopyReader({"image": ">i4", "class_id": ">i2", "type": ">i2"}, array=True)
+    images, classes = [np.empty(0, np.int32)], [np.empty(0, np.int16)]
+    types, counts = [np.empty(0, np.uint8)], [np.empty(0, np.int32)]
+    numbers = [np.empty(0)]
+    done = 0
+
+    async def parse(block: bytes) -> None:
+        nonlocal done
+        rows, count, values = await asyncio.to_thread(reader.rows, block)
+        images.append(rows["image"].astype(np.int32))
+        classes.append(rows["class_id"].astype(np.int16))
+        types.append(rows["type"].astype(np.uint8))
+        counts.append(count)
+        numbers.append(values)
+        done += len(rows)
+        await report(done)
+
+    if spec.task is not Task.CLASSIFY:
+        kinds = [kind.value for kind in spec.annotation_types]
+        await _copy(connection, ANNOTATIONS, [spec.project_ids, spec.classes, kinds], parse)
+    image, count = np.concatenate(images), np.concatenate(counts)
+    order = np.argsort(image, kind="stable")
+    return Annotations(
+        image=image[order],
+        class_id=np.concatenate(classes)[order],
+        type=np.concatenate(types)[order],
+        count=count[order],
+        start=starts(count)[order],
+        numbers=np.concatenate(numbers),
+    )
+
+
+async def read_labels(connection: Connection, spec: DatasetSpec) -> list[str]:
+    """The labels that the projects use for the spec's task, the most frequent first, at most 1,000."""
+    query = IMAGE_LABELS if spec.task is Task.CLASSIFY else ANNOTATION_LABELS
+    return [row["label"] for row in await connection.fetch(query, spec.project_ids)]
+
+
+async def _copy(
+    connection: Connection, query: str, arguments: list[Any], parse: Callable[[bytes], Awaitable[None]]
+) -> None:
+    """Hand the result of a query to `parse` in blocks of about _BLOCK bytes."""
+    waiting: list[bytes] = []
+    held = 0
+
+    async def take(data: bytes) -> None:
+        nonlocal held
+        waiting.append(data)
+        held += len(data)
+        if held >= _BLOCK:
+            block = b"".join(waiting)
+            waiting.clear()
+            held = 0
+            await parse(block)
+
+    await connection.copy_from_query(query, *arguments, output=take, format="binary", timeout=READ_TIMEOUT)
+    await parse(b"".join(waiting))
