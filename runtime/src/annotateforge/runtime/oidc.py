@@ -84,8 +84,13 @@ def _discover(issuer: str) -> str:
     address = issuer.rstrip("/") + "/.well-known/openid-configuration"
     if not address.startswith(("https://", "http://")):
         raise ValueError("an issuer is an https address")
-    with urlopen(address, timeout=FETCH_TIMEOUT) as answer:
-        found: Any = orjson.loads(answer.read(_LARGEST_DOCUMENT))
+    try:
+        with urlopen(address, timeout=FETCH_TIMEOUT) as answer:
+            found: Any = orjson.loads(answer.read(_LARGEST_DOCUMENT))
+    except urllib.error.HTTPError as error:
+        # It holds the connection.
+        error.close()
+        raise
     if found["issuer"] != issuer:
         raise ValueError("the configuration is another issuer's")
     return str(found["jwks_uri"])

@@ -1,0 +1,150 @@
+import base64
+import hmac
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+import orjson
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from annotateforge.runtime.auth import Principal, Role, TokenVerifier
+from annotateforge.runtime.errors import Unauthenticated, Unavailable
+from annotateforge.runtime.oidc import ProviderKeys
+
+SECRET = "the secret of this installation, long enough"
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+class Provider:
+    """An OpenID Connect provider on this machine."""
+
+    def __init__(self) -> None:
+        self.requests: list[str] = []
+        self.away = False
+        self.keys = [
+            jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True)
+            | {"kid": "rsa", "alg": "RS256"},
+            jwt.algorithms.ECAlgorithm.to_jwk(EC_KEY.public_key(), as_dict=True)
+            | {"kid": "ec", "alg": "ES256"},
+        ]
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                provider.requests.append(self.path)
+                self.send_response(503 if provider.away else 200)
+                self.end_headers()
+                if not provider.away:
+                    self.wfile.write(orjson.dumps(provider.answer(self.path)))
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.issuer = f"http://127.0.0.1:{self.server.server_port}/realm"
+
+    def answer(self, path: str) -> Any:
+        if path == "/realm/.well-known/openid-configuration":
+            return {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"}
+        return {"keys": self.keys}
+
+    def token(self, key: Any = RSA_KEY, kid: str = "rsa", algorithm: str = "RS256", **changes: Any) -> str:
+        now = datetime.now(UTC)
+        claims = {
+            "sub": "ada",
+            "annotateforge_role": "editor",
+            "aud": "annotateforge",
+            "iss": self.issuer,
+            "iat": now,
+            "exp": now + timedelta(hours=1),
+        }
+        return jwt.encode(claims | changes, key, algorithm=algorithm, headers={"kid": kid})
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    made = Provider()
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def verifier(provider: Provider) -> TokenVerifier:
+    return TokenVerifier(
+        SECRET,
+        provider=ProviderKeys(provider.issuer),
+        audience="annotateforge",
+        role_claim="annotateforge_role",
+    )
+
+
+async def test_a_providers_tokens_are_accepted_and_its_keys_are_fetched_once(
+    provider: Provider, verifier: TokenVerifier
+) -> None:
+    for token in (provider.token(), provider.token(EC_KEY, "ec", "ES256"), provider.token()):
+        assert await verifier.verify(token) == Principal("ada", Role.EDITOR)
+    assert provider.requests == ["/realm/.well-known/openid-configuration", "/realm/keys"]
+
+
+async def test_a_public_key_is_never_taken_for_a_secret(provider: Provider, verifier: TokenVerifier) -> None:
+    public = RSA_KEY.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    # Our library refuses to forge this; an attacker's does not.
+    head = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT","kid":"rsa"}').rstrip(b"=")
+    signed = head + b"." + provider.token().split(".")[1].encode()
+    signature = base64.urlsafe_b64encode(hmac.digest(public, signed, "sha256")).rstrip(b"=")
+    with pytest.raises(Unauthenticated):
+        await verifier.verify((signed + b"." + signature).decode())
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda provider: provider.token(rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+        lambda provider: provider.token(RSA_KEY, "ec"),
+        lambda provider: provider.token(RSA_KEY, "unknown"),
+        lambda provider: provider.token(RSA_KEY, "rsa", "RS512"),
+        lambda provider: provider.token(aud="another"),
+        lambda provider: provider.token(iss="https://another"),
+        lambda provider: provider.token(annotateforge_role="root"),
+        lambda provider: provider.token(annotateforge_role=None, role="admin"),
+        lambda provider: provider.token(exp=datetime.now(UTC) - timedelta(hours=1)),
+    ],
+)
+async def test_a_forged_token_is_refused(
+    provider: Provider, verifier: TokenVerifier, forge: Callable[[Provider], str]
+) -> None:
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(forge(provider))
+
+
+async def test_unknown_keys_cannot_flood_the_provider(provider: Provider, verifier: TokenVerifier) -> None:
+    for number in range(20):
+        with pytest.raises(Unauthenticated):
+            await verifier.verify(provider.token(kid=f"unknown-{number}"))
+    assert provider.requests.count("/realm/keys") == 1
+
+
+async def test_a_provider_that_is_away_is_told_apart_from_a_bad_token(
+    provider: Provider, verifier: TokenVerifier
+) -> None:
+    provider.away = True
+    with pytest.raises(Unavailable) as caught:
+        await verifier.verify(provider.token())
+    assert caught.value.reason == "IDENTITY_PROVIDER_UNAVAILABLE"
+
+
+async def test_without_a_provider_its_tokens_are_refused(provider: Provider) -> None:
+    with pytest.raises(Unauthenticated):
+        await TokenVerifier(SECRET).verify(provider.token())

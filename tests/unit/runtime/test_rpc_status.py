@@ -1,0 +1,49 @@
+from urllib.parse import quote
+
+from annotateforge.runtime.errors import Aborted, Code, FieldViolation, InvalidArgument, error_type
+from annotateforge.runtime.rpc_status import GRPC_CODES, from_status, to_status
+
+
+def test_an_error_survives_the_way_over_the_wire() -> None:
+    error = InvalidArgument(
+        "INVALID_SPEC",
+        "Zwei Klassen heißen gleich.",
+        violations=[FieldViolation("classes[1]", "is there twice"), FieldViolation("split", "is missing")],
+        metadata={"dataset_id": "7"},
+    )
+    back = from_status(to_status(error))
+    assert type(back) is InvalidArgument
+    assert (back.reason, back.message, back.metadata, back.violations) == (
+        error.reason,
+        error.message,
+        error.metadata,
+        error.violations,
+    )
+
+
+def test_every_code_survives_the_way_over_the_wire() -> None:
+    for code in Code:
+        kind = error_type(code)
+        assert type(from_status(to_status(kind("X", "x")))) is kind
+    assert set(GRPC_CODES) == set(Code)
+
+
+def test_many_violations_stay_within_the_metadata_limit_of_clients_and_are_counted() -> None:
+    violations = [FieldViolation(f"annotations[{n}].box", "must lie within the image") for n in range(10_000)]
+    status = to_status(InvalidArgument.of_fields("INVALID_BOX", violations))
+    assert status.ByteSize() < 4500
+    back = from_status(status)
+    assert back.violations[0] == violations[0]
+    listed = len(back.violations) - 1
+    assert back.violations[-1].description == f"{10_000 - listed} more are not listed."
+
+
+def test_a_long_message_in_any_script_is_shortened_to_what_a_header_holds() -> None:
+    for letter in "aä漢🙂":
+        message = to_status(Aborted("X", letter * 5000)).message
+        assert message.endswith("…")
+        assert len(quote(message)) < 2000
+
+
+def test_a_short_message_is_left_alone() -> None:
+    assert to_status(Aborted("X", "Ä" * 200)).message == "Ä" * 200
