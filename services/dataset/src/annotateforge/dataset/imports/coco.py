@@ -33,7 +33,10 @@ class Coco(LabelFormat):
 
     @classmethod
     def labelled_images(cls, tree: Tree) -> int:
-        return len(tree.images) if any(_is_coco(tree, member) for member in tree.having("json")) else 0
+        described = sum(
+            _described_images(tree, member) for member in tree.having("json") if _is_coco(tree, member)
+        )
+        return min(described, len(tree.images))
 
     def images(self) -> Iterator[tuple[Member, str]]:
         # The masks of panoptic_train.json lie as PNGs in a folder of that name.
@@ -49,9 +52,14 @@ class Coco(LabelFormat):
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
         paths = ImagePaths(member.name for member in self.tree.images)
         described: set[str] = set()
-        for member in self._files():
+        members = self._files()
+        seen: set[int] = set()
+        for member in members:
+            file = _CocoFile(member, self.tree, self.report, paths, sizes, described)
             try:
-                yield from _CocoFile(member, self.tree, self.report, paths, sizes, described).labels()
+                yield from (
+                    self._unrepeated(member, file.labels(), seen) if len(members) > 1 else file.labels()
+                )
             except JsonMalformed as error:
                 self.report.warn(
                     "LABEL_FILE_MALFORMED",
@@ -65,9 +73,33 @@ class Coco(LabelFormat):
             self.report.inform(
                 "IMAGES_WITHOUT_LABELS",
                 "",
-                f"No COCO file speaks of {len(undescribed):,} images, such as {min(undescribed)!r}; they"
+                f"Images of which no COCO file speaks: {len(undescribed):,}, such as {min(undescribed)!r}; they"
                 " came in without annotations.",
                 "Nothing needs to be done if nothing is to be seen on them.",
+            )
+
+    def _unrepeated(self, member: Member, labels: Iterator[Label], seen: set[int]) -> Iterator[Label]:
+        """Those labels that no earlier file holds: beside train.json and val.json often lies one with all of
+        both.
+        """
+        here: set[int] = set()
+        repeated = 0
+        for label in labels:
+            coordinates = tuple(round(value, 1) for value in label.annotation.coordinates)
+            key = hash((label.image, label.annotation.class_label, coordinates))
+            here.add(key)
+            if key in seen:
+                repeated += 1
+            else:
+                yield label
+        seen |= here
+        if repeated:
+            self.report.inform(
+                "LABELS_REPEATED",
+                member.name,
+                f"{repeated:,} annotations were left out, because another file of the archive holds the"
+                " same ones.",
+                "Nothing needs to be done.",
             )
 
     def _files(self) -> list[Member]:
@@ -288,6 +320,13 @@ def _is_coco(tree: Tree, member: Member) -> bool:
     except JsonMalformed:
         return False
     return False
+
+
+def _described_images(tree: Tree, member: Member) -> int:
+    try:
+        return sum(element.key == "images" for element in array_elements(tree.blocks(member)))
+    except JsonMalformed:
+        return 1
 
 
 def _of_split(found: Any, label_path: str) -> list[str]:

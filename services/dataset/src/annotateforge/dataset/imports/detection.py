@@ -1,15 +1,17 @@
 """Detection: which label format an archive holds, when nobody says so."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
 from annotateforge.dataset.imports.label_format import LabelFormat
 from annotateforge.dataset.imports.report import Report
-from annotateforge.dataset.imports.tree import Tree
+from annotateforge.dataset.imports.tree import Tree, extension, stem
 from annotateforge.runtime.errors import InvalidArgument
 
 AUTO = "auto"
+_NO_LABELS = ("readme", "license", "licence", "requirements", "changelog")
 _FOREIGN_LABELS = ("json", "xml", "csv", "txt", "jsonl", "xlsx", "mat", "tfrecord")
 
 
@@ -52,14 +54,18 @@ def choose_format(
                 f"Import it with format={other.name} into another project to have those instead.",
             )
         return chosen
+    _report_foreign_labels(tree, report)
     if Folders in found:
         return Folders
-    _report_foreign_labels(tree, report)
     return PlainImages
 
 
 def _report_foreign_labels(tree: Tree, report: Report) -> None:
-    foreign = {name: count for name, count in tree.extensions.items() if name in _FOREIGN_LABELS}
+    foreign = Counter(
+        extension(member.name)
+        for member in tree.having(*_FOREIGN_LABELS)
+        if not stem(member.name).lower().startswith(_NO_LABELS)
+    )
     if foreign:
         listed = ", ".join(f"{count:,} .{name}" for name, count in sorted(foreign.items()))
         report.warn(

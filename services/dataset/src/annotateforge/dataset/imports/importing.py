@@ -164,7 +164,7 @@ class _Run:
             self._report.inform(
                 "IMAGE_EXISTS",
                 "",
-                f"{self._there_already:,} images are in the project already, under the same names; they and"
+                f"Images that the project has already, under the same names: {self._there_already:,}; they and"
                 " their annotations were left as they are.",
                 "Nothing needs to be done.",
             )

@@ -68,11 +68,6 @@ class Tree:
         found = [member for wanted in extensions for member in self._by_extension.get(wanted, ())]
         return sorted(found, key=lambda member: member.name)
 
-    @property
-    def extensions(self) -> dict[str, int]:
-        """How many files there are of each extension."""
-        return {name: len(members) for name, members in self._by_extension.items()}
-
     def read(self, member: Member, most_bytes: int) -> bytes | None:
         """All bytes of a file; None when there are more than `most_bytes`. Raises as Container.blocks
         does.

@@ -69,7 +69,7 @@ class Voc(LabelFormat):
             self.report.inform(
                 "IMAGES_WITHOUT_LABELS",
                 "",
-                f"{len(unlabelled):,} images have no XML file, such as {min(unlabelled)!r}; they came in"
+                f"Images without an XML file: {len(unlabelled):,}, such as {min(unlabelled)!r}; they came in"
                 " without annotations.",
                 "Nothing needs to be done if nothing is to be seen on them.",
             )

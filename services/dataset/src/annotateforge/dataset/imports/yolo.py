@@ -48,6 +48,7 @@ class Yolo(LabelFormat):
 
     def __init__(self, tree: Tree, report: Report) -> None:
         super().__init__(tree, report)
+        self._class_names_missed = False
         self._class_names = find_class_names(tree, report)
         for names in self._class_names:
             for label in names.names.values():
@@ -104,7 +105,7 @@ class Yolo(LabelFormat):
             self.report.inform(
                 "IMAGES_WITHOUT_LABELS",
                 "",
-                f"{len(unlabelled):,} images have no label file, such as {min(unlabelled)!r}; they came in"
+                f"Images without a label file: {len(unlabelled):,}, such as {min(unlabelled)!r}; they came in"
                 " without annotations.",
                 "Nothing needs to be done if nothing is to be seen on them.",
             )
@@ -137,16 +138,16 @@ class Yolo(LabelFormat):
 
     def _class_label(self, class_id: int, names: ClassNames | None) -> str:
         if names is None:
-            label = str(class_id)
-            if label not in self.report.classes:
-                self.report.name_class(label)
+            if not self._class_names_missed:
+                self._class_names_missed = True
                 self.report.inform(
                     "CLASS_NAMES_MISSING",
                     "",
-                    f"No file names the classes, so class {class_id} is called {label!r}.",
+                    "No file names the classes, so they are called by their numbers.",
                     "Add data.yaml with names, or classes.txt with one name per line.",
                 )
-            return label
+            self.report.name_class(str(class_id))
+            return str(class_id)
         if class_id not in names.names:
             raise LineMalformed(
                 "CLASS_OUT_OF_RANGE",

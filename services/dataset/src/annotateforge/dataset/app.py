@@ -1,0 +1,68 @@
+"""The dataset service's wiring: production, tests and `annotateforge up` all enter `running`."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
+from annotateforge.dataset.claims import BlobSweep
+from annotateforge.dataset.imports.importing import Importer
+from annotateforge.dataset.imports.opening import Spool
+from annotateforge.dataset.inspector import inspecting
+from annotateforge.dataset.rpc.service import DatasetRpc
+from annotateforge.dataset.settings import Settings
+from annotateforge.dataset.uploads import Uploader
+from annotateforge.runtime.auth import TokenVerifier
+from annotateforge.runtime.blobs import BlobStore
+from annotateforge.runtime.database import database
+from annotateforge.runtime.server import serve
+
+SERVICE = "annotateforge.api.dataset.v1.DatasetService"
+SCHEMA = "dataset"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The dataset service as it runs."""
+
+    address: str
+    """Where it is reached, host:port."""
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[App]:
+    """Run the dataset service for the time of the context."""
+    # A folder of its own within the store: this service deletes blobs that its own tables do not need.
+    blobs = BlobStore.open(f"{settings.store_url.rstrip('/')}/dataset")
+    spool = Spool(settings.dataset_spool_folder, settings.dataset_keep_free_bytes)
+    async with database(
+        settings.database_url, SCHEMA, "annotateforge.dataset", max_size=settings.database_pool_size
+    ) as pool:
+        sweep = BlobSweep(pool, blobs)
+        with inspecting(settings.image_limits, settings.dataset_image_threads) as inspector:
+            rpc = DatasetRpc(
+                pool=pool,
+                blobs=blobs,
+                sweep=sweep,
+                inspector=inspector,
+                uploader=Uploader(pool, blobs, inspector, settings.dataset_most_upload_images),
+                importer=Importer(
+                    pool,
+                    blobs,
+                    inspector,
+                    spool,
+                    settings.archive_limits,
+                    settings.dataset_concurrent_imports,
+                ),
+                spool=spool,
+                settings=settings,
+            )
+            async with (
+                sweep.sweeping(),
+                serve(
+                    settings.listen,
+                    [(add_DatasetServiceServicer_to_server, rpc, SERVICE)],
+                    TokenVerifier.from_settings(settings),
+                ) as server,
+            ):
+                yield App(server.address)
