@@ -6,11 +6,13 @@ from pathlib import Path
 _SECRET = ("ANNOTATEFORGE_", "ULTRALYTICS_", "WANDB_", "COMET_", "CLEARML_", "MLFLOW_", "NEPTUNE_", "AWS_")
 
 
-def child_environment(inherited: Mapping[str, str], scratch: Path, cache: Path, threads: int | None) -> dict[str, str]:
+def child_environment(
+    inherited: Mapping[str, str], scratch: Path, cache: Path, threads: int | None
+) -> dict[str, str]:
     """`inherited` without what is none of the child's business, with what keeps it to itself.
 
-    `scratch` goes with the attempt, `cache` stays for the next one (matplotlib takes seconds to list the fonts).
-    `threads` are those of torch on a CPU; None, for a GPU, leaves it at ultralytics' one.
+    `scratch` goes with the attempt, `cache` stays for the next one (matplotlib takes seconds to list the
+    fonts). `threads` are those of torch on a CPU; None, for a GPU, leaves it at ultralytics' one.
     """
     kept = {name: value for name, value in inherited.items() if not name.startswith(_SECRET)}
     own = {

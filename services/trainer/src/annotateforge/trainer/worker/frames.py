@@ -48,7 +48,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take bytes and hand out the frames that are complete now. BrokenFrames when they cannot be frames."""
+        """Take bytes and hand out the frames that are complete now. BrokenFrames when they are none."""
         self._buffer += data
         while len(self._buffer) >= _HEAD.size:
             kind, length = _HEAD.unpack_from(self._buffer)

@@ -87,8 +87,9 @@ def order_for(
 ) -> TrainingOrder:
     """The order that carries out a job's config, whose defaults the trainer has filled in.
 
-    A learning rate goes with an optimizer of its own name, because ultralytics' "auto" replaces both; without a
-    rate the named optimizers start at the rate that JobConfig documents. ValueError for a job without a task.
+    A learning rate goes with an optimizer of its own name, because ultralytics' "auto" replaces both; without
+    a rate the named optimizers start at the rate that JobConfig documents. ValueError for a job without a
+    task.
     """
     config = job.config
     if job.task_type not in _TASKS:

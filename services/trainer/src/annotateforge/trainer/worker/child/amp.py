@@ -18,8 +18,8 @@ _UNSOUND = re.compile(
 def amp_works(model: nn.Module) -> bool:
     """Stands in for ultralytics' check_amp, which downloads a model and compares its boxes.
 
-    True when a forward pass of a copy of `model` in half precision gives numbers wherever one in full precision
-    does. False on CPUs, where ultralytics trains in full precision. Draws no random numbers.
+    True when a forward pass of a copy of `model` in half precision gives numbers wherever one in full
+    precision does. False on CPUs, where ultralytics trains in full precision. Draws no random numbers.
     """
     device = next(model.parameters()).device
     if device.type in {"cpu", "mps"}:

@@ -47,7 +47,7 @@ class Callbacks:
         """Whether the training loss of any epoch was a number."""
 
     def by_name(self) -> Mapping[str, Callable[[Any], None]]:
-        """ultralytics' names of the callbacks, and what they call."""
+        """Ultralytics' names of the callbacks, and what they call."""
         return {
             "on_pretrain_routine_start": self.set_loader_workers,
             "on_pretrain_routine_end": self.set_class_names,

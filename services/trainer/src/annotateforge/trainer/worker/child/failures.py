@@ -1,12 +1,12 @@
 """Why a training failed, in the words of `Failure`."""
 
-import errno
 import shutil
 import traceback
 from collections.abc import Iterator
 
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.trainer.worker.child.weights import WeightsUnavailable
+from annotateforge.trainer.worker.failures import disk_full, internal, is_disk_full, out_of_memory
 
 _LITTLE_SPACE = 16 * 1024 * 1024
 
@@ -20,7 +20,9 @@ class LossDiverged(Exception):
 
 
 def describe(error: BaseException) -> Failure:
-    """The failure that an exception of the training is; unknown ones are INTERNAL, with the traceback's last line."""
+    """The failure that an exception of the training is; unknown ones are INTERNAL, with the traceback's last
+    line.
+    """
     chain = list(_causes(error))
     text = " ".join(str(one) for one in chain)
     lowered = text.lower()
@@ -35,16 +37,12 @@ def describe(error: BaseException) -> Failure:
     if "dataloader worker" in lowered and ("killed by signal" in lowered or "bus error" in lowered):
         return out_of_memory(f"A process that loads images was killed: {_line(error)}")
     if _disk_full(chain, lowered):
-        return Failure(
-            reason="DISK_FULL",
-            message="The worker's disk is full.",
-            hint="Free space in the worker's folder, or give it a larger disk, and restart the job.",
-        )
+        return disk_full()
     if isinstance(error, LossDiverged) or "nan persisted" in lowered or "nan/inf" in lowered:
         return Failure(
             reason="LOSS_DIVERGED",
             message=f"Training gave up, because the loss was no number any more: {_line(error)}",
-            hint="Lower the learning rate, or leave it out so that ultralytics chooses; look for broken labels.",
+            hint="Lower the learning rate, or leave it out; look for broken labels.",
         )
     if _of_dataset(chain):
         return Failure(
@@ -64,24 +62,11 @@ def describe(error: BaseException) -> Failure:
             message="The job's device is not there on the worker.",
             hint="Leave the device out, or name one that the list of workers shows.",
         )
-    return Failure(
-        reason="INTERNAL",
-        message=f"Training ended with an error: {_line(error)}",
-        hint="The log's end shows where. Restart the job; if it fails again, report it with the log.",
-    )
-
-
-def out_of_memory(message: str) -> Failure:
-    """The failure of a training that needs more memory than there is."""
-    return Failure(
-        reason="OUT_OF_MEMORY",
-        message=message,
-        hint="Choose a smaller batch size, a smaller image size or a smaller model.",
-    )
+    return internal(f"Training ended with an error: {_line(error)}")
 
 
 def _disk_full(chain: list[BaseException], lowered: str) -> bool:
-    if any(isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in chain):
+    if any(map(is_disk_full, chain)):
         return True
     # torch.save tells of its file only that writing failed.
     failed_to_write = "pytorchstreamwriter" in lowered or "no space left" in lowered

@@ -24,13 +24,17 @@ Values = Mapping[str, SupportsFloat]
 
 
 def task_metrics(task: str, measured: Values) -> dict[str, float]:
-    """The metrics of a task out of all that ultralytics measured, 0 to 1; may hold values that are no numbers."""
+    """The metrics of a task out of all that ultralytics measured, 0 to 1; may hold values that are no
+    numbers.
+    """
     return {ours: float(measured[theirs]) for theirs, ours in NAMES[task].items() if theirs in measured}
 
 
 def val_losses(measured: Values) -> dict[str, float]:
     """The parts of the validation loss by name, such as box_loss."""
-    return {name.removeprefix(_VAL): float(value) for name, value in measured.items() if name.startswith(_VAL)}
+    return {
+        name.removeprefix(_VAL): float(value) for name, value in measured.items() if name.startswith(_VAL)
+    }
 
 
 def finite(values: Values) -> dict[str, float]:

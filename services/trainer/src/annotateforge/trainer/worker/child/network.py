@@ -29,11 +29,11 @@ class NetworkRefused(ConnectionError):
 
 
 def refuse() -> None:
-    """From now on, in this process and those it forks, names are not resolved, nothing is connected to, and no
-    program is started that would do it instead.
+    """From now on, in this process and those it forks, names are not resolved, nothing is connected to, and
+    no program is started that would do it instead.
 
-    Sockets of the file system, over which data loaders talk to each other, are left alone. An audit hook cannot
-    be taken out again.
+    Sockets of the file system, over which data loaders talk to each other, are left alone. An audit hook
+    cannot be taken out again.
     """
     sys.addaudithook(_check)
 
@@ -50,16 +50,21 @@ def allowed() -> Iterator[None]:
 
 
 def _check(event: str, arguments: tuple[Any, ...]) -> None:
-    if _allowed or not event.startswith(("socket.", "subprocess.")):
+    if _allowed:
         return
-    target: object
+    target = _target(event, arguments)
+    if target is not None:
+        print(f"{MARK}: {event} {target!r}", file=sys.stderr, flush=True)
+        raise NetworkRefused(f"The training may not use the network ({target!r}).")
+
+
+def _target(event: str, arguments: tuple[Any, ...]) -> object:
+    """What the event reaches out to; None for one that stays on this machine."""
     if event in _RESOLVES:
-        target = arguments[0]
-    elif event in _REACHES and getattr(arguments[0], "family", None) != getattr(socket, "AF_UNIX", None):
-        target = arguments[1]
-    elif event == "subprocess.Popen" and os.path.basename(os.fsdecode(arguments[0])) in _DOWNLOADERS:
-        target = arguments[1]
-    else:
-        return
-    print(f"{MARK}: {event} {target!r}", file=sys.stderr, flush=True)
-    raise NetworkRefused(f"The training may not use the network ({target!r}).")
+        return arguments[0]
+    if event in _REACHES:
+        return None if arguments[0].family == socket.AF_UNIX else arguments[1]
+    if event == "subprocess.Popen":
+        program, command, *_ = arguments
+        return command if os.path.basename(os.fsdecode(program)) in _DOWNLOADERS else None
+    return None

@@ -20,9 +20,9 @@ _FONTS = ("Arial.ttf", "Arial.Unicode.ttf")
 def stay_offline() -> None:
     """Switch off what ultralytics 8.4 would send, and give it what it would fetch.
 
-    Usage events and loggers are settings. Fonts are looked for in its folder before they are downloaded: it gets
-    one of matplotlib's under their names. Before it trains on a GPU in mixed precision it downloads a model to
-    test that on: it gets a test that needs none.
+    Usage events and loggers are settings. Fonts are looked for in its folder before they are downloaded: it
+    gets one of matplotlib's under their names. Before it trains on a GPU in mixed precision it downloads a
+    model to test that on: it gets a test that needs none.
     """
     SETTINGS.update({name: False for name in _INTEGRATIONS if name in SETTINGS})
     font = _font()

@@ -90,8 +90,8 @@ def arguments(order: TrainingOrder, model: str, *, pretrained: bool) -> dict[str
 
 
 def loader_workers(order: TrainingOrder) -> int:
-    """Processes that load images: as ordered; otherwise none on a CPU, whose cores the training itself needs, and
-    for a GPU as many as there are cores, at most 8.
+    """Processes that load images: as ordered; otherwise none on a CPU, whose cores the training itself needs,
+    and for a GPU as many as there are cores, at most 8.
     """
     if order.loader_workers is not None:
         return order.loader_workers

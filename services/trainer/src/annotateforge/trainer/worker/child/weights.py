@@ -28,7 +28,7 @@ class Start:
 
 
 def model_name(order: TrainingOrder) -> str:
-    """ultralytics' name of the model, such as yolov8n-seg."""
+    """Ultralytics' name of the model, such as yolov8n-seg."""
     return order.architecture + _SUFFIXES[order.task]
 
 
@@ -72,7 +72,9 @@ def _find(order: TrainingOrder) -> tuple[Path | None, str]:
 
 
 def _download(path: Path) -> Path:
-    """Fetch one of ultralytics' published weights into the weights folder, which a download completes or leaves."""
+    """Fetch one of ultralytics' published weights into the weights folder, which a download completes or
+    leaves.
+    """
     from ultralytics.utils.downloads import attempt_download_asset
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,254 @@
+"""One attempt at a job, from the assignment to the word that ends it."""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
+from annotateforge.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from annotateforge.api.trainer.v1.event_pb2 import Progress, TrainingComplete
+from annotateforge.api.trainer.v1.job_pb2 import Failure
+from annotateforge.api.trainer.v1.worker_service_pb2 import (
+    Assignment,
+    AttemptCancelled,
+    FinishAttemptRequest,
+    ReleaseAttemptRequest,
+    Report,
+)
+from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
+from annotateforge.runtime.errors import DomainError
+from annotateforge.trainer.worker import failures
+from annotateforge.trainer.worker.base_model import fetch_base_model
+from annotateforge.trainer.worker.child_process import ChildProcess
+from annotateforge.trainer.worker.datasets import DatasetCache
+from annotateforge.trainer.worker.environment import child_environment
+from annotateforge.trainer.worker.folders import Folders
+from annotateforge.trainer.worker.frames import BrokenFrames, Kind
+from annotateforge.trainer.worker.lease import Lease, is_fenced
+from annotateforge.trainer.worker.machine import CPU, Machine
+from annotateforge.trainer.worker.order import Places, order_for
+from annotateforge.trainer.worker.registration import register
+from annotateforge.trainer.worker.reports import Reports
+from annotateforge.trainer.worker.retries import patiently
+from annotateforge.trainer.worker.stopping import Stop, Stopped, Why
+
+DEADLINE = 10.0
+"""Seconds that a word to the trainer may take."""
+RELEASE_DEADLINE = 3.0
+"""Seconds that a worker that is shut down tries to hand its job back."""
+PROGRESS_SECONDS = 0.5
+"""Least time between two reports of a download's progress."""
+
+Outcome = TrainingComplete | Failure
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What every attempt of a worker uses."""
+
+    worker_id: str
+    trainer: WorkerServiceStub
+    dataset: DatasetServiceStub
+    registry: RegistryServiceStub
+    datasets: DatasetCache
+    folders: Folders
+    machine: Machine
+    allow_downloads: bool
+
+
+class Attempt:
+    """Carries out one assignment."""
+
+    def __init__(self, equipment: Equipment, assignment: Assignment) -> None:
+        self._with = equipment
+        self._assignment = assignment
+        self._job = assignment.job
+        self._name = f"{self._job.id}-{assignment.attempt}"
+        self._stop = Stop()
+        self._lease = Lease(equipment.trainer, equipment.worker_id, assignment, self._stop)
+        self._reports = Reports(equipment.trainer, assignment, self._stop)
+        self._started = time.monotonic()
+        self._downloading = 0.0
+
+    async def run(self) -> None:
+        """Do it and tell the trainer how it ended. When the task is cancelled, hand the job back.
+
+        Afterwards no process and no file of the attempt is left.
+        """
+        async with self._in_touch():
+            try:
+                with self._with.folders.scratch(self._name) as scratch:
+                    outcome = await self._stop.race(self._work(scratch))
+            except Stopped as stopped:
+                await self._after(stopped.why)
+            except asyncio.CancelledError:
+                await self._release("The worker was shut down.")
+                raise
+            else:
+                await self._finish(outcome)
+
+    @contextlib.asynccontextmanager
+    async def _in_touch(self) -> AsyncIterator[None]:
+        """Keep the lease and send reports meanwhile."""
+        tasks = [asyncio.create_task(self._lease.keep()), asyncio.create_task(self._reports.send())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    log.error("a task of the attempt failed", exc_info=result)
+
+    async def _work(self, scratch: Path) -> Outcome:
+        """Train and register. What goes wrong becomes a Failure."""
+        try:
+            outcome = await self._train(scratch)
+            await self._reports.flush()
+            if isinstance(outcome, TrainingComplete):
+                # Nothing is awaited between this and the end: the job of a registered model is completed.
+                outcome.model_id = await register(
+                    self._with.registry, self._assignment, outcome, self._architecture, scratch / "run"
+                )
+                outcome.training_seconds = time.monotonic() - self._started
+        except Exception as error:
+            log.exception("the attempt failed")
+            return failures.of_error(error)
+        return outcome
+
+    async def _train(self, scratch: Path) -> Outcome:
+        machine, device = self._with.machine, self._device
+        environment = child_environment(
+            os.environ, scratch, self._with.folders.cache, machine.cores if device == CPU else None
+        )
+        log_file = self._with.folders.log_file(self._name)
+        # Started first: it imports what it needs while the data set is on its way.
+        child = await ChildProcess.start(scratch, environment, log_file)
+        try:
+            places = await self._bring(scratch)
+            order = order_for(
+                self._job,
+                places,
+                architecture=self._architecture,
+                device=device,
+                cores=machine.cores,
+                allow_downloads=self._with.allow_downloads,
+            )
+            await child.give(order)
+            outcome = await self._hear(child)
+            if isinstance(outcome, Failure):
+                outcome.log_tail[:] = child.log.lines()
+                log.warning("training failed", reason=outcome.reason, message=outcome.message)
+            return outcome
+        finally:
+            await child.stop()
+
+    async def _bring(self, scratch: Path) -> Places:
+        dataset_dir = await self._with.datasets.bring(
+            self._job.dataset, self._with.dataset, self._tell_download
+        )
+        base_weights = None
+        if self._job.config.base_model_id:
+            base_weights = scratch / "base.pt"
+            await fetch_base_model(self._with.registry, self._job.config.base_model_id, base_weights)
+        return Places(dataset_dir, scratch / "run", self._with.folders.weights, base_weights)
+
+    async def _hear(self, child: ChildProcess) -> Outcome:
+        """Pass the child's reports on until it ends, and answer how it ended."""
+        outcome: Outcome | None = None
+        try:
+            async for kind, payload in child.frames():
+                if kind is Kind.REPORT:
+                    self._reports.add(Report.FromString(payload))
+                elif kind is Kind.TRAINED:
+                    outcome = TrainingComplete.FromString(payload)
+                else:
+                    outcome = Failure.FromString(payload)
+        except BrokenFrames as error:
+            return failures.internal(f"The training process reports what makes no sense: {error}.")
+        code = await child.ended()
+        return outcome or failures.of_ended_child(code)
+
+    @property
+    def _device(self) -> str:
+        return self._job.config.device or self._with.machine.devices[0].name
+
+    @property
+    def _architecture(self) -> str:
+        return self._job.config.model
+
+    def _tell_download(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._downloading < PROGRESS_SECONDS and done < total:
+            return
+        self._downloading = now
+        progress = Progress(stage="downloading", total_epochs=self._job.total_epochs, done=done, total=total)
+        time_now = Timestamp()
+        time_now.GetCurrentTime()
+        self._reports.add(Report(time=time_now, progress=progress))
+
+    async def _after(self, why: Why) -> None:
+        log.info("stopped", why=why.value)
+        if why is Why.CANCELLED:
+            await self._tell(self._ending(cancelled=AttemptCancelled()))
+        elif why is Why.REFUSED:
+            failure = failures.internal(f"The trainer does not accept a report: {self._reports.refused}")
+            await self._tell(self._ending(failed=failure))
+
+    async def _finish(self, outcome: Outcome) -> None:
+        if isinstance(outcome, TrainingComplete):
+            await self._tell(self._ending(completed=outcome))
+        else:
+            await self._tell(self._ending(failed=outcome))
+
+    def _ending(
+        self,
+        completed: TrainingComplete | None = None,
+        failed: Failure | None = None,
+        cancelled: AttemptCancelled | None = None,
+    ) -> FinishAttemptRequest:
+        return FinishAttemptRequest(
+            job_id=self._job.id,
+            attempt=self._assignment.attempt,
+            completed=completed,
+            failed=failed,
+            cancelled=cancelled,
+        )
+
+    async def _tell(self, ending: FinishAttemptRequest) -> None:
+        """Tell the trainer until it has heard; when it does not want it, hand the job back."""
+        try:
+            await patiently(
+                "finish the attempt", lambda: self._with.trainer.FinishAttempt(ending, timeout=DEADLINE)
+            )
+            log.info("finished", outcome=ending.WhichOneof("outcome"))
+        except DomainError as error:
+            log.warning("the trainer does not take the outcome", error=str(error))
+            if not is_fenced(error):
+                await self._release(f"The worker could not finish the attempt: {error.message}")
+        except asyncio.CancelledError:
+            await self._release("The worker was shut down.")
+            raise
+
+    async def _release(self, message: str) -> None:
+        request = ReleaseAttemptRequest(
+            job_id=self._job.id, attempt=self._assignment.attempt, message=message
+        )
+        try:
+            async with asyncio.timeout(RELEASE_DEADLINE):
+                await patiently(
+                    "release the attempt",
+                    lambda: self._with.trainer.ReleaseAttempt(request, timeout=RELEASE_DEADLINE),
+                )
+            log.info("released")
+        except (DomainError, TimeoutError) as error:
+            log.warning("could not release the attempt; its lease runs out", error=str(error))

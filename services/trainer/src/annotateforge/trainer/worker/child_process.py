@@ -1,0 +1,131 @@
+"""The child as its worker sees it: start it, tell it what to train, hear its frames, stop it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from annotateforge.trainer.worker.frames import Frame, FrameReader
+from annotateforge.trainer.worker.log_tail import LogTail
+from annotateforge.trainer.worker.order import TrainingOrder
+
+PATIENCE = 2.0
+"""Seconds that a child gets to end after SIGTERM."""
+
+_MODULE = "annotateforge.trainer.worker.child"
+_CHUNK = 64 * 1024
+
+
+class ChildProcess:
+    """A child that is running, in a process group of its own with whatever it starts."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        reports: asyncio.StreamReader,
+        transport: asyncio.ReadTransport,
+        log: BinaryIO,
+    ) -> None:
+        """Use `start`."""
+        self._process = process
+        self._reports = reports
+        self._transport = transport
+        self._log_file = log
+        self.log = LogTail(log)
+        """What it prints."""
+        self._printing = asyncio.create_task(self._read_output())
+
+    @classmethod
+    async def start(cls, folder: Path, environment: Mapping[str, str], log_path: Path) -> Self:
+        """Start a child with `folder` as its working directory. It imports what it needs and waits for its
+        order.
+        """
+        read_end, write_end = os.pipe()
+        log = log_path.open("wb")
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                _MODULE,
+                "--reports",
+                str(write_end),
+                "--parent",
+                str(os.getpid()),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                pass_fds=(write_end,),
+                cwd=folder,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(read_end)
+            log.close()
+            raise
+        finally:
+            os.close(write_end)
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+        )
+        return cls(process, reader, transport, log)
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and its group's."""
+        return self._process.pid
+
+    async def give(self, order: TrainingOrder) -> None:
+        """Tell it what to train. A child that has ended is found out by its frames."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(ConnectionError):
+            self._process.stdin.write(order.to_json())
+            await self._process.stdin.drain()
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """What it reports until it ends. BrokenFrames when that makes no sense."""
+        reader = FrameReader()
+        while data := await self._reports.read(_CHUNK):
+            for frame in reader.feed(data):
+                yield frame
+
+    async def ended(self) -> int:
+        """Wait for its end; the exit code, negative for a signal. Then `log` has all that it printed."""
+        code = await self._process.wait()
+        # Loaders that outlive it would hold its output open.
+        self._signal(signal.SIGKILL)
+        await asyncio.wait([self._printing], timeout=PATIENCE)
+        return code
+
+    async def stop(self) -> None:
+        """End it with all that it started: politely, and after `PATIENCE` for sure. Harmless when it has
+        ended.
+        """
+        try:
+            if self._process.returncode is None:
+                self._signal(signal.SIGTERM)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PATIENCE):
+                        await self._process.wait()
+        finally:
+            self._signal(signal.SIGKILL)
+            await self._process.wait()
+            await asyncio.wait([self._printing], timeout=PATIENCE)
+            self._printing.cancel()
+            self._transport.close()
+            self._log_file.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    async def _read_output(self) -> None:
+        assert self._process.stdout is not None
+        while data := await self._process.stdout.read(_CHUNK):
+            self.log.feed(data)
+        self.log.close()

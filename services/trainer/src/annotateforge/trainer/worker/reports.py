@@ -1,0 +1,100 @@
+"""An attempt's reports on their way to the trainer: numbered, in order, each until it is accepted."""
+
+import asyncio
+from collections import deque
+from itertools import islice
+
+import grpc
+import structlog
+
+from annotateforge.api.trainer.v1.worker_service_pb2 import Assignment, Report, ReportEventsRequest
+from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
+from annotateforge.runtime.errors import DomainError
+from annotateforge.runtime.rpc_status import from_rpc_error
+from annotateforge.trainer.worker.lease import heed, is_fenced
+from annotateforge.trainer.worker.retries import Backoff
+from annotateforge.trainer.worker.stopping import Stop, Why
+
+BATCH = 500
+"""Most reports in one call."""
+DEADLINE = 10.0
+
+log = structlog.get_logger()
+
+
+class Reports:
+    """Takes reports at once and sends them when it can. What waits while the trainer is away is sent
+    afterwards.
+    """
+
+    def __init__(self, stub: WorkerServiceStub, assignment: Assignment, stop: Stop) -> None:
+        self._stub = stub
+        self._job_id = assignment.job.id
+        self._attempt = assignment.attempt
+        self._stop = stop
+        self._number = 0
+        self._waiting: deque[Report] = deque()
+        self._changed = asyncio.Condition()
+        self._news = asyncio.Event()
+        self.refused: DomainError | None = None
+        """What the trainer said of a report that it will never accept."""
+
+    def add(self, report: Report) -> None:
+        """Take the next report; its time is kept, its number is given here.
+
+        Progress is live only: one that has not been sent is dropped as soon as anything newer comes.
+        """
+        if self._waiting and self._waiting[-1].number == 0:
+            self._waiting.pop()
+        if report.HasField("progress"):
+            report.number = 0
+        else:
+            self._number += 1
+            report.number = self._number
+        self._waiting.append(report)
+        self._news.set()
+
+    async def send(self) -> None:
+        """Send what comes until cancelled, or until the trainer wants nothing any more."""
+        backoff = Backoff()
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                batch = list(islice(self._waiting, BATCH))
+                try:
+                    accepted = await self._send(batch)
+                except grpc.aio.AioRpcError as failed:
+                    error = from_rpc_error(failed)
+                    if is_fenced(error):
+                        self._stop.tell(Why.LOST)
+                        return
+                    if not backoff.may_pass(error):
+                        log.error("the trainer refuses reports", error=str(error))
+                        self.refused = error
+                        self._stop.tell(Why.REFUSED)
+                        return
+                    log.warning("reports wait", error=str(error), waiting=len(self._waiting))
+                    await backoff.wait()
+                    continue
+                backoff.reset()
+                await self._drop(batch, accepted)
+
+    async def flush(self) -> None:
+        """Wait until all that was added is accepted, for ever if the attempt has to stop meanwhile."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not any(report.number for report in self._waiting))
+
+    async def _send(self, batch: list[Report]) -> int:
+        request = ReportEventsRequest(job_id=self._job_id, attempt=self._attempt, reports=batch)
+        response = await self._stub.ReportEvents(request, timeout=DEADLINE)
+        heed(response.directive, self._stop)
+        return response.accepted_through
+
+    async def _drop(self, sent: list[Report], accepted: int) -> None:
+        """Forget what is recorded, and the progress that was sent."""
+        told = {id(report) for report in sent if report.number == 0}
+        async with self._changed:
+            while self._waiting and (0 < self._waiting[0].number <= accepted or id(self._waiting[0]) in told):
+                self._waiting.popleft()
+            self._changed.notify_all()

@@ -1,0 +1,64 @@
+"""Which failed calls may work later, and how long to wait before trying them again."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+import structlog
+
+from annotateforge.runtime.errors import Code, DomainError
+from annotateforge.runtime.rpc_status import from_rpc_error
+
+FIRST_DELAY = 0.1
+LONGEST_DELAY = 5.0
+MOST_FAULTS = 5
+"""How often in a row a service may answer that it is at fault itself before that is believed."""
+
+# A token that has expired may be replaced, and a training must not be lost over it.
+_PASSING = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.UNAUTHENTICATED}
+_FAULTS = {Code.INTERNAL, Code.UNKNOWN}
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class Backoff:
+    """Delays that double, with jitter, so that many workers do not come back at the same moment."""
+
+    def __init__(self) -> None:
+        self._delay = FIRST_DELAY
+        self._faults = 0
+
+    def reset(self) -> None:
+        """It worked: start small again."""
+        self._delay = FIRST_DELAY
+        self._faults = 0
+
+    def may_pass(self, error: DomainError) -> bool:
+        """Whether the same call may work later."""
+        if error.code in _FAULTS:
+            self._faults += 1
+            return self._faults < MOST_FAULTS
+        return error.code in _PASSING
+
+    async def wait(self) -> None:
+        """Wait before the next try."""
+        delay = self._delay
+        self._delay = min(2 * delay, LONGEST_DELAY)
+        await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+
+
+async def patiently(what: str, call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call that is safe to repeat until it works. DomainError when it never will."""
+    backoff = Backoff()
+    while True:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as failed:
+            error = from_rpc_error(failed)
+            if not backoff.may_pass(error):
+                raise error from failed
+            log.warning("tries again", what=what, error=str(error))
+        await backoff.wait()
