@@ -73,7 +73,8 @@ class Coco(LabelFormat):
             self.report.inform(
                 "IMAGES_WITHOUT_LABELS",
                 "",
-                f"Images of which no COCO file speaks: {len(undescribed):,}, such as {min(undescribed)!r}; they"
+                f"Images of which no COCO file speaks: {len(undescribed):,}, such as {min(undescribed)!r};"
+                " they"
                 " came in without annotations.",
                 "Nothing needs to be done if nothing is to be seen on them.",
             )

@@ -164,7 +164,8 @@ class _Run:
             self._report.inform(
                 "IMAGE_EXISTS",
                 "",
-                f"Images that the project has already, under the same names: {self._there_already:,}; they and"
+                f"Images that the project has already, under the same names: {self._there_already:,}; they"
+                " and"
                 " their annotations were left as they are.",
                 "Nothing needs to be done.",
             )
