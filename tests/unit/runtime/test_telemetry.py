@@ -4,6 +4,8 @@ import sys
 import orjson
 
 SCRIPT = """
+import logging
+import structlog
 from annotateforge.runtime.telemetry import bind, configure_logging
 configure_logging("dataset", {format!r}, {level!r})
 log = structlog.get_logger()

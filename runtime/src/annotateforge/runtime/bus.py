@@ -4,6 +4,7 @@ from Postgres.
 
 import asyncio
 import contextlib
+import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -204,6 +205,11 @@ def _too_large(size: int | None) -> InvalidArgument:
     )
 
 
+def _public(url: str) -> str:
+    """The addresses without the passwords and tokens in them."""
+    return re.sub(r"//[^@/,]*@", "//", url)
+
+
 @contextlib.asynccontextmanager
 async def connect_bus(url: str, name: str, *, timeout: float = 30.0) -> AsyncIterator[Bus]:
     """Connect to NATS for the time of the context; reconnects for ever once it has been reached.
@@ -253,7 +259,7 @@ async def connect_bus(url: str, name: str, *, timeout: float = 30.0) -> AsyncIte
         with contextlib.suppress(Exception):
             await client.close()
         raise Unavailable(
-            "BUS_UNAVAILABLE", f"NATS at {url} does not answer within {timeout:g} s."
+            "BUS_UNAVAILABLE", f"NATS at {_public(url)} does not answer within {timeout:g} s."
         ) from error
     bus = Bus(client)
     live.append(bus)

@@ -26,6 +26,8 @@ ACQUIRE_TIMEOUT = 10.0
 """Seconds to wait for a free connection."""
 COMMAND_TIMEOUT = 30.0
 """Seconds that one statement may take."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds that connections get to come back before they are cut."""
 CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a new connection."""
 
@@ -90,7 +92,7 @@ async def database(url: str, schema: str, package: str, *, max_size: int = 8) ->
         yield pool
     finally:
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await pool.close()
         except TimeoutError:
             pool.terminate()

@@ -144,6 +144,9 @@ class _Call:
     async def _fail(self, error: Exception) -> None:
         """Answer with what the error means; ends the call by raising AbortError."""
         known = _domain_error(error)
+        if known is not None and known is not error:
+            # The caller gets the meaning; what exactly happened is for the log.
+            log.warning("failed below", method=self._method, error=f"{type(error).__name__}: {error}"[:1000])
         if known is None:
             # What is bound to the log context is the whole link between the caller's text and this entry.
             log.error("unexpected error", method=self._method, **self._call.noted, exc_info=error)
