@@ -93,6 +93,11 @@ class Archive:
         """Bytes of the archive."""
         return int(self.central_offset[-1]) + len(self.end)
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the layout takes, about."""
+        return len(self.manifest.data) + 3 * self.offset.nbytes
+
     def __len__(self) -> int:
         return len(self.data_offset)
 

@@ -195,7 +195,7 @@ def _imbalance(balance: Sequence[ClassBalance]) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             "CLASS_IMBALANCE",
-            f'"{most.class_label}" is there {most.instances:,} times, "{least.class_label}" {least.instances:,}.',
+            f'"{least.class_label}" has {least.instances:,} of them, "{most.class_label}" {most.instances:,}.',
             "Label more of the rare class, or expect the model to overlook it.",
             least.instances,
             class_label=least.class_label,

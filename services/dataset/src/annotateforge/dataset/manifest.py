@@ -7,6 +7,7 @@ own SHA-256 stands for every byte.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +69,14 @@ class Manifest:
         """Images for training; the others validate."""
         return int(np.count_nonzero(self.records["side"] == TRAIN))
 
-    def holds(self, sha256: bytes) -> bool:
-        """Whether an image of this content is in the data set."""
-        digests = np.ascontiguousarray(self.records["sha256"]).view("S32").ravel()
-        at = int(np.searchsorted(digests, np.array(sha256, "S32")))
-        return at < len(digests) and bytes(self.records["sha256"][at]) == sha256
+    def find(self, digests: Sequence[bytes]) -> Longs:
+        """The record of each digest of 32 bytes; -1 where no image has that content."""
+        if not len(self):
+            return np.full(len(digests), -1)
+        there = np.ascontiguousarray(self.records["sha256"]).view("S32").ravel()
+        wanted = np.array(digests, "S32")
+        at = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
+        return np.where(there[at] == wanted, at, -1)
 
 
 def write_manifest(

@@ -23,8 +23,6 @@ Kind = TypeVar("Kind", bound=IntEnum)
 MOST_PROJECTS = 1000
 MOST_CLASSES = 1000
 LONGEST_CLASS = 200
-MOST_VIOLATIONS = 20
-"""Violations that one answer lists: they travel in gRPC's trailing metadata, of which clients take 8 KiB."""
 
 
 class Task(IntEnum):
@@ -145,7 +143,7 @@ def read_spec(message: dataset_pb2.DatasetSpec, field: str = "spec") -> DatasetS
         refuse("split.strategy", "must be random or stratified; leave it out for stratified")
 
     if wrong or task is None or strategy is None:
-        raise InvalidArgument.of_fields("INVALID_DATASET_SPEC", wrong[:MOST_VIOLATIONS])
+        raise InvalidArgument.of_fields("INVALID_DATASET_SPEC", wrong)
     return DatasetSpec(
         project_ids=tuple(project_ids),
         task=task,

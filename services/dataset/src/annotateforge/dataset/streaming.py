@@ -69,13 +69,35 @@ async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator
         async for batch in blobs.read_many([span.image for span in spans]):
             for data in batch:
                 if len(data) != spans[number].length:
-                    raise _missing(
+                    raise blob_missing(
                         spans[number].image, f"has {len(data)} instead of {spans[number].length} bytes"
                     )
                 number += 1
                 yield data
     except NotFound as error:
-        raise _missing(error.metadata.get("sha256", ""), "is not there") from error
+        raise blob_missing(error.metadata.get("sha256", ""), "is not there") from error
+
+
+async def stream_images(
+    blobs: BlobStore, images: Sequence[tuple[str, int]]
+) -> AsyncIterator[tuple[str, bytes, bool]]:
+    """Whole images, given by digest and size, one after another: digest, at most CHUNK bytes, and whether
+    they are the image's last ones.
+    """
+    spans = [Span(size, None, sha256, 0, whole=True) for sha256, size in images]
+    for first in range(0, len(spans), _WINDOW):
+        window = spans[first : first + _WINDOW]
+        whole = _read_images(blobs, [span for span in window if _fits(span)])
+        for span in window:
+            left = span.length
+            if _fits(span):
+                data = await anext(whole)
+                for at in range(0, left, CHUNK):
+                    yield span.image, data[at : at + CHUNK], at + CHUNK >= left
+            else:
+                async for chunk in read_blob(blobs, span.image, 0, span.length):
+                    left -= len(chunk)
+                    yield span.image, chunk, left == 0
 
 
 async def read_blob(blobs: BlobStore, sha256: str, offset: int, length: int) -> AsyncIterator[bytes]:
@@ -86,9 +108,9 @@ async def read_blob(blobs: BlobStore, sha256: str, offset: int, length: int) -> 
             left -= len(chunk)
             yield chunk
     except NotFound as error:
-        raise _missing(sha256, "is not there") from error
+        raise blob_missing(sha256, "is not there") from error
     if left:
-        raise _missing(sha256, f"ends {left} bytes too early")
+        raise blob_missing(sha256, f"ends {left} bytes too early")
 
 
 def _fits(span: Span) -> bool:
@@ -96,7 +118,8 @@ def _fits(span: Span) -> bool:
     return span.whole and span.length <= BATCH_BYTES
 
 
-def _missing(sha256: str, what: str) -> DomainError:
+def blob_missing(sha256: str, what: str) -> DomainError:
+    """The error for a blob that a data set needs and that cannot be read; also logged."""
     log.error("blob of a data set is damaged", sha256=sha256, problem=what)
     return Internal(
         "BLOB_MISSING",

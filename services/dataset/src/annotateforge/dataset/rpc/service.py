@@ -5,6 +5,7 @@ from annotateforge.dataset.claims import BlobSweep
 from annotateforge.dataset.imports.importing import Importer
 from annotateforge.dataset.imports.opening import Spool
 from annotateforge.dataset.inspector import Inspector
+from annotateforge.dataset.rpc.datasets import DatasetHandlers
 from annotateforge.dataset.rpc.images import ImageHandlers
 from annotateforge.dataset.rpc.imports import ImportHandlers
 from annotateforge.dataset.rpc.projects import ProjectHandlers
@@ -14,7 +15,7 @@ from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 
 
-class DatasetRpc(ProjectHandlers, ImageHandlers, ImportHandlers, DatasetServiceServicer):
+class DatasetRpc(ProjectHandlers, ImageHandlers, ImportHandlers, DatasetHandlers, DatasetServiceServicer):
     """All of DatasetService; what is below are its parts."""
 
     def __init__(
@@ -41,3 +42,4 @@ class DatasetRpc(ProjectHandlers, ImageHandlers, ImportHandlers, DatasetServiceS
             stall_seconds,
             settings.dataset_import_seconds,
         )
+        DatasetHandlers.__init__(self, pool, blobs, sweep)

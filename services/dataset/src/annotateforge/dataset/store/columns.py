@@ -85,7 +85,7 @@ ORDER BY count(*) DESC, image_class
 LIMIT 1000
 """
 
-Report = Callable[[int], Awaitable[None]]
+Report = Callable[[int], None]
 """Told how many annotations have been read."""
 
 
@@ -154,7 +154,7 @@ async def read_annotations(connection: Connection, spec: DatasetSpec, report: Re
         counts.append(count)
         numbers.append(values)
         done += len(rows)
-        await report(done)
+        report(done)
 
     if spec.task is not Task.CLASSIFY:
         kinds = [kind.value for kind in spec.annotation_types]

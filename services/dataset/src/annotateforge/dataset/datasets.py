@@ -1,0 +1,85 @@
+"""Frozen data sets: what is kept of one, when two are the same, and the errors around them."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from annotateforge.api.dataset.v1 import dataset_pb2, problem_pb2
+from annotateforge.dataset.health import Finding, HealthReport
+from annotateforge.dataset.spec import DatasetSpec
+from annotateforge.runtime.errors import FailedPrecondition, FieldViolation, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A frozen spec."""
+
+    id: UUID
+    digest: bytes
+    """SHA-256 of the manifest."""
+    spec: dataset_pb2.DatasetSpec
+    """With its defaults filled in."""
+    report: problem_pb2.HealthReport
+    """Of the time of freezing."""
+    archive_size_bytes: int
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewDataset:
+    """A spec that has been frozen and is about to be kept."""
+
+    id: UUID
+    identity: bytes
+    """See `identity`."""
+    digest: bytes
+    """SHA-256 of the manifest."""
+    spec: DatasetSpec
+    report: HealthReport
+    archive_size_bytes: int
+
+
+def identity(digest: bytes, spec: DatasetSpec, report: HealthReport) -> bytes:
+    """SHA-256 that is the same for two freezings exactly when the second one may answer the data set of the
+    first.
+
+    The manifest and the spec do not suffice: images without labels that came since are in neither, and what
+    a data set says was left out would be wrong.
+    """
+    counted = {
+        "skipped": [[each.kind, each.reason, each.count] for each in report.skipped],
+        "findings": [[each.reason, each.count, each.class_label] for each in report.findings],
+    }
+    return hashlib.sha256(digest + spec.fingerprint + orjson.dumps(counted)).digest()
+
+
+def dataset_not_found(dataset_id: UUID) -> NotFound:
+    """The error for a data set that is not there."""
+    return NotFound(
+        "DATASET_NOT_FOUND", f"There is no data set {dataset_id}.", metadata={"dataset_id": str(dataset_id)}
+    )
+
+
+def dataset_invalid(spec: DatasetSpec, report: HealthReport) -> FailedPrecondition:
+    """The error for a spec that cannot be frozen, with the findings that are to be mended."""
+    errors = report.errors
+    more = len(errors) - 1
+    others = f" There {'is one more error' if more == 1 else f'are {more} more errors'}." if more else ""
+    return FailedPrecondition(
+        "DATASET_INVALID",
+        f"{errors[0].message} {errors[0].hint}{others}",
+        violations=[
+            FieldViolation(_field(spec, error), f"{error.reason}: {error.message} {error.hint}")
+            for error in errors
+        ],
+        metadata={"findings": ",".join(dict.fromkeys(error.reason for error in errors))},
+    )
+
+
+def _field(spec: DatasetSpec, finding: Finding) -> str:
+    if finding.class_label:
+        return f"spec.classes[{spec.classes.index(finding.class_label)}]"
+    return "spec.annotation_types" if finding.reason == "NOTHING_FITS_TASK" else "spec.project_ids"

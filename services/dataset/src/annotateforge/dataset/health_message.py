@@ -1,0 +1,49 @@
+"""Writes health reports as the message that the API shows and that a data set keeps."""
+
+from uuid import UUID
+
+from annotateforge.api.dataset.v1 import problem_pb2
+from annotateforge.dataset.health import HealthReport
+from annotateforge.dataset.problems import Severity
+
+_SEVERITIES = {
+    Severity.INFO: problem_pb2.SEVERITY_INFO,
+    Severity.WARNING: problem_pb2.SEVERITY_WARNING,
+    Severity.ERROR: problem_pb2.SEVERITY_ERROR,
+}
+
+
+def health_message(report: HealthReport) -> problem_pb2.HealthReport:
+    """A health report as the API shows it."""
+    return problem_pb2.HealthReport(
+        findings=[
+            problem_pb2.Finding(
+                severity=_SEVERITIES[finding.severity],
+                reason=finding.reason,
+                message=finding.message,
+                hint=finding.hint,
+                count=finding.count,
+                example_image_ids=[str(UUID(bytes=image_id)) for image_id in finding.example_image_ids],
+                class_label=finding.class_label,
+            )
+            for finding in report.findings
+        ],
+        trainable=not report.errors,
+        total_images=report.total_images,
+        train_images=report.train_images,
+        val_images=report.val_images,
+        classes=[
+            problem_pb2.ClassBalance(
+                class_label=row.class_label,
+                train_images=row.train_images,
+                val_images=row.val_images,
+                train_instances=row.train_instances,
+                val_instances=row.val_instances,
+            )
+            for row in report.classes
+        ],
+        skipped=[
+            problem_pb2.Skipped(reason=each.reason, kind=each.kind, count=each.count, message=each.message)
+            for each in report.skipped
+        ],
+    )

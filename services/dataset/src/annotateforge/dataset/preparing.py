@@ -1,0 +1,135 @@
+"""Preparing data sets: read the projects, freeze what is there, keep the result once."""
+
+import asyncio
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+
+from annotateforge.dataset.archive import lay_out
+from annotateforge.dataset.claims import claiming
+from annotateforge.dataset.columns import Annotations, Images
+from annotateforge.dataset.datasets import Dataset, NewDataset, dataset_invalid, identity
+from annotateforge.dataset.examination import examine, missing_classes
+from annotateforge.dataset.freezing import Frozen, freeze
+from annotateforge.dataset.health import HealthReport
+from annotateforge.dataset.projects import project_not_found
+from annotateforge.dataset.spec import DatasetSpec
+from annotateforge.dataset.store import columns, datasets
+from annotateforge.runtime.blobs import BlobStore
+from annotateforge.runtime.database import Pool
+from annotateforge.runtime.errors import Aborted
+from annotateforge.runtime.ids import new_id
+
+_AT_ONCE = 2
+"""Specs that are frozen at the same time: each takes a core, a connection and a few hundred megabytes for
+100,000 images with a million annotations."""
+_TRIES = 3
+_PUT_TIMEOUT = 600.0
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far preparing is; whoever shows it looks at it from time to time."""
+
+    stage: str = "waiting for other data sets"
+    images_done: int = 0
+    images_total: int = 0
+
+    def begin(self, stage: str, images_total: int = 0) -> None:
+        """A new stage begins."""
+        self.stage, self.images_done, self.images_total = stage, 0, images_total
+
+
+class Preparer:
+    """Checks and freezes specs."""
+
+    def __init__(self, pool: Pool, blobs: BlobStore) -> None:
+        self._pool = pool
+        self._blobs = blobs
+        self._room = asyncio.Semaphore(_AT_ONCE)
+
+    async def check(self, spec: DatasetSpec) -> HealthReport:
+        """What freezing a spec would give. NotFound PROJECT_NOT_FOUND."""
+        async with self._room:
+            _, report = await self._freeze(spec, Progress())
+            return report
+
+    async def prepare(self, spec: DatasetSpec, progress: Progress) -> Dataset:
+        """Freeze a spec, or answer the data set that it gave before over the same data.
+
+        NotFound PROJECT_NOT_FOUND, FailedPrecondition DATASET_INVALID, and Aborted DATASET_CHANGING when
+        images are deleted faster than they are frozen.
+        """
+        async with self._room:
+            for _ in range(_TRIES):
+                frozen, report = await self._freeze(spec, progress)
+                if report.errors:
+                    raise dataset_invalid(spec, report)
+                new = NewDataset(
+                    id=new_id(),
+                    identity=identity(frozen.manifest.digest, spec, report),
+                    spec=spec,
+                    report=report,
+                    digest=frozen.manifest.digest,
+                    archive_size_bytes=lay_out(frozen.manifest).size,
+                )
+                if dataset := await self._keep(new, frozen, progress):
+                    return dataset
+                log.info("images went while they were frozen; trying again")
+        raise Aborted("DATASET_CHANGING", "Images were deleted while they were frozen. Try again.")
+
+    async def _freeze(self, spec: DatasetSpec, progress: Progress) -> tuple[Frozen, HealthReport]:
+        images, annotations = await self._read(spec, progress)
+        progress.begin("splitting and writing labels", len(images))
+        frozen = await asyncio.to_thread(freeze, spec, images, annotations)
+        labels: list[str] = []
+        if missing_classes(frozen, spec):
+            async with self._pool.acquire() as connection:
+                labels = await columns.read_labels(connection, spec)
+        return frozen, await asyncio.to_thread(examine, spec, images, frozen, labels)
+
+    async def _read(self, spec: DatasetSpec, progress: Progress) -> tuple[Images, Annotations]:
+        """One snapshot of the projects' images and annotations."""
+        async with (
+            self._pool.acquire() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            if missing := await columns.find_missing_project(connection, spec):
+                raise project_not_found(missing)
+            progress.begin("reading images")
+            images = await columns.read_images(connection, spec)
+            progress.begin("reading annotations", len(images))
+            total = int(images.annotations.sum())
+
+            def read(annotations: int) -> None:
+                progress.images_done = len(images) * annotations // max(total, 1)
+
+            return images, await columns.read_annotations(connection, spec, read)
+
+    async def _keep(self, new: NewDataset, frozen: Frozen, progress: Progress) -> Dataset | None:
+        """The data set, new or as it was; None when one of its images has gone meanwhile."""
+        async with self._pool.acquire() as connection:
+            if dataset := await datasets.find_dataset(connection, new.identity):
+                return dataset
+        progress.begin("storing", len(frozen.manifest))
+        manifest = frozen.manifest
+        own = {manifest.digest: manifest.data, manifest.label_pack: frozen.label_pack}
+        needed = sorted({*own, *(digest.tobytes() for digest in manifest.records["sha256"])})
+        try:
+            async with claiming(self._pool) as claims:
+                await claims.claim([(digest, len(data)) for digest, data in own.items()])
+                async with asyncio.timeout(_PUT_TIMEOUT):
+                    await self._blobs.put_many([(digest.hex(), data) for digest, data in own.items()])
+                async with self._pool.acquire() as connection, connection.transaction():
+                    dataset = await datasets.insert_dataset(connection, new, needed)
+                    await claims.give_back(connection)
+        except asyncpg.ForeignKeyViolationError:
+            return None
+        if dataset is None:
+            # Another caller froze the same at the same time.
+            async with self._pool.acquire() as connection:
+                dataset = await datasets.find_dataset(connection, new.identity)
+        return dataset
