@@ -1,0 +1,86 @@
+"""Wiring of the gateway: one context manager that production, tests and `annotateforge up` use."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from annotateforge.api.dataset.v1 import dataset_service_pb2
+from annotateforge.api.inference.v1 import inference_service_pb2
+from annotateforge.api.registry.v1 import registry_service_pb2
+from annotateforge.api.trainer.v1 import trainer_service_pb2
+from annotateforge.gateway import metrics
+from annotateforge.gateway.application import Application
+from annotateforge.gateway.bus_link import BusLink
+from annotateforge.gateway.call import Limits
+from annotateforge.gateway.flat_events import flat_event
+from annotateforge.gateway.health import Health
+from annotateforge.gateway.http_server import http_server
+from annotateforge.gateway.hub import Hub
+from annotateforge.gateway.job_store import JobStore
+from annotateforge.gateway.openapi import openapi_document
+from annotateforge.gateway.settings import Settings
+from annotateforge.gateway.site import Site
+from annotateforge.gateway.tokens import OwnToken, TokenCheck
+from annotateforge.gateway.transcoder import Transcoder
+from annotateforge.gateway.websocket import JobSocket
+from annotateforge.runtime import subjects
+from annotateforge.runtime.auth import TokenVerifier
+from annotateforge.runtime.channel import open_channel
+from annotateforge.runtime.rest.rules import bindings_of
+
+SERVICES: dict[str, ServiceDescriptor] = {
+    "dataset": dataset_service_pb2.DESCRIPTOR.services_by_name["DatasetService"],
+    "trainer": trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"],
+    "registry": registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"],
+    "inference": inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"],
+}
+"""Services that people and programs reach through the gateway, by the name of their process."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A gateway that is running."""
+
+    address: str
+    """host:port, with the port that was taken."""
+
+    @property
+    def url(self) -> str:
+        """Where it is reached."""
+        return f"http://{self.address}"
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[App]:
+    """Run the gateway for the time of the context. It starts also while services or NATS are away."""
+    async with contextlib.AsyncExitStack() as stack:
+        channels: dict[str, grpc.aio.Channel] = {
+            name: await stack.enter_async_context(open_channel(address))
+            for name, address in settings.addresses().items()
+        }
+        own_token = OwnToken(settings.secret.get_secret_value())
+        trainer = await stack.enter_async_context(open_channel(settings.trainer_address, own_token))
+        bus = BusLink(settings.nats_url)
+        await stack.enter_async_context(bus.connecting())
+
+        tokens = TokenCheck(TokenVerifier.from_settings(settings))
+        store = JobStore(trainer)
+        hub = Hub(store, lambda job_id: bus.listen(subjects.job_feed(job_id)), flat_event)
+        metrics.WATCHERS.set_function(lambda: hub.watchers)
+        metrics.WATCHED_JOBS.set_function(lambda: hub.watched)
+        bindings = {name: bindings_of(SERVICES[name]) for name in channels}
+        limits = Limits(settings.max_json_bytes, settings.call_timeout, settings.work_timeout)
+        transcoder = Transcoder(
+            [(bindings[name], channel) for name, channel in channels.items()],
+            tokens,
+            limits,
+            settings.idle_timeout,
+        )
+        document = openapi_document([binding for some in bindings.values() for binding in some])
+        site = Site(document, Health(channels, bus), JobSocket(hub, store, tokens), tokens)
+        application = Application(site, transcoder, settings.cors_origins)
+        address = await stack.enter_async_context(http_server(application, settings.listen))
+        yield App(address)

@@ -1,0 +1,51 @@
+"""Settings of the gateway, read from the environment as `runtime.settings` says."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from annotateforge.runtime.settings import Address, BusSettings, ServiceSettings
+
+MIB = 1024 * 1024
+
+Origin = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s]+)$")]
+"""Scheme, host and port of a web page, such as https://app.example.com; * for every one."""
+
+
+class Settings(BusSettings, ServiceSettings):
+    """What the gateway reads."""
+
+    listen: Address = "127.0.0.1:8000"
+    """Where to listen, host:port; port 0 takes a free one."""
+    dataset_address: Address
+    """The dataset service, host:port or another gRPC target."""
+    trainer_address: Address
+    """The trainer service."""
+    registry_address: Address
+    """The registry service."""
+    inference_address: Address | None = None
+    """The inference service; without it there are no routes for predictions."""
+
+    cors_origins: tuple[Origin, ...] = ()
+    """Origins such as https://app.example.com whose pages may call the API, as a JSON list; none by
+    default.
+    """
+    call_timeout: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds that a plain call to a service may take, and for which a download may stand still."""
+    work_timeout: Annotated[float, Field(gt=0)] = 3600.0
+    """Seconds for which a service may work on an upload once it has it, or without telling of progress."""
+    idle_timeout: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds for which a client may neither send nor take any byte of a body."""
+    max_json_bytes: Annotated[int, Field(ge=1024)] = 10 * MIB
+    """Most bytes of a JSON body."""
+
+    def addresses(self) -> Mapping[str, str]:
+        """Addresses of the services that there are, by name."""
+        found = {
+            "dataset": self.dataset_address,
+            "trainer": self.trainer_address,
+            "registry": self.registry_address,
+            "inference": self.inference_address,
+        }
+        return {name: address for name, address in found.items() if address is not None}

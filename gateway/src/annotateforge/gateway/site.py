@@ -1,0 +1,105 @@
+"""What the gateway serves beside the routes of the protos: pages, the OpenAPI document, health, metrics and
+the WebSocket.
+"""
+
+from collections.abc import Mapping
+from string import Template
+from typing import Any
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from annotateforge.gateway import websocket
+from annotateforge.gateway.docs_page import docs_body
+from annotateforge.gateway.exchange import SECURITY
+from annotateforge.gateway.health import Health
+from annotateforge.gateway.html_page import file_text, html_page
+from annotateforge.gateway.refusals import method_not_allowed
+from annotateforge.gateway.tokens import TokenCheck
+from annotateforge.gateway.websocket import JobSocket
+from annotateforge.runtime.auth import Role, allows, bearer
+from annotateforge.runtime.errors import DomainError, PermissionDenied
+from annotateforge.runtime.rest.problem import problem_body
+
+
+class Site:
+    """An ASGI application for the paths in `paths` and for WebSockets."""
+
+    def __init__(
+        self, document: Mapping[str, Any], health: Health, job_socket: JobSocket, tokens: TokenCheck
+    ) -> None:
+        self._document = orjson.dumps(document)
+        self._version = str(document["info"]["version"])
+        self._docs = html_page(f"{document['info']['title']} API", docs_body(document))
+        self._tokens = tokens
+        routes = [
+            Route("/", self._home),
+            Route("/docs", self._show_docs),
+            Route("/api/v1/openapi.json", self._show_document),
+            Route("/healthz", health.alive),
+            Route("/readyz", health.ready),
+            Route("/metrics", self._show_metrics),
+        ]
+        self.paths = frozenset(route.path for route in routes)
+        """The paths that are served here."""
+        self._app = Starlette(
+            routes=[*routes, WebSocketRoute(websocket.PATH, job_socket)],
+            exception_handlers={DomainError: _refuse, HTTPException: _refuse_method},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    async def _home(self, request: Request) -> Response:
+        host = request.headers.get("host", "localhost:8000")
+        shown = host if _is_host(host) else "localhost:8000"
+        body = Template(file_text("home.html")).substitute(
+            version=self._version, url=f"http://{shown}", websocket_url=f"ws://{shown}"
+        )
+        return html_page("AnnotateForge Training", body)
+
+    async def _show_docs(self, request: Request) -> Response:
+        return self._docs
+
+    async def _show_document(self, request: Request) -> Response:
+        return Response(self._document, media_type="application/json", headers=_headers("no-cache"))
+
+    async def _show_metrics(self, request: Request) -> Response:
+        principal = await self._tokens.verify(bearer(request.headers.get("authorization")))
+        if not allows([Role.VIEWER], principal):
+            raise PermissionDenied(
+                "ROLE_NOT_ALLOWED", f"The role {principal.role} may not call this; it needs viewer."
+            )
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers=_headers("no-store"))
+
+
+def _is_host(text: str) -> bool:
+    """Whether a Host header holds what hosts and ports consist of, and nothing that HTML would notice."""
+    return text.replace("-", "").replace(".", "").replace(":", "").strip("[]").isalnum() and text.isascii()
+
+
+def _headers(cache: str) -> dict[str, str]:
+    return {"cache-control": cache, **{name.decode(): value.decode() for name, value in SECURITY}}
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DomainError)  # what it is registered for
+    status = error.code.http_status
+    return Response(problem_body(error), status, _headers("no-store"), "application/json")
+
+
+async def _refuse_method(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # what it is registered for
+    refusal = method_not_allowed(request.method, "GET, HEAD")
+    return Response(
+        problem_body(refusal.error, refusal.status),
+        refusal.status,
+        {**_headers("no-store"), "allow": "GET, HEAD"},
+        "application/json",
+    )

@@ -1,0 +1,135 @@
+"""One job as all of its watchers in this process share it: one subscription, each event encoded once."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Protocol
+
+import structlog
+from google.protobuf.message import DecodeError
+
+from annotateforge.api.trainer.v1 import event_pb2
+from annotateforge.gateway.job_store import Position, is_last
+from annotateforge.runtime.bus import Message
+from annotateforge.runtime.errors import DeadlineExceeded, DomainError, Internal, Unavailable
+from annotateforge.runtime.feed import GAP, Gap, follow
+
+WINDOW = 512
+"""Newest events that are kept encoded; who is further behind reads the store."""
+_LONGEST_PAUSE = 5.0
+
+log = structlog.get_logger()
+
+
+class Store(Protocol):
+    """Where the truth is; see `job_store.JobStore`."""
+
+    async def position(self, job_id: str, token: str | None = None) -> Position: ...
+
+    async def events(self, job_id: str, after: int, limit: int) -> Sequence[event_pb2.JobEvent]: ...
+
+
+class WatchedJob:
+    """The newest events of a job, encoded, for as long as `run` runs.
+
+    Watchers read it like a log, each at its own pace: `head` is the newest sequence, `text` answers an event
+    near it, `changed` waits. Nothing is queued per watcher, so a slow one costs nothing and delays nobody.
+    """
+
+    def __init__(self, job_id: str, store: Store, encode: Callable[[event_pb2.JobEvent], str]) -> None:
+        self.job_id = job_id
+        self.head: int | None = None
+        """Sequence of the newest event; None until it is known."""
+        self.ended = False
+        """Whether `head` is the job's last event."""
+        self.failure: DomainError | None = None
+        """Why there will be no more events, such as that the job was deleted."""
+        self.progress: str | None = None
+        """The newest live-only event, encoded; None when a stored one came after it."""
+        self._store = store
+        self._encode = encode
+        self._window: deque[str] = deque(maxlen=WINDOW)
+        self._change = asyncio.Event()
+
+    def text(self, sequence: int) -> str | None:
+        """The encoded event of this sequence; None when it is not among the newest."""
+        if self.head is None:
+            return None
+        index = len(self._window) - 1 - (self.head - sequence)
+        return self._window[index] if 0 <= index < len(self._window) else None
+
+    async def changed(self) -> None:
+        """Wait until there is something new."""
+        await self._change.wait()
+
+    async def run(self, messages: AsyncGenerator[Message | Gap, None]) -> None:
+        """Follow the job until it has ended; `messages` tells of its events and of gaps, for ever."""
+        try:
+            await self._follow(_job_events(messages))
+        except Exception as error:
+            if not isinstance(error, DomainError):
+                log.exception("cannot follow a job", job_id=self.job_id)
+                error = Internal("INTERNAL", "Something went wrong on our side while following the job.")
+            self.failure = error
+            self._announce()
+
+    async def _follow(self, live: AsyncIterator[event_pb2.JobEvent | Gap]) -> None:
+        pause = 0.5
+        while not self.ended:
+            try:
+                if self.head is None:
+                    self.head, self.ended = await self._store.position(self.job_id)
+                    self._announce()
+                    continue
+                async for event in follow(self.head, self._fetch, live, _sequence, is_last):
+                    self._take(event)
+                    pause = 0.5
+                if not self.ended:
+                    raise Unavailable("SERVER_STOPPING", "The server is stopping. Connect again in a moment.")
+            except (Unavailable, DeadlineExceeded) as error:
+                if error.reason == "SERVER_STOPPING":
+                    raise
+                log.warning("the trainer is away", job_id=self.job_id, error=error.message)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _fetch(self, after: int, limit: int) -> Sequence[event_pb2.JobEvent]:
+        return await self._store.events(self.job_id, after, limit)
+
+    def _take(self, event: event_pb2.JobEvent) -> None:
+        text = self._encode(event)
+        if event.sequence == 0:
+            self.progress = text
+        else:
+            if event.sequence - 1 != self.head:
+                self._window.clear()
+            self._window.append(text)
+            self.head = event.sequence
+            self.progress = None
+            self.ended = is_last(event)
+        self._announce()
+
+    def _announce(self) -> None:
+        """Wake all who wait; who comes later waits for the next change."""
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+
+
+async def _job_events(
+    messages: AsyncGenerator[Message | Gap, None],
+) -> AsyncIterator[event_pb2.JobEvent | Gap]:
+    async with contextlib.aclosing(messages):
+        async for message in messages:
+            if isinstance(message, Gap):
+                yield message
+            elif message.subject.endswith((".events", ".progress")):
+                try:
+                    yield event_pb2.JobEvent.FromString(message.data)
+                except DecodeError:
+                    log.warning("a message is no event", subject=message.subject)
+                    yield GAP
+
+
+def _sequence(event: event_pb2.JobEvent) -> int:
+    return event.sequence
