@@ -38,7 +38,9 @@ class Installation:
 
     def work(self, name: str) -> Path:
         """A process's own directory for what it can do without: caches, scratch."""
-        return self.path / "work" / name
+        folder = self.path / "work" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def secret(self) -> str:
         """The key that signs the installation's tokens; made at first use, readable by its owner alone."""

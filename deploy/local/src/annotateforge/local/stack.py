@@ -62,7 +62,6 @@ async def _start(supervisor: Supervisor, installation: Installation, ports: Mapp
     secret = os.environ.get("ANNOTATEFORGE_SECRET") or installation.secret()
     settings = {
         "ANNOTATEFORGE_SECRET": secret,
-        "ANNOTATEFORGE_TOKEN": issue_token(secret, Role.WORKER, "local", _WORKER_TOKEN_LIFETIME),
         "ANNOTATEFORGE_STORE_URL": os.environ.get("ANNOTATEFORGE_STORE_URL") or installation.store_url,
     }
     settings |= await _start_engines(supervisor, installation)
@@ -77,6 +76,7 @@ async def _start(supervisor: Supervisor, installation: Installation, ports: Mapp
     await start("dataset", "registry")
     await start("trainer", "inference")
     await start("gateway")
+    settings["ANNOTATEFORGE_WORKER_TOKEN"] = issue_token(secret, Role.WORKER, "local", _WORKER_TOKEN_LIFETIME)
     await supervisor.start([_worker(device, installation, settings) for device in training_devices()])
     gateway = addresses.pop("gateway")
     return Stack(f"http://{gateway}", issue_token(secret, Role.ADMIN, "local", TOKEN_LIFETIME), addresses)
@@ -98,9 +98,19 @@ async def _start_engines(supervisor: Supervisor, installation: Installation) -> 
 
 
 def _service(name: str, installation: Installation, settings: Mapping[str, str], port: int) -> ServicePart:
-    own = {"ANNOTATEFORGE_WORK_DIR": str(installation.work(name))}
-    program = ServiceProgram(name, f"annotateforge.{name}", {**settings, **own}, installation.log(name))
+    program = ServiceProgram(
+        name,
+        f"annotateforge.{name}",
+        {**settings, **_folders(name, installation)},
+        installation.log(name),
+    )
     return ServicePart(program, f"{HOST}:{port}")
+
+
+def _folders(name: str, installation: Installation) -> dict[str, str]:
+    """Settings that keep a service's temporary files on the disk of the data directory."""
+    setting = {"dataset": "DATASET_SPOOL_FOLDER", "inference": "INFERENCE_CACHE"}.get(name)
+    return {f"ANNOTATEFORGE_{setting}": str(installation.work(name))} if setting else {}
 
 
 def _worker(device: str, installation: Installation, settings: Mapping[str, str]) -> ServicePart:
@@ -115,8 +125,8 @@ def _worker(device: str, installation: Installation, settings: Mapping[str, str]
         },
         **{f"ANNOTATEFORGE_{key}": "" for key in withheld},
         "ANNOTATEFORGE_WORKER_NAME": f"{socket.gethostname()}-{device}",
-        "ANNOTATEFORGE_DEVICES": device,
-        "ANNOTATEFORGE_WORK_DIR": str(installation.work(name)),
+        "ANNOTATEFORGE_WORKER_DEVICES": device,
+        "ANNOTATEFORGE_WORKER_DIR": str(installation.work(name)),
         "ANNOTATEFORGE_WEIGHTS_DIR": os.environ.get("ANNOTATEFORGE_WEIGHTS_DIR")
         or str(installation.path / "weights"),
     }
