@@ -1,7 +1,9 @@
 """Calls of the dataset service, as tests make them."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -11,6 +13,9 @@ from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.api.dataset.v1.image_pb2 import Image
 from annotateforge.api.dataset.v1.problem_pb2 import ImportReport
+from annotateforge.dataset.app import App
+from annotateforge.runtime.auth import Role, issue_token
+from annotateforge.runtime.channel import open_channel
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
 
@@ -25,6 +30,14 @@ class Sent:
     content: bytes
     image_class: str = ""
     group: str = ""
+
+
+@asynccontextmanager
+async def editing(app: App, secret: str) -> AsyncIterator[DatasetServiceStub]:
+    """A client of the service with an editor's token."""
+    token = issue_token(secret, Role.EDITOR, "editor@example.org", timedelta(hours=1))
+    async with open_channel(app.address, lambda: token) as channel:
+        yield DatasetServiceStub(channel)
 
 
 async def new_project(client: DatasetServiceStub, name: str = "cells") -> str:
