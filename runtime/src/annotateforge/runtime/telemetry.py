@@ -54,7 +54,14 @@ def configure_logging(
             structlog.processors.JSONRenderer(serializer=_to_json),
         ]
     else:
-        rendering = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")]
+        rendering = [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                timestamp_key="time",
+                # The default shows local variables, and with them tokens and keys.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     logging.config.dictConfig(
         {
             "version": 1,
