@@ -195,7 +195,8 @@ def _imbalance(balance: Sequence[ClassBalance]) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             "CLASS_IMBALANCE",
-            f'"{least.class_label}" has {least.instances:,} of them, "{most.class_label}" {most.instances:,}.',
+            f'Only {least.instances:,} instances show "{least.class_label}", and'
+            f' {most.instances:,} show "{most.class_label}".',
             "Label more of the rare class, or expect the model to overlook it.",
             least.instances,
             class_label=least.class_label,
