@@ -25,6 +25,7 @@ from annotateforge.trainer.status import status_of
 
 _BACKLOG = 1000
 """Messages that wait for one slow watcher; beyond that it reads the store again."""
+_SUBSCRIBE_WITHIN = 1.0
 _COMPARE_EVERY = 5.0
 _COMPARE_EVERY_WITHOUT_BUS = 1.0
 
@@ -71,6 +72,7 @@ class _Feed:
         self.watchers: set[_Watcher] = set()
         self.seen = seen
         self.listening = asyncio.Event()
+        self.late = False
         self._bus = bus
         self._job_id = job_id
         self.task = asyncio.create_task(self._listen(), name="watch")
@@ -79,6 +81,8 @@ class _Feed:
         try:
             async with self._bus.subscribe(subjects.job_feed(self._job_id)) as messages:
                 self.listening.set()
+                if self.late:
+                    self.put(GAP)
                 async for message in messages:
                     if isinstance(message, Gap):
                         self.put(message)
@@ -171,7 +175,12 @@ class Watches:
         watcher = _Watcher()
         feed.watchers.add(watcher)
         try:
-            await feed.listening.wait()
+            try:
+                async with asyncio.timeout(_SUBSCRIBE_WITHIN):
+                    await feed.listening.wait()
+            except TimeoutError:
+                # NATS is just going away. The watch begins all the same, and reads again once it is subscribed.
+                feed.late = True
             if self._stopping:
                 watcher.close()
             yield watcher

@@ -1,0 +1,148 @@
+"""A job from its creation to its end, as clients and workers see it."""
+
+import asyncio
+
+import pytest
+
+from annotateforge.api.trainer.v1.event_pb2 import JobEvent
+from annotateforge.api.trainer.v1.job_pb2 import Failure, JobStatus
+from annotateforge.api.trainer.v1.trainer_service_pb2 import (
+    ListEpochsRequest,
+    ListJobsRequest,
+    ListWorkersRequest,
+    WatchJobRequest,
+)
+from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
+from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
+from tests.integration.trainer.workers import (
+    ScriptedWorker,
+    epoch_complete,
+    get_job,
+    list_events,
+    make_job,
+    training_started,
+)
+
+
+async def test_a_job_goes_from_the_queue_to_a_model(
+    editor: TrainerServiceStub, worker: WorkerServiceStub
+) -> None:
+    job = await make_job(editor)
+    assert (job.status, job.attempt, job.last_sequence) == (JobStatus.JOB_STATUS_PENDING, 0, 2)
+    assert job.config.model == "yolov8n"
+    assert job.config.split.train_ratio == 0.8
+    assert job.dataset.train_images == 8
+
+    one = ScriptedWorker(worker)
+    taken = await one.acquire()
+    assert taken is not None
+    assert (taken.id, taken.attempt, taken.status) == (job.id, 1, JobStatus.JOB_STATUS_PREPARING)
+    assert await one.train() == JobStatus.JOB_STATUS_COMPLETED
+
+    ended = await get_job(editor, job.id)
+    assert (ended.status, ended.current_epoch) == (JobStatus.JOB_STATUS_COMPLETED, 3)
+    assert (ended.progress_percent, ended.worker_name) == (100, "worker-1")
+    assert ended.latest_metrics == {"map50": 0.3}
+    assert ended.model_id
+    assert ended.HasField("start_time")
+    assert ended.HasField("end_time")
+    events = await list_events(editor, job.id)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert [event.WhichOneof("payload") for event in events] == [
+        "status_change",
+        "dataset_ready",
+        "status_change",
+        "status_change",
+        *["epoch_start", "epoch_complete"] * 3,
+        "training_complete",
+        "status_change",
+    ]
+    assert ended.last_sequence == len(events)
+    times = [event.time.ToNanoseconds() for event in events]
+    assert times == sorted(times)
+
+
+async def test_the_time_that_is_left_is_estimated_while_training(
+    editor: TrainerServiceStub, worker: WorkerServiceStub
+) -> None:
+    job = await make_job(editor)
+    one = ScriptedWorker(worker)
+    await one.acquire()
+    await one.report(training_started())
+    assert not (await get_job(editor, job.id)).HasField("eta_seconds")
+    await one.report(epoch_complete(1, epoch_seconds=100))
+    assert (await get_job(editor, job.id)).eta_seconds == pytest.approx(200, abs=10)
+    epochs = (await editor.ListEpochs(ListEpochsRequest(job_id=job.id))).epochs
+    assert [(epoch.epoch, epoch.attempt, epoch.eta_seconds) for epoch in epochs] == [(1, 1, 200)]
+
+
+async def test_a_failed_job_says_why_and_lists_spare_its_log(
+    editor: TrainerServiceStub, worker: WorkerServiceStub
+) -> None:
+    job = await make_job(editor)
+    one = ScriptedWorker(worker)
+    await one.acquire()
+    failure = Failure(reason="OUT_OF_MEMORY", message="No memory.", hint="Less.", log_tail=["a", "b"])
+    assert await one.finish(failed=failure) == JobStatus.JOB_STATUS_FAILED
+    assert (await get_job(editor, job.id)).failure == failure
+    listed = (await editor.ListJobs(ListJobsRequest())).jobs[0]
+    assert (listed.failure.reason, list(listed.failure.log_tail)) == ("OUT_OF_MEMORY", [])
+    events = await list_events(editor, job.id)
+    assert events[-2].training_failed == failure
+
+
+async def test_a_released_job_is_trained_by_another_worker_from_its_start(
+    editor: TrainerServiceStub, worker: WorkerServiceStub
+) -> None:
+    job = await make_job(editor)
+    one, two = ScriptedWorker(worker), ScriptedWorker(worker, name="worker-2")
+    await one.acquire()
+    await one.report(training_started(), epoch_complete(1), epoch_complete(2))
+    await one.release("It is updated.")
+    await one.release("It is updated.")
+    waiting = await get_job(editor, job.id)
+    assert (waiting.status, waiting.worker_name) == (JobStatus.JOB_STATUS_PENDING, "worker-1")
+    taken = await two.acquire()
+    assert taken is not None
+    assert taken.attempt == 2
+    await two.train()
+    epochs = (await editor.ListEpochs(ListEpochsRequest(job_id=job.id))).epochs
+    assert [(epoch.epoch, epoch.attempt) for epoch in epochs] == [(1, 2), (2, 2), (3, 2)]
+    retry = next(event for event in await list_events(editor, job.id) if event.HasField("retry"))
+    assert (retry.attempt, retry.retry.reason, retry.retry.message) == (1, "RELEASED", "It is updated.")
+
+
+async def test_workers_are_listed_with_what_they_do(
+    editor: TrainerServiceStub, worker: WorkerServiceStub
+) -> None:
+    await make_job(editor)
+    busy, idle = ScriptedWorker(worker, name="b"), ScriptedWorker(worker, name="a", devices=("0", "cpu"))
+    await busy.acquire()
+    await idle.acquire()
+    await busy.heartbeat()
+    workers = (await editor.ListWorkers(ListWorkersRequest())).workers
+    assert [(one.name, one.online, one.current_job_id) for one in workers] == [
+        ("a", True, ""),
+        ("b", True, busy.job_id),
+    ]
+    assert [device.name for device in workers[0].devices] == ["0", "cpu"]
+    assert workers[1].load.cpu_percent == 7
+    page = await editor.ListWorkers(ListWorkersRequest(page_size=1))
+    assert [one.name for one in page.workers] == ["a"]
+    rest = await editor.ListWorkers(ListWorkersRequest(page_token=page.next_page_token))
+    assert [one.name for one in rest.workers] == ["b"]
+
+
+async def test_a_watcher_sees_all_of_it_live(editor: TrainerServiceStub, worker: WorkerServiceStub) -> None:
+    job = await make_job(editor)
+    watching = asyncio.create_task(_watch(editor, job.id))
+    one = ScriptedWorker(worker)
+    await one.acquire()
+    await one.train()
+    events = await asyncio.wait_for(watching, 10)
+    stored = [event for event in events if event.sequence]
+    assert stored == await list_events(editor, job.id)
+
+
+async def _watch(editor: TrainerServiceStub, job_id: str) -> list[JobEvent]:
+    return [answer.event async for answer in editor.WatchJob(WatchJobRequest(job_id=job_id))]

@@ -1,0 +1,172 @@
+import asyncio
+import contextlib
+import time
+from collections import Counter
+
+import grpc
+import pytest
+
+from annotateforge.api.trainer.v1.job_pb2 import JobStatus
+from annotateforge.api.trainer.v1.trainer_service_pb2 import UpdateJobRequest
+from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
+from annotateforge.api.trainer.v1.worker_pb2 import Worker
+from annotateforge.api.trainer.v1.worker_service_pb2 import AcquireJobRequest
+from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
+from annotateforge.runtime.auth import Role
+from annotateforge.runtime.errors import Code
+from annotateforge.runtime.rpc_status import from_rpc_error
+from annotateforge.trainer.app import App, Settings, running
+from tests.integration.trainer.conftest import channel_to
+from tests.integration.trainer.workers import ScriptedWorker, get_job, make_job, training_started
+
+
+async def test_fifty_workers_share_two_hundred_jobs_and_each_is_taken_once(
+    settings: Settings, trainer: App, editor: TrainerServiceStub, worker: WorkerServiceStub, secret: str
+) -> None:
+    taken: Counter[str] = Counter()
+
+    async def work(stub: WorkerServiceStub, number: int) -> None:
+        one = ScriptedWorker(stub, name=f"worker-{number}")
+        while sum(taken.values()) < 200:
+            job = await one.acquire(wait=1)
+            if job is None:
+                continue
+            taken[job.id] += 1
+            await one.report(training_started())
+            assert await one.complete() == JobStatus.JOB_STATUS_COMPLETED
+
+    # Two replicas of the API on one database.
+    async with (
+        running(settings) as other,
+        channel_to(other.address, secret, Role.WORKER) as channel,
+    ):
+        stubs = (worker, WorkerServiceStub(channel))
+        working = [asyncio.create_task(work(stubs[number % 2], number)) for number in range(50)]
+        made = await asyncio.gather(*(make_job(editor) for _ in range(200)))
+        await asyncio.gather(*working)
+    assert taken == Counter(job.id for job in made)
+    ended = await asyncio.gather(*(get_job(editor, job.id) for job in made))
+    assert {(job.status, job.attempt) for job in ended} == {(JobStatus.JOB_STATUS_COMPLETED, 1)}
+
+
+async def test_the_most_urgent_job_is_taken_first_and_among_equals_the_oldest(
+    editor: TrainerServiceStub, worker: WorkerServiceStub
+) -> None:
+    late = await make_job(editor, priority=-1)
+    first = await make_job(editor)
+    second = await make_job(editor)
+    urgent = await make_job(editor)
+    await editor.UpdateJob(UpdateJobRequest(job_id=urgent.id, priority=100))
+    order = []
+    for _ in range(4):
+        one = ScriptedWorker(worker)
+        await one.acquire()
+        order.append(one.job_id)
+    assert order == [urgent.id, first.id, second.id, late.id]
+
+
+async def test_a_job_waits_for_a_worker_with_its_device(
+    editor: TrainerServiceStub, worker: WorkerServiceStub
+) -> None:
+    on_gpu = await make_job(editor, device="0")
+    on_cpu = await make_job(editor, device="cpu")
+    anywhere = await make_job(editor)
+    cpu = ScriptedWorker(worker, devices=("cpu",))
+    assert await cpu.acquire() is not None
+    assert cpu.job_id == on_cpu.id
+    gpu = ScriptedWorker(worker, devices=("0",))
+    await gpu.acquire()
+    assert gpu.job_id == on_gpu.id
+    other = ScriptedWorker(worker, devices=("1",))
+    await other.acquire()
+    assert other.job_id == anywhere.id
+
+
+async def test_a_waiting_worker_is_woken_by_a_new_job_also_of_another_replica(
+    settings: Settings, editor: TrainerServiceStub, secret: str
+) -> None:
+    async with (
+        running(settings) as other,
+        channel_to(other.address, secret, Role.WORKER) as channel,
+    ):
+        one = ScriptedWorker(WorkerServiceStub(channel))
+        waiting = asyncio.create_task(one.acquire(wait=30))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        began = time.monotonic()
+        job = await make_job(editor)
+        taken = await asyncio.wait_for(waiting, 5)
+        assert time.monotonic() - began < 1
+        assert taken is not None
+        assert taken.id == job.id
+
+
+async def test_a_worker_that_did_not_get_the_answer_is_given_the_same_attempt(
+    editor: TrainerServiceStub, worker: WorkerServiceStub
+) -> None:
+    await make_job(editor)
+    await make_job(editor)
+    one = ScriptedWorker(worker)
+    first = await one.acquire()
+    again = await one.acquire()
+    assert first is not None
+    assert again is not None
+    assert (again.id, again.attempt, again.last_sequence) == (first.id, first.attempt, first.last_sequence)
+
+    await one.report(training_started())
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await one.acquire()
+    error = from_rpc_error(caught.value)
+    assert (error.code, error.reason) == (Code.FAILED_PRECONDITION, "WORKER_BUSY")
+
+
+async def test_one_worker_that_asks_twice_at_once_is_given_one_job(
+    editor: TrainerServiceStub, worker: WorkerServiceStub
+) -> None:
+    for _ in range(5):
+        await make_job(editor)
+    one = ScriptedWorker(worker)
+    jobs = await asyncio.gather(*(one.acquire() for _ in range(10)))
+    assert len({job.id for job in jobs if job is not None}) == 1
+
+
+async def test_asking_ends_without_a_job_when_the_time_is_over(worker: WorkerServiceStub) -> None:
+    began = time.monotonic()
+    assert await ScriptedWorker(worker).acquire(wait=0.3) is None
+    assert 0.3 <= time.monotonic() - began < 3
+
+
+async def test_a_server_that_stops_lets_waiting_workers_go(settings: Settings, secret: str) -> None:
+    server = contextlib.AsyncExitStack()
+    app = await server.enter_async_context(running(settings))
+    async with channel_to(app.address, secret, Role.WORKER) as channel:
+        waiting = asyncio.create_task(ScriptedWorker(WorkerServiceStub(channel)).acquire(wait=30))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await server.aclose()
+        assert time.monotonic() - began < 3
+        assert await waiting is None
+
+
+@pytest.mark.parametrize(
+    ("described", "reason"),
+    [
+        (Worker(name="a"), "INVALID_ID"),
+        (Worker(id="1", name="a"), "INVALID_ID"),
+        (Worker(id="00000000-0000-0000-0000-000000000001"), "INVALID_WORKER"),
+        (Worker(id="00000000-0000-0000-0000-000000000001", name="n" * 201), "INVALID_WORKER"),
+    ],
+)
+async def test_a_worker_that_does_not_say_who_it_is_is_refused(
+    worker: WorkerServiceStub, described: Worker, reason: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await worker.AcquireJob(AcquireJobRequest(worker=described))
+    assert from_rpc_error(caught.value).reason == reason
+
+
+async def test_an_editor_cannot_pose_as_a_worker(trainer: App, secret: str) -> None:
+    async with channel_to(trainer.address, secret, Role.ADMIN) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ScriptedWorker(WorkerServiceStub(channel)).acquire()
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
