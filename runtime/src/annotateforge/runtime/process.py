@@ -83,12 +83,14 @@ async def _live(settings: S, running: Callable[[S], AbstractAsyncContextManager[
         loop.add_signal_handler(number, on_signal, number)
     try:
         async with running(settings) as app:
-            with _metrics(settings):
+            with _metrics(settings) as metrics:
                 # What lives now lives as long as the process: the collector need not look at it again.
                 gc.collect()
                 gc.freeze()
                 started = True
-                _say_ready(settings.ready_fd, app.address)
+                _say_ready(
+                    settings.ready_fd, {"address": app.address} | ({"metrics": metrics} if metrics else {})
+                )
                 log.info("ready", address=app.address)
                 await told.wait()
     except asyncio.CancelledError:
@@ -99,24 +101,24 @@ async def _live(settings: S, running: Callable[[S], AbstractAsyncContextManager[
 
 
 @contextlib.contextmanager
-def _metrics(settings: ProcessSettings) -> Iterator[None]:
-    """Answer Prometheus in a thread of its own where the settings say so."""
+def _metrics(settings: ProcessSettings) -> Iterator[str | None]:
+    """Answer Prometheus in a thread of its own where the settings say so; gives the address."""
     if settings.metrics_listen is None:
-        yield
+        yield None
         return
     host, _, port = settings.metrics_listen.rpartition(":")
     server, thread = start_http_server(int(port), host)
     try:
-        yield
+        yield f"{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
         thread.join(1)
 
 
-def _say_ready(descriptor: int | None, address: str) -> None:
+def _say_ready(descriptor: int | None, addresses: dict[str, str]) -> None:
     if descriptor is None:
         return
     # Whoever waited may be gone by now, which is no reason to stop.
     with contextlib.suppress(OSError), os.fdopen(descriptor, "wb") as ready:
-        ready.write(orjson.dumps({"address": address}) + b"\n")
+        ready.write(orjson.dumps(addresses) + b"\n")
