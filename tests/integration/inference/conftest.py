@@ -1,8 +1,8 @@
 """An inference service beside a registry, both as they run in production, and weights to register."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -18,8 +18,7 @@ from annotateforge.inference.settings import Settings
 from annotateforge.registry.app import App as RegistryApp
 from annotateforge.registry.app import Settings as RegistrySettings
 from annotateforge.registry.app import running as running_registry
-from annotateforge.runtime.auth import Role, issue_token
-from annotateforge.runtime.channel import open_channel
+from tests.integration.inference.stubs import inference_stub, registry_stub
 
 IMAGE_SIZE = 96
 CLASSES = ("RBC", "WBC", "Platelets")
@@ -109,22 +108,30 @@ async def inference(settings: Settings) -> AsyncIterator[App]:
 @pytest.fixture
 async def models(registry: RegistryApp, secret: str) -> AsyncIterator[RegistryServiceStub]:
     """The registry for an administrator."""
-    async with open_channel(registry.address, _token(secret, Role.ADMIN)) as channel:
-        yield RegistryServiceStub(channel)
+    async with registry_stub(registry.address, secret, "admin") as stub:
+        yield stub
 
 
 @pytest.fixture
 async def worker(registry: RegistryApp, secret: str) -> AsyncIterator[RegistryServiceStub]:
     """The registry for a worker."""
-    async with open_channel(registry.address, _token(secret, Role.WORKER)) as channel:
-        yield RegistryServiceStub(channel)
+    async with registry_stub(registry.address, secret, "worker") as stub:
+        yield stub
 
 
 @pytest.fixture
 async def viewer(inference: App, secret: str) -> AsyncIterator[InferenceServiceStub]:
     """The inference service for a viewer."""
-    async with open_channel(inference.address, _token(secret, Role.VIEWER)) as channel:
-        yield InferenceServiceStub(channel)
+    async with inference_stub(inference.address, secret) as stub:
+        yield stub
+
+
+@pytest.fixture
+def unused_address() -> Iterator[str]:
+    """Where nobody answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -137,8 +144,3 @@ def eventually() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
                 await asyncio.sleep(0.01)
 
     return wait
-
-
-def _token(secret: str, role: Role) -> Callable[[], str]:
-    token = issue_token(secret, role, f"{role}@example.org", timedelta(hours=1))
-    return lambda: token

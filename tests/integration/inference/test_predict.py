@@ -263,25 +263,6 @@ async def test_weights_that_cannot_be_loaded_are_named_and_harm_no_other_model(
     assert error.reason == "MODEL_UNLOADABLE"
 
 
-async def test_weights_cannot_run_code(
-    viewer: InferenceServiceStub, worker: RegistryServiceStub, make_weights: Weights, tmp_path: Any
-) -> None:
-    import torch
-
-    class Evil:
-        def __reduce__(self) -> Any:
-            return (open, (str(tmp_path / "owned"), "w"))
-
-    path = tmp_path / "evil.pt"
-    torch.save({"model": Evil(), "train_args": {}}, path)
-    model_id = await register(worker, path.read_bytes())
-    error = await refusal(predict(viewer, b"", model_id=model_id))
-    assert error.reason == "IMAGE_EMPTY"
-    png = bytes(cv2.imencode(".png", np.zeros((32, 32, 3), np.uint8))[1])
-    assert (await refusal(predict(viewer, png, model_id=model_id))).reason == "MODEL_UNLOADABLE"
-    assert not (tmp_path / "owned").exists()
-
-
 async def test_a_deleted_model_is_no_longer_found(
     viewer: InferenceServiceStub,
     worker: RegistryServiceStub,

@@ -1,7 +1,7 @@
 """Work on a stream of items, several at a time, with the results in the order of the items."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 async def in_order(
     items: AsyncIterator[Item], work: Callable[[int, Item], Coroutine[Any, Any, Result]], window: int
-) -> AsyncIterator[Result]:
+) -> AsyncGenerator[Result, None]:
     """Results of `work(number, item)`, numbered from 0, in the order of the items.
 
     At most `window` items are taken and not yet answered, so that a consumer that is slow stops the producer.
