@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import grpc
 from google.protobuf.message import Message
 
 from annotateforge.gateway.call import RestCall
@@ -55,8 +56,9 @@ async def _send(rpc: Any, messages: AsyncGenerator[Message, None], seconds: floa
             try:
                 async with asyncio.timeout(seconds):
                     await rpc.write(message)
-            except asyncio.InvalidStateError:
-                # The service has answered already; what it said comes out when its answer is awaited.
+            except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
+                # The service has answered already. What it said comes out when its answer is awaited; the
+                # error here may know no more than that writing failed.
                 return
     await rpc.done_writing()
 
