@@ -134,7 +134,7 @@ class Yolo(LabelFormat):
                 self.report.warn(wrong.reason, member.name, wrong.message, wrong.hint, line=number)
                 continue
             for image, size in images.items():
-                yield Label(image, _annotation(numbers, size, label), member.name, number)
+                yield Label(image, in_pixels(numbers, size, label), member.name, number)
 
     def _class_label(self, class_id: int, names: ClassNames | None) -> str:
         if names is None:
@@ -197,7 +197,8 @@ def _malformed(message: str) -> LineMalformed:
     )
 
 
-def _annotation(numbers: tuple[float, ...], size: Size, label: str) -> Annotation:
+def in_pixels(numbers: tuple[float, ...], size: Size, label: str) -> Annotation:
+    """The annotation of a line whose numbers `parse_fields` gave, on an image of this upright size."""
     width, height = size
     if len(numbers) in (4, 5):
         x, y, w, h = numbers[:4]

@@ -13,7 +13,7 @@ from annotateforge.dataset.imports.tree import Tree, extension, folders
 NAME_LISTS = frozenset(
     ("classes.txt", "obj.names", "labels.names", "_darknet.labels", "predefined_classes.txt")
 )
-_LARGEST_FILE = 4 << 20
+_LARGEST_FILE = 1 << 20
 _MOST_CLASSES = 100_000
 
 

@@ -1,0 +1,91 @@
+"""Reading large JSON piece by piece gives what reading it whole gives."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotateforge.dataset.imports.json_stream import JsonMalformed, array_elements
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def blocks(content: bytes, size: int) -> Iterator[bytes]:
+    return (content[at : at + size] for at in range(0, len(content), size))
+
+
+def arrays(content: bytes, size: int = 7) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for element in array_elements(blocks(content, size)):
+        found.setdefault(element.key, []).append(element.value)
+    return found
+
+
+@given(
+    st.dictionaries(st.text(), JSON, max_size=6),
+    st.integers(1, 40),
+    st.sampled_from([None, 1, "\t"]),
+    st.booleans(),
+)
+def test_elements_are_those_of_the_whole_document(
+    document: dict[str, Any], size: int, indent: int | str | None, ascii_only: bool
+) -> None:
+    content = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        with pytest.raises(JsonMalformed):
+            arrays(content, size)
+        return
+    expected = {key: value for key, value in document.items() if isinstance(value, list) and value}
+    assert arrays(content, size) == expected
+
+
+def test_values_across_the_edges_of_the_window_are_whole() -> None:
+    numbers = list(range(300_000))
+    texts = ["ä" * 3_000_000, "b"]
+    content = json.dumps({"numbers": numbers, "texts": texts}, ensure_ascii=False).encode()
+    found = arrays(content, 1 << 18)
+    assert found == {"numbers": numbers, "texts": texts}
+
+
+def test_a_byte_order_mark_and_blanks_do_not_matter() -> None:
+    assert arrays(b'\xef\xbb\xbf \r\n { "a" :\t[ 1 , 2 ] } \n') == {"a": [1, 2]}
+
+
+def test_lines_are_those_of_the_elements() -> None:
+    content = b'{\n"a": [\n1,\n\n{"b":\n2},\n3]}'
+    assert [(element.value, element.line) for element in array_elements(iter([content]))] == [
+        (1, 3),
+        ({"b": 2}, 5),
+        (3, 7),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", 1),
+        (b"[1]", 1),
+        (b'{"a": [1, 2', 1),
+        (b'{"a": [1,\n2}', 2),
+        (b'{"a": [1,\n\n}]}', 3),
+        (b'{"a": "\n', 1),
+        (b'{"a" 1}', 1),
+        (b"{1: 2}", 1),
+        (b'{"a": ' + b"[" * 100_000, 1),
+        (b'{"a": [' + b"1" * 10_000 + b"]}", 1),
+        (b'{"a": ["\xff"]}', 1),
+    ],
+)
+def test_what_is_no_json_object_is_malformed_at_a_line(content: bytes, line: int) -> None:
+    with pytest.raises(JsonMalformed) as caught:
+        arrays(content)
+    assert caught.value.line == line
