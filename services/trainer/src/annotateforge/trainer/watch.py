@@ -179,7 +179,7 @@ class Watches:
                 async with asyncio.timeout(_SUBSCRIBE_WITHIN):
                     await feed.listening.wait()
             except TimeoutError:
-                # NATS is just going away. The watch begins all the same, and reads again once it is subscribed.
+                # NATS is just going away. The watch begins all the same, and reads again when subscribed.
                 feed.late = True
             if self._stopping:
                 watcher.close()
