@@ -80,7 +80,7 @@ def read_header(header: RegisterModelHeader) -> tuple[str, Training]:
         raise InvalidArgument.of_fields("INVALID_MODEL", violations)
     task_type = read_task_type(header.task_type, "header.task_type")
     assert task_type is not None
-    return header.name.strip(), Training(
+    return _one_line(header.name), Training(
         job_id=parse_id(header.job_id, "header.job_id"),
         attempt=header.attempt,
         task_type=task_type,
@@ -102,10 +102,8 @@ def _header_faults(header: RegisterModelHeader) -> Iterator[FieldViolation]:
             parse_id(getattr(header, field), f"header.{field}")
         except InvalidArgument as error:
             yield from error.violations
-    try:
-        read_name(header.name, "header.name")
-    except InvalidArgument as error:
-        yield from error.violations
+    if not 1 <= len(_one_line(header.name)) <= LONGEST_NAME:
+        yield FieldViolation("header.name", f"must have 1 to {LONGEST_NAME} characters")
     if header.task_type not in _TASK_TYPES:
         yield FieldViolation("header.task_type", "must be classify, detect or segment")
     if header.attempt < 1:
@@ -175,6 +173,13 @@ def read_artifact(header: ArtifactHeader) -> Artifact:
     if violations:
         raise InvalidArgument.of_fields("INVALID_ARTIFACT", violations)
     return Artifact(name, content_type, header.size_bytes, header.sha256.lower())
+
+
+def _one_line(text: str) -> str:
+    """A job's name as a model's. Refusing it here, after the training, would help nobody."""
+    return "".join(
+        " " if unicodedata.category(character) in ("Cc", "Cs") else character for character in text
+    ).strip()
 
 
 def _is_line(text: str, longest: int) -> bool:
