@@ -1,0 +1,159 @@
+"""Facts of images, and refusals of what no training could read."""
+
+import hashlib
+import io
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from annotateforge.dataset.images import ImageFormat, clean_filename
+from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect
+from annotateforge.dataset.thumbnails import draw_thumbnail, thumbnail_etag
+from annotateforge.runtime.errors import FailedPrecondition
+from tests.unit.dataset.archives import encoded
+
+LIMITS = ImageLimits(size_bytes=1 << 20, pixels=1_000_000)
+KINDS = ["JPEG", "PNG", "BMP", "TIFF", "WEBP"]
+ENCODED = {kind: encoded(kind, 30, 20) for kind in KINDS}
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_facts_follow_from_the_bytes(kind: str) -> None:
+    data = encoded(kind, 40, 30)
+    facts = inspect(data, LIMITS)
+    assert facts.format is ImageFormat[kind]
+    assert (facts.width, facts.height, facts.size_bytes) == (40, 30, len(data))
+    assert (facts.sha256, facts.crc32) == (hashlib.sha256(data).digest(), zlib.crc32(data))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_sizes_are_those_of_the_upright_image(kind: str, orientation: int) -> None:
+    facts = inspect(encoded(kind, 40, 30, exif=exif(orientation)), LIMITS)
+    assert (facts.width, facts.height) == ((30, 40) if orientation >= 5 else (40, 30))
+
+
+def test_broken_exif_is_no_reason_to_refuse() -> None:
+    data = encoded("JPEG", 40, 30, exif=b"Exif\0\0 this is none")
+    assert inspect(data, LIMITS).width == 40
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_cut_short_is_unreadable(kind: str) -> None:
+    data = encoded(kind, 200, 150)
+    for kept in (len(data) - 40, len(data) // 2, 30):
+        with pytest.raises(ImageRefused) as caught:
+            inspect(data[:kept], LIMITS)
+        assert caught.value.reason == "IMAGE_UNREADABLE"
+
+
+def test_a_png_with_a_damaged_chunk_is_unreadable() -> None:
+    data = bytearray(encoded("PNG", 200, 150))
+    data[len(data) // 2] ^= 1
+    with pytest.raises(ImageRefused) as caught:
+        inspect(bytes(data), LIMITS)
+    assert caught.value.reason == "IMAGE_UNREADABLE"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "IMAGE_EMPTY"),
+        (b"text", "IMAGE_UNREADABLE"),
+        (encoded("GIF"), "IMAGE_FORMAT_UNSUPPORTED"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "IMAGE_FORMAT_UNSUPPORTED"),
+        (b"\0\0\0\x1cftypavif" + bytes(50), "IMAGE_FORMAT_UNSUPPORTED"),
+        (bytes(128) + b"DICM", "IMAGE_FORMAT_UNSUPPORTED"),
+        (encoded("BMP", 1001, 1000), "IMAGE_TOO_LARGE"),
+        (encoded("PNG", 1001, 1000)[: 1 << 20], "IMAGE_UNREADABLE"),
+        (bytes((1 << 20) + 1), "IMAGE_TOO_LARGE"),
+    ],
+)
+def test_refusals_have_a_reason_and_a_hint(data: bytes, reason: str) -> None:
+    with pytest.raises(ImageRefused) as caught:
+        inspect(data, LIMITS)
+    assert caught.value.reason == reason
+    assert caught.value.message
+    assert caught.value.hint
+
+
+def test_a_bomb_of_pixels_is_refused_before_it_is_decoded() -> None:
+    target = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(target, "PNG")
+    with pytest.raises(ImageRefused) as caught:
+        inspect(target.getvalue(), LIMITS)
+    assert caught.value.reason == "IMAGE_TOO_LARGE"
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(KINDS), st.data())
+def test_no_bytes_bring_it_down(kind: str, data: st.DataObject) -> None:
+    content = bytearray(ENCODED[kind])
+    for _ in range(3):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at] = data.draw(st.integers(0, 255))
+    try:
+        facts = inspect(bytes(content), LIMITS)
+    except ImageRefused as refusal:
+        text = refusal.message + refusal.hint
+        assert text
+    else:
+        assert facts.width > 0
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "F", "CMYK"])
+def test_thumbnails_of_every_kind_of_pixels_are_jpegs(mode: str) -> None:
+    target = io.BytesIO()
+    picture = Image.effect_noise((400, 100), 50).convert("I" if mode == "I;16" else mode).convert(mode)
+    picture.save(target, "TIFF" if mode in ("CMYK", "F", "LA") else "PNG")
+    facts = inspect(target.getvalue(), LIMITS)
+    small = Image.open(io.BytesIO(draw_thumbnail(target.getvalue(), facts.format, 64)))
+    assert (small.format, small.size) == ("JPEG", (64, 16))
+
+
+def test_a_thumbnail_is_never_larger_than_its_image() -> None:
+    small = Image.open(io.BytesIO(draw_thumbnail(encoded("PNG", 40, 30), ImageFormat.PNG, 256)))
+    assert small.size == (40, 30)
+
+
+def test_deep_pixels_are_stretched_to_what_can_be_seen() -> None:
+    target = io.BytesIO()
+    picture = Image.new("I;16", (64, 64), 1000)
+    picture.paste(1200, (0, 0, 32, 64))
+    picture.save(target, "PNG")
+    small = Image.open(io.BytesIO(draw_thumbnail(target.getvalue(), ImageFormat.PNG, 64)))
+    darkness = small.convert("L").histogram()
+    assert sum(darkness[:10]) > 1500
+    assert sum(darkness[245:]) > 1500
+
+
+def test_tags_of_thumbnails_differ_by_image_and_size() -> None:
+    tags = {thumbnail_etag(digest, size) for digest in (b"a" * 32, b"b" * 32) for size in (64, 65)}
+    assert len(tags) == 4
+
+
+def test_a_picture_that_cannot_be_drawn_says_so() -> None:
+    with pytest.raises(FailedPrecondition):
+        draw_thumbnail(b"nothing", ImageFormat.JPEG, 64)
+
+
+@given(st.text(max_size=40))
+def test_a_clean_file_name_stays_below_its_folder(name: str) -> None:
+    try:
+        cleaned = clean_filename(name)
+    except ValueError:
+        return
+    assert cleaned
+    assert not cleaned.startswith("/")
+    assert ".." not in cleaned.split("/")
+    assert "\\" not in cleaned
+    assert clean_filename(cleaned) == cleaned
