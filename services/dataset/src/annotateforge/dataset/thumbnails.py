@@ -39,7 +39,7 @@ def draw_thumbnail(data: bytes, image_format: ImageFormat, size: int) -> bytes:
     shorter.
 
     Transparency is laid on white; 16-bit and float pixels are stretched from the darkest to the brightest.
-    Takes up to some tenths of a second: call it in a worker thread. FailedPrecondition IMAGE_UNREADABLE.
+    Takes up to some tenths of a second: call it in a worker thread. FailedPrecondition IMAGE_NOT_DRAWABLE.
     """
     try:
         exif = png_exif(data) if image_format is ImageFormat.PNG else None
@@ -58,7 +58,7 @@ def draw_thumbnail(data: bytes, image_format: ImageFormat, size: int) -> bytes:
     # Pillow's decoders raise whatever their parsing stumbles over.
     except Exception as error:
         raise FailedPrecondition(
-            "IMAGE_UNREADABLE",
+            "IMAGE_NOT_DRAWABLE",
             "The image cannot be drawn: its pixels could not be decoded. Its bytes can still be downloaded.",
         ) from error
 
