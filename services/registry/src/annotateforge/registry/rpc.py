@@ -11,7 +11,7 @@ from annotateforge.api.content.v1.content_pb2 import ContentInfo
 from annotateforge.api.registry.v1 import registry_service_pb2 as api
 from annotateforge.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from annotateforge.registry import messages, store
-from annotateforge.registry.download import requested_range, weights_filename
+from annotateforge.registry.filenames import weights_filename
 from annotateforge.registry.header import read_description, read_header, read_name, read_task_type
 from annotateforge.registry.models import WEIGHTS, Artifact, Model, artifact_not_found
 from annotateforge.registry.registry import Registry
@@ -22,6 +22,7 @@ from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import DeadlineExceeded, InvalidArgument
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import read_page
+from annotateforge.runtime.ranges import requested_range
 from annotateforge.runtime.telemetry import bind
 
 Context = grpc.aio.ServicerContext[Any, Any]

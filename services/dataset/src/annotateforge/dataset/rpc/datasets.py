@@ -17,7 +17,6 @@ from annotateforge.dataset.datasets import Dataset
 from annotateforge.dataset.health_message import health_message
 from annotateforge.dataset.opened import OpenedArchives
 from annotateforge.dataset.preparing import Preparer, Progress
-from annotateforge.dataset.ranges import requested_range
 from annotateforge.dataset.rpc.dataset_messages import (
     dataset_message,
     entry_message,
@@ -32,6 +31,7 @@ from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import InvalidArgument, NotFound
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import read_page
+from annotateforge.runtime.ranges import requested_range
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

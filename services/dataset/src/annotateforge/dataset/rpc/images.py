@@ -13,7 +13,6 @@ from annotateforge.dataset.annotations import LONGEST_LABEL, MOST_PER_IMAGE, Ann
 from annotateforge.dataset.claims import BlobSweep
 from annotateforge.dataset.images import LONGEST_CLASS, LONGEST_FILENAME, LONGEST_GROUP, clean_filename
 from annotateforge.dataset.inspector import Inspector
-from annotateforge.dataset.ranges import requested_range
 from annotateforge.dataset.rpc.messages import (
     annotation_message,
     image_message,
@@ -31,6 +30,7 @@ from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import FieldViolation, InvalidArgument
 from annotateforge.runtime.ids import new_id, parse_id
 from annotateforge.runtime.paging import read_page
+from annotateforge.runtime.ranges import requested_range
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

@@ -1,7 +1,7 @@
 import pytest
 
-from annotateforge.registry.download import Range, requested_range, weights_filename
 from annotateforge.runtime.errors import InvalidArgument, OutOfRange
+from annotateforge.runtime.ranges import Range, requested_range
 
 
 @pytest.mark.parametrize(
@@ -32,20 +32,3 @@ def test_a_negative_range_is_refused(offset: int, length: int, field: str) -> No
     with pytest.raises(InvalidArgument) as caught:
         requested_range(offset, length, 10)
     assert caught.value.violations[0].field == field
-
-
-@pytest.mark.parametrize(
-    ("name", "filename"),
-    [
-        ("Cells", "Cells.pt"),
-        ("Blood / cells: 2", "Blood _ cells_ 2.pt"),
-        ("../../etc/passwd", "_.._etc_passwd.pt"),
-        ("..", "best.pt"),
-        ("///", "best.pt"),
-        ('a"b\r\nc', "a_b__c.pt"),
-        ("赤血球", "赤血球.pt"),
-        ("x" * 200, "x" * 150 + ".pt"),
-    ],
-)
-def test_the_weights_are_saved_under_the_models_name(name: str, filename: str) -> None:
-    assert weights_filename(name) == filename
