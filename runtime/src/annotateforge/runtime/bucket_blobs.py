@@ -17,8 +17,10 @@ from annotateforge.runtime.blobs import BATCH_BLOBS, BATCH_BYTES, CHUNK, BlobSto
 from annotateforge.runtime.errors import Unavailable
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ObjectStore, RetryConfig
 
+RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
+"""How long a request is tried again before the store counts as away."""
 PARALLEL = 16
 """Requests that one call has under way at a time."""
 
@@ -36,7 +38,7 @@ class BucketBlobs(BlobStore):
             S3Store.from_url(
                 url,
                 client_options={"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=120)},
-                retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=30)},
+                retry_config=RETRIES,
             )
         )
 

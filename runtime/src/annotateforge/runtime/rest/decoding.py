@@ -6,22 +6,23 @@ import base64
 import binascii
 import math
 import re
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.struct_pb2 import ListValue, NullValue, Struct, Value
 
 from annotateforge.runtime.rest.names import choices, enum_numbers, enum_of, is_map, message_of
 from annotateforge.runtime.rest.times import duration_of, timestamp_of
 
 Checker = Callable[[Any], Any]
 
-LARGEST_SINGLE = 3.4028234663852886e38
-"""The largest finite number of a field of type float."""
 DEEPEST_STRUCT = 32
 """Levels of lists and objects in free-form JSON."""
 
 
+_single_precision = struct.Struct("<f")
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
 
 
@@ -235,8 +236,10 @@ def _number(value: Any) -> float:
 
 
 def _single_number(value: Any) -> float:
-    if not abs(_number(value)) <= LARGEST_SINGLE:
-        raise Refused("must be a number that fits into 32 bits")
+    try:
+        _single_precision.pack(_number(value))
+    except OverflowError:
+        raise Refused("must be a number that fits into 32 bits") from None
     return float(value)
 
 
@@ -279,42 +282,39 @@ def _duration(value: Any) -> Any:
         raise Refused("must be a number of seconds below 10,000 years") from None
 
 
-def _free(value: Any) -> Any:
+def _free(value: Any) -> Value:
     return _free_value(value, DEEPEST_STRUCT)
 
 
-def _free_value(value: Any, levels: int) -> dict[str, Any]:
+def _free_value(value: Any, levels: int) -> Value:
     if levels == 0:
         raise Refused(f"must not be nested deeper than {DEEPEST_STRUCT} levels")
     match value:
         case None:
-            return {"null_value": 0}
+            return Value(null_value=NullValue.NULL_VALUE)
         case bool():
-            return {"bool_value": value}
+            return Value(bool_value=value)
         case str():
-            return {"string_value": value}
+            return Value(string_value=value)
         case dict():
-            return {
-                "struct_value": {
-                    "fields": {key: _free_value(item, levels - 1) for key, item in value.items()}
-                }
-            }
+            fields = {key: _free_value(item, levels - 1) for key, item in value.items()}
+            return Value(struct_value=Struct(fields=fields))
         case list():
-            return {"list_value": {"values": [_free_value(item, levels - 1) for item in value]}}
+            return Value(list_value=ListValue(values=[_free_value(item, levels - 1) for item in value]))
         case _:
-            return {"number_value": _number(value)}
+            return Value(number_value=_number(value))
 
 
-def _struct(value: Any) -> Any:
+def _struct(value: Any) -> Struct:
     if type(value) is not dict:
         raise Refused(f"must be an object, not {_kind(value)}")
-    return _free(value)["struct_value"]
+    return _free(value).struct_value
 
 
-def _free_list(value: Any) -> Any:
+def _free_list(value: Any) -> ListValue:
     if type(value) is not list:
         raise Refused(f"must be a list, not {_kind(value)}")
-    return _free(value)["list_value"]
+    return _free(value).list_value
 
 
 def _empty(value: Any) -> Any:
