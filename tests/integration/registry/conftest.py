@@ -14,6 +14,8 @@ from annotateforge.registry.app import App, Settings, running
 from annotateforge.runtime.auth import Role, issue_token
 from annotateforge.runtime.channel import open_channel
 
+LIFETIME = timedelta(hours=1)
+
 
 @pytest.fixture
 def settings(database_url: str, nats_url: str, store_url: str, secret: str) -> Settings:
@@ -69,5 +71,5 @@ def eventually() -> Callable[[Callable[[], Awaitable[bool] | bool]], Awaitable[N
 
 
 def _token(secret: str, role: Role) -> Callable[[], str]:
-    token = issue_token(secret, role, f"{role}@example.org", timedelta(hours=1))
+    token = issue_token(secret, role, f"{role}@example.org", LIFETIME)
     return lambda: token
