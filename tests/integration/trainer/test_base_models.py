@@ -11,14 +11,13 @@ from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
 from annotateforge.api.registry.v1 import registry_service_pb2 as registry_api
 from annotateforge.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.registry import app as registry_app
 from annotateforge.runtime.auth import Role
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.app import Settings
 from tests.integration.trainer.conftest import channel_to
-from tests.integration.trainer.workers import make_job
+from tests.integration.trainer.workers import Editor, make_job
 
 WEIGHTS = b"weights of a model"
 
@@ -67,15 +66,13 @@ async def small_model(registry: str, secret: str) -> str:
         return (await RegistryServiceStub(channel).RegisterModel(parts())).model.id
 
 
-async def test_a_job_takes_the_architecture_of_its_base_model(
-    editor: TrainerServiceStub, small_model: str
-) -> None:
+async def test_a_job_takes_the_architecture_of_its_base_model(editor: Editor, small_model: str) -> None:
     assert (await make_job(editor, base_model_id=small_model)).config.model == "yolov8s"
     assert (await make_job(editor, base_model_id=small_model, model="yolov8s")).config.model == "yolov8s"
 
 
 async def test_another_architecture_than_the_base_model_has_is_refused(
-    editor: TrainerServiceStub, small_model: str
+    editor: Editor, small_model: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await make_job(editor, base_model_id=small_model, model="yolov8n")
@@ -83,7 +80,7 @@ async def test_another_architecture_than_the_base_model_has_is_refused(
     assert (error.reason, error.violations[0].field) == ("ARCHITECTURE_MISMATCH", "config.model")
 
 
-async def test_a_base_model_that_is_not_there_is_told(editor: TrainerServiceStub) -> None:
+async def test_a_base_model_that_is_not_there_is_told(editor: Editor) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await make_job(editor, base_model_id=str(new_id()))
     assert from_rpc_error(caught.value).reason == "MODEL_NOT_FOUND"

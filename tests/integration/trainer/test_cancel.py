@@ -11,7 +11,6 @@ from annotateforge.api.trainer.v1.trainer_service_pb2 import (
     GetJobRequest,
     UpdateJobRequest,
 )
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.api.trainer.v1.worker_service_pb2 import AttemptCancelled, Directive
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.auth import Role
@@ -20,6 +19,7 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.app import Settings, running
 from tests.integration.trainer.conftest import channel_to
 from tests.integration.trainer.workers import (
+    Editor,
     ScriptedWorker,
     get_job,
     list_events,
@@ -28,9 +28,7 @@ from tests.integration.trainer.workers import (
 )
 
 
-async def test_a_waiting_job_is_cancelled_at_once(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_a_waiting_job_is_cancelled_at_once(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     cancelled = (await editor.CancelJob(CancelJobRequest(job_id=job.id))).job
     assert cancelled.status == JobStatus.JOB_STATUS_CANCELLED
@@ -40,7 +38,7 @@ async def test_a_waiting_job_is_cancelled_at_once(
 
 
 async def test_a_held_heartbeat_tells_of_a_cancellation_at_once_also_through_another_replica(
-    settings: Settings, editor: TrainerServiceStub, secret: str
+    settings: Settings, editor: Editor, secret: str
 ) -> None:
     job = await make_job(editor)
     async with running(settings) as other, channel_to(other.address, secret, Role.WORKER) as channel:
@@ -64,7 +62,7 @@ async def test_a_held_heartbeat_tells_of_a_cancellation_at_once_also_through_ano
 
 
 async def test_a_heartbeat_without_news_is_held_for_as_long_as_was_asked(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     await make_job(editor)
     one = ScriptedWorker(worker)
@@ -74,9 +72,7 @@ async def test_a_heartbeat_without_news_is_held_for_as_long_as_was_asked(
     assert 0.5 <= time.monotonic() - began < 2
 
 
-async def test_a_completed_job_cannot_be_cancelled(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_a_completed_job_cannot_be_cancelled(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     one = ScriptedWorker(worker)
     await one.acquire()
@@ -88,7 +84,7 @@ async def test_a_completed_job_cannot_be_cancelled(
 
 
 async def test_deleting_a_running_job_cancels_and_keeps_it_and_an_ended_one_is_gone(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     one = ScriptedWorker(worker)
@@ -108,9 +104,7 @@ async def test_deleting_a_running_job_cancels_and_keeps_it_and_an_ended_one_is_g
     )
 
 
-async def test_only_a_waiting_job_changes_its_priority(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_only_a_waiting_job_changes_its_priority(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     changed = (await editor.UpdateJob(UpdateJobRequest(job_id=job.id, priority=5, name="b"))).job
     assert (changed.config.priority, changed.name, changed.description) == (5, "b", "")

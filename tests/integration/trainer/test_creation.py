@@ -7,6 +7,8 @@ import pytest
 
 from annotateforge.api.dataset.v1.annotation_pb2 import AnnotationType
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
+from annotateforge.api.dataset.v1.dataset_service_pb2 import DeleteDatasetRequest, DeleteProjectRequest
+from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2 import (
     CreateJobRequest,
@@ -14,18 +16,14 @@ from annotateforge.api.trainer.v1.trainer_service_pb2 import (
     ListJobsRequest,
     RestartJobRequest,
 )
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
-from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.auth import Role
 from annotateforge.runtime.errors import Code, DomainError
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.app import App
+from tests.integration.dataset.specs import labelled_project
 from tests.integration.trainer.conftest import channel_to
-from tests.integration.trainer.frozen_datasets import FrozenDatasets
-from tests.integration.trainer.workers import ScriptedWorker, get_job, list_events, make_job
-
-A_PROJECT = "00000000-0000-0000-0000-000000000001"
+from tests.integration.trainer.workers import Editor, get_job, list_events, make_job
 
 
 async def refused(call: Awaitable[object]) -> DomainError:
@@ -34,15 +32,13 @@ async def refused(call: Awaitable[object]) -> DomainError:
     return from_rpc_error(caught.value)
 
 
-async def count_jobs(editor: TrainerServiceStub) -> int:
+async def count_jobs(editor: Editor) -> int:
     return len((await editor.ListJobs(ListJobsRequest())).jobs)
 
 
-async def test_everything_wrong_with_a_job_is_told_at_once_and_nothing_is_made(
-    editor: TrainerServiceStub, datasets: FrozenDatasets
-) -> None:
+async def test_everything_wrong_with_a_job_is_told_at_once_and_nothing_is_made(editor: Editor) -> None:
     config = JobConfig(
-        project_ids=[A_PROJECT],
+        project_ids=[editor.project_id],
         model="resnet",
         epochs=0,
         batch_size=-4,
@@ -64,11 +60,10 @@ async def test_everything_wrong_with_a_job_is_told_at_once_and_nothing_is_made(
         "config.learning_rate",
     }
     assert await count_jobs(editor) == 0
-    assert datasets.callers == []
 
 
-async def test_a_giant_job_is_refused_with_a_small_error(editor: TrainerServiceStub) -> None:
-    config = JobConfig(project_ids=[A_PROJECT], model="m" * 1_000_000, device="9" * 100_000)
+async def test_a_giant_job_is_refused_with_a_small_error(editor: Editor) -> None:
+    config = JobConfig(project_ids=[editor.project_id], model="m" * 1_000_000, device="9" * 100_000)
     request = CreateJobRequest(name="n" * 1_000_000, task_type=TaskType.TASK_TYPE_DETECT, config=config)
     error = await refused(editor.CreateJob(request))
     assert error.reason == "INVALID_JOB"
@@ -76,38 +71,31 @@ async def test_a_giant_job_is_refused_with_a_small_error(editor: TrainerServiceS
 
 
 async def test_what_the_dataset_service_refuses_is_passed_on_with_the_names_of_the_job(
-    editor: TrainerServiceStub, datasets: FrozenDatasets
+    editor: Editor,
 ) -> None:
     request = CreateJobRequest(
         name="a",
         task_type=TaskType.TASK_TYPE_DETECT,
-        config=JobConfig(project_ids=[A_PROJECT], classes=["wrong"]),
+        config=JobConfig(project_ids=[editor.project_id], classes=["cell", "cell"]),
     )
     error = await refused(editor.CreateJob(request))
     assert (error.code, error.reason) == (Code.INVALID_ARGUMENT, "INVALID_DATASET_SPEC")
-    assert [violation.field for violation in error.violations] == ["config.classes[0]", "task_type"]
-    assert error.message == "config.classes[0]: is wrong; task_type: too"
+    assert [violation.field for violation in error.violations] == ["config.classes[1]"]
+    assert error.message.startswith("config.classes[1]: ")
 
-    request.config.classes[0] = "nothing"
+    request.config.classes[1] = "a class that nothing shows"
     error = await refused(editor.CreateJob(request))
     assert (error.code, error.reason) == (Code.FAILED_PRECONDITION, "DATASET_INVALID")
 
-    datasets.missing_projects.add(A_PROJECT)
-    request.config.classes[0] = "cell"
+    del request.config.classes[1]
+    request.config.project_ids[0] = str(new_id())
     error = await refused(editor.CreateJob(request))
     assert (error.code, error.reason) == (Code.NOT_FOUND, "PROJECT_NOT_FOUND")
     assert await count_jobs(editor) == 0
 
 
-async def test_a_job_is_frozen_in_the_name_of_whoever_makes_it(
-    editor: TrainerServiceStub, datasets: FrozenDatasets
-) -> None:
-    await make_job(editor)
-    assert datasets.callers == ["editor@example.org"]
-
-
 async def test_a_data_set_that_is_frozen_already_needs_the_task_of_the_job(
-    editor: TrainerServiceStub, datasets: FrozenDatasets
+    editor: Editor,
 ) -> None:
     dataset = (await make_job(editor)).dataset
     request = CreateJobRequest(
@@ -125,67 +113,76 @@ async def test_a_data_set_that_is_frozen_already_needs_the_task_of_the_job(
     assert (await refused(editor.CreateJob(request))).reason == "DATASET_NOT_FOUND"
 
 
-async def test_a_job_shows_what_was_filled_in_for_its_data(editor: TrainerServiceStub) -> None:
+async def test_a_job_shows_what_was_filled_in_for_its_data(editor: Editor) -> None:
     config = (await make_job(editor)).config
-    assert list(config.annotation_types) == [AnnotationType.ANNOTATION_TYPE_BOX]
+    assert AnnotationType.ANNOTATION_TYPE_BOX in config.annotation_types
     assert (config.split.train_ratio, config.split.seed) == (0.8, 42)
 
 
-async def test_a_service_that_is_away_is_told_without_its_address(editor: TrainerServiceStub) -> None:
+async def test_a_service_that_is_away_is_told_without_its_address(editor: Editor) -> None:
     # The registry's address in these tests leads to nobody.
     request = CreateJobRequest(
         name="a",
         task_type=TaskType.TASK_TYPE_DETECT,
-        config=JobConfig(project_ids=[A_PROJECT], base_model_id=str(new_id())),
+        config=JobConfig(project_ids=[editor.project_id], base_model_id=str(new_id())),
     )
     error = await refused(editor.CreateJob(request))
     assert (error.code, error.reason) == (Code.UNAVAILABLE, "UNAVAILABLE")
     assert "127.0.0.1" not in error.message
 
 
-async def test_the_same_request_id_answers_the_same_job(editor: TrainerServiceStub) -> None:
+async def test_the_same_request_id_answers_the_same_job(editor: Editor) -> None:
     first = await make_job(editor, request_id="once")
     again = await make_job(editor, name="another", request_id="once")
     assert again == first
     assert await count_jobs(editor) == 1
 
 
-async def test_the_same_request_id_at_the_same_time_makes_one_job(editor: TrainerServiceStub) -> None:
+async def test_the_same_request_id_at_the_same_time_makes_one_job(editor: Editor) -> None:
     jobs = await asyncio.gather(*(make_job(editor, request_id="once") for _ in range(20)))
     assert len({job.id for job in jobs}) == 1
     assert await count_jobs(editor) == 1
     assert len(await list_events(editor, jobs[0].id)) == 2
 
 
-async def test_a_restarted_job_repeats_config_and_data(
-    editor: TrainerServiceStub, worker: WorkerServiceStub, datasets: FrozenDatasets
-) -> None:
-    first = await make_job(editor, epochs=2, priority=7, optimizer="SGD")
-    one = ScriptedWorker(worker)
-    await one.acquire()
-    await one.train(epochs=2)
-    # The project has changed or is gone, but what was frozen is still there.
-    datasets.missing_projects.add(A_PROJECT)
+async def test_a_restarted_job_repeats_config_and_data(editor: Editor) -> None:
+    first = await make_job(editor, priority=7, optimizer="SGD")
     again = (await editor.RestartJob(RestartJobRequest(job_id=first.id))).job
     assert again.id != first.id
-    assert (again.restarted_from_job_id, again.name, again.status) == (
-        first.id,
-        "a job",
-        JobStatus.JOB_STATUS_PENDING,
-    )
+    assert (again.restarted_from_job_id, again.name) == (first.id, "a job")
+    assert again.status == JobStatus.JOB_STATUS_PENDING
     assert (again.config, again.dataset) == (first.config, first.dataset)
     assert (await editor.RestartJob(RestartJobRequest(job_id=first.id, name="b"))).job.name == "b"
 
-    datasets.by_id.clear()
-    error = await refused(editor.RestartJob(RestartJobRequest(job_id=first.id)))
-    assert error.reason == "PROJECT_NOT_FOUND"
-    datasets.missing_projects.clear()
-    assert (
-        await editor.RestartJob(RestartJobRequest(job_id=first.id))
-    ).job.dataset.digest == first.dataset.digest
+
+async def test_a_restarted_job_keeps_its_data_for_as_long_as_they_are_there(
+    editor: Editor, dataset: DatasetServiceStub
+) -> None:
+    project_id = await labelled_project(dataset, "to be deleted", labels=("cell",))
+    request = CreateJobRequest(
+        name="a",
+        task_type=TaskType.TASK_TYPE_DETECT,
+        config=JobConfig(project_ids=[project_id], classes=["cell"]),
+    )
+    first = (await editor.CreateJob(request)).job
+    restart = RestartJobRequest(job_id=first.id)
+
+    # Without the frozen data set, the project is frozen anew.
+    await dataset.DeleteDataset(DeleteDatasetRequest(dataset_id=first.dataset.id))
+    second = (await editor.RestartJob(restart)).job
+    assert second.dataset.id != first.dataset.id
+    assert second.dataset.digest == first.dataset.digest
+
+    # Without the project, the frozen data set is enough.
+    await dataset.DeleteProject(DeleteProjectRequest(project_id=project_id))
+    restart.job_id = second.id
+    assert (await editor.RestartJob(restart)).job.dataset == second.dataset
+
+    await dataset.DeleteDataset(DeleteDatasetRequest(dataset_id=second.dataset.id))
+    assert (await refused(editor.RestartJob(restart))).reason == "PROJECT_NOT_FOUND"
 
 
-async def test_a_request_id_is_free_again_when_its_job_is_deleted(editor: TrainerServiceStub) -> None:
+async def test_a_request_id_is_free_again_when_its_job_is_deleted(editor: Editor) -> None:
     first = await make_job(editor, request_id="once")
     await editor.DeleteJob(DeleteJobRequest(job_id=first.id))
     assert (await get_job(editor, first.id)).status == JobStatus.JOB_STATUS_CANCELLED
@@ -196,5 +193,5 @@ async def test_a_request_id_is_free_again_when_its_job_is_deleted(editor: Traine
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.WORKER])
 async def test_only_editors_make_jobs(trainer: App, secret: str, role: Role) -> None:
     async with channel_to(trainer.address, secret, role) as channel:
-        error = await refused(TrainerServiceStub(channel).CreateJob(CreateJobRequest(name="a")))
+        error = await refused(Editor(channel, "").CreateJob(CreateJobRequest(name="a")))
     assert (error.code, error.reason) == (Code.PERMISSION_DENIED, "ROLE_NOT_ALLOWED")

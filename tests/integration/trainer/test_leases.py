@@ -9,7 +9,6 @@ import pytest
 from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete
 from annotateforge.api.trainer.v1.job_pb2 import Failure, Job, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2 import CancelJobRequest, ListWorkersRequest
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.api.trainer.v1.worker_service_pb2 import AttemptCancelled, Directive
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.auth import Role
@@ -19,6 +18,7 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.app import App, Settings, running
 from tests.integration.trainer.conftest import channel_to
 from tests.integration.trainer.workers import (
+    Editor,
     ScriptedWorker,
     epoch_complete,
     get_job,
@@ -36,7 +36,7 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"lease_seconds": LEASE, "max_attempts": 3})
 
 
-async def until(editor: TrainerServiceStub, job_id: str, status: JobStatus.ValueType) -> Job:
+async def until(editor: Editor, job_id: str, status: JobStatus.ValueType) -> Job:
     async with asyncio.timeout(10):
         while (job := await get_job(editor, job_id)).status != status:
             await asyncio.sleep(0.05)
@@ -60,17 +60,15 @@ async def beating(one: ScriptedWorker) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def clients(app: App, secret: str) -> AsyncIterator[tuple[TrainerServiceStub, WorkerServiceStub]]:
+async def clients(app: App, secret: str, project_id: str) -> AsyncIterator[tuple[Editor, WorkerServiceStub]]:
     async with (
         channel_to(app.address, secret, Role.EDITOR) as as_editor,
         channel_to(app.address, secret, Role.WORKER) as as_worker,
     ):
-        yield TrainerServiceStub(as_editor), WorkerServiceStub(as_worker)
+        yield Editor(as_editor, project_id), WorkerServiceStub(as_worker)
 
 
-async def test_a_lost_worker_s_job_is_taken_by_another_one(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_a_lost_worker_s_job_is_taken_by_another_one(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     lost, other = ScriptedWorker(worker), ScriptedWorker(worker, name="worker-2")
     await lost.acquire()
@@ -88,9 +86,7 @@ async def test_a_lost_worker_s_job_is_taken_by_another_one(
     assert (await get_job(editor, job.id)).status == JobStatus.JOB_STATUS_COMPLETED
 
 
-async def test_heartbeats_keep_a_job_for_many_leases(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_heartbeats_keep_a_job_for_many_leases(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     one = ScriptedWorker(worker)
     await one.acquire()
@@ -103,7 +99,7 @@ async def test_heartbeats_keep_a_job_for_many_leases(
 
 
 async def test_nothing_that_a_lost_worker_still_sends_is_accepted(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     lost, other = ScriptedWorker(worker), ScriptedWorker(worker)
@@ -116,7 +112,7 @@ async def test_nothing_that_a_lost_worker_still_sends_is_accepted(
         await _refuse_all(lost, editor)
 
 
-async def _refuse_all(lost: ScriptedWorker, editor: TrainerServiceStub) -> None:
+async def _refuse_all(lost: ScriptedWorker, editor: Editor) -> None:
     before = await list_events(editor, lost.job_id)
     calls: list[Callable[[], Awaitable[object]]] = [
         lost.heartbeat,
@@ -135,9 +131,7 @@ async def _refuse_all(lost: ScriptedWorker, editor: TrainerServiceStub) -> None:
     assert await list_events(editor, lost.job_id) == before
 
 
-async def test_another_worker_cannot_use_the_attempt(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_another_worker_cannot_use_the_attempt(editor: Editor, worker: WorkerServiceStub) -> None:
     await make_job(editor)
     one = ScriptedWorker(worker)
     await one.acquire()
@@ -155,9 +149,7 @@ async def test_a_heartbeat_for_a_job_that_is_gone_says_so(worker: WorkerServiceS
     assert (error.code, error.reason) == (Code.NOT_FOUND, "JOB_NOT_FOUND")
 
 
-async def test_a_job_that_loses_too_many_workers_fails(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_a_job_that_loses_too_many_workers_fails(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     for _ in range(3):
         taken = await ScriptedWorker(worker).acquire(wait=10)
@@ -168,7 +160,7 @@ async def test_a_job_that_loses_too_many_workers_fails(
 
 
 async def test_a_cancelled_job_whose_worker_is_lost_is_cancelled(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     await ScriptedWorker(worker).acquire()
@@ -176,14 +168,16 @@ async def test_a_cancelled_job_whose_worker_is_lost_is_cancelled(
     await until(editor, job.id, JobStatus.JOB_STATUS_CANCELLED)
 
 
-async def test_workers_keep_their_jobs_while_the_api_is_restarted(settings: Settings, secret: str) -> None:
-    async with running(settings) as app, clients(app, secret) as (editor, stub):
+async def test_workers_keep_their_jobs_while_the_api_is_restarted(
+    settings: Settings, secret: str, project_id: str
+) -> None:
+    async with running(settings) as app, clients(app, secret, project_id) as (editor, stub):
         job = await make_job(editor)
         one = ScriptedWorker(stub)
         await one.acquire()
         await one.report(training_started())
     await asyncio.sleep(1.5 * LEASE)
-    async with running(settings) as app, clients(app, secret) as (editor, stub):
+    async with running(settings) as app, clients(app, secret, project_id) as (editor, stub):
         one.stub = stub
         await asyncio.sleep(0.2)
         assert await one.heartbeat() == Directive.DIRECTIVE_CONTINUE

@@ -12,9 +12,9 @@ from annotateforge.api.trainer.v1.trainer_service_pb2 import (
     ListWorkersRequest,
     WatchJobRequest,
 )
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from tests.integration.trainer.workers import (
+    Editor,
     ScriptedWorker,
     epoch_complete,
     get_job,
@@ -24,14 +24,12 @@ from tests.integration.trainer.workers import (
 )
 
 
-async def test_a_job_goes_from_the_queue_to_a_model(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_a_job_goes_from_the_queue_to_a_model(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     assert (job.status, job.attempt, job.last_sequence) == (JobStatus.JOB_STATUS_PENDING, 0, 2)
     assert job.config.model == "yolov8n"
     assert job.config.split.train_ratio == 0.8
-    assert job.dataset.train_images == 8
+    assert (job.dataset.train_images, job.dataset.val_images) == (8, 2)
 
     one = ScriptedWorker(worker)
     taken = await one.acquire()
@@ -63,7 +61,7 @@ async def test_a_job_goes_from_the_queue_to_a_model(
 
 
 async def test_the_time_that_is_left_is_estimated_while_training(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     one = ScriptedWorker(worker)
@@ -77,7 +75,7 @@ async def test_the_time_that_is_left_is_estimated_while_training(
 
 
 async def test_a_failed_job_says_why_and_lists_spare_its_log(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     one = ScriptedWorker(worker)
@@ -92,7 +90,7 @@ async def test_a_failed_job_says_why_and_lists_spare_its_log(
 
 
 async def test_a_released_job_is_trained_by_another_worker_from_its_start(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     one, two = ScriptedWorker(worker), ScriptedWorker(worker, name="worker-2")
@@ -112,9 +110,7 @@ async def test_a_released_job_is_trained_by_another_worker_from_its_start(
     assert (retry.attempt, retry.retry.reason, retry.retry.message) == (1, "RELEASED", "It is updated.")
 
 
-async def test_workers_are_listed_with_what_they_do(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_workers_are_listed_with_what_they_do(editor: Editor, worker: WorkerServiceStub) -> None:
     await make_job(editor)
     busy, idle = ScriptedWorker(worker, name="b"), ScriptedWorker(worker, name="a", devices=("0", "cpu"))
     await busy.acquire()
@@ -133,7 +129,7 @@ async def test_workers_are_listed_with_what_they_do(
     assert [one.name for one in rest.workers] == ["b"]
 
 
-async def test_a_watcher_sees_all_of_it_live(editor: TrainerServiceStub, worker: WorkerServiceStub) -> None:
+async def test_a_watcher_sees_all_of_it_live(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     watching = asyncio.create_task(_watch(editor, job.id))
     one = ScriptedWorker(worker)
@@ -144,5 +140,5 @@ async def test_a_watcher_sees_all_of_it_live(editor: TrainerServiceStub, worker:
     assert stored == await list_events(editor, job.id)
 
 
-async def _watch(editor: TrainerServiceStub, job_id: str) -> list[JobEvent]:
+async def _watch(editor: Editor, job_id: str) -> list[JobEvent]:
     return [answer.event async for answer in editor.WatchJob(WatchJobRequest(job_id=job_id))]

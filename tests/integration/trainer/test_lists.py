@@ -2,16 +2,19 @@ import grpc
 import pytest
 
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
+from annotateforge.api.dataset.v1.dataset_service_pb2 import ListImagesRequest
+from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.api.trainer.v1 import trainer_service_pb2 as api
-from annotateforge.api.trainer.v1.job_pb2 import JobStatus
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
+from annotateforge.api.trainer.v1.job_pb2 import JobConfig, JobStatus
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
-from tests.integration.trainer.workers import ScriptedWorker, list_events, make_job
+from tests.integration.dataset.specs import annotate, box, labelled_project
+from tests.integration.trainer.workers import Editor, ScriptedWorker, list_events, make_job
+from tests.unit.dataset.archives import png
 
 
-async def test_jobs_are_listed_page_by_page_the_newest_first(editor: TrainerServiceStub) -> None:
+async def test_jobs_are_listed_page_by_page_the_newest_first(editor: Editor) -> None:
     made = [(await make_job(editor)).id for _ in range(7)]
     seen: list[str] = []
     token = ""
@@ -26,9 +29,7 @@ async def test_jobs_are_listed_page_by_page_the_newest_first(editor: TrainerServ
     assert seen == made[::-1]
 
 
-async def test_jobs_are_filtered_by_status_and_task(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_jobs_are_filtered_by_status_and_task(editor: Editor, worker: WorkerServiceStub) -> None:
     first, second = await make_job(editor), await make_job(editor)
     one = ScriptedWorker(worker)
     await one.acquire()
@@ -43,9 +44,20 @@ async def test_jobs_are_filtered_by_status_and_task(
     assert await listed(task_type=TaskType.TASK_TYPE_SEGMENT) == []
 
 
-async def test_jobs_with_large_data_sets_make_short_pages(editor: TrainerServiceStub) -> None:
+async def test_jobs_with_large_data_sets_make_short_pages(
+    editor: Editor, dataset: DatasetServiceStub
+) -> None:
     classes = [f"{number:0200d}" for number in range(1000)]
-    made = [(await make_job(editor, classes=classes)).id for _ in range(25)]
+    project_id = await labelled_project(dataset, "many classes", [png(), png()])
+    images = (await dataset.ListImages(ListImagesRequest(project_id=project_id))).images
+    for image in images:
+        await annotate(dataset, image, map(box, classes))
+    request = api.CreateJobRequest(
+        name="a",
+        task_type=TaskType.TASK_TYPE_DETECT,
+        config=JobConfig(project_ids=[project_id], classes=classes),
+    )
+    made = [(await editor.CreateJob(request)).job.id for _ in range(25)]
     seen: list[str] = []
     token = ""
     pages = 0
@@ -62,7 +74,7 @@ async def test_jobs_with_large_data_sets_make_short_pages(editor: TrainerService
 
 
 async def test_events_are_listed_after_a_sequence_and_page_by_page(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     one = ScriptedWorker(worker)
@@ -84,7 +96,7 @@ async def test_events_are_listed_after_a_sequence_and_page_by_page(
     assert rest.next_page_token == ""
 
 
-async def test_what_is_no_job_no_page_and_no_filter_is_refused(editor: TrainerServiceStub) -> None:
+async def test_what_is_no_job_no_page_and_no_filter_is_refused(editor: Editor) -> None:
     nobody = str(new_id())
     for call, reason in (
         (editor.GetJob(api.GetJobRequest(job_id=nobody)), "JOB_NOT_FOUND"),

@@ -8,7 +8,6 @@ import pytest
 
 from annotateforge.api.trainer.v1.job_pb2 import JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2 import UpdateJobRequest
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.api.trainer.v1.worker_pb2 import Worker
 from annotateforge.api.trainer.v1.worker_service_pb2 import AcquireJobRequest
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
@@ -17,11 +16,11 @@ from annotateforge.runtime.errors import Code
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.app import App, Settings, running
 from tests.integration.trainer.conftest import channel_to
-from tests.integration.trainer.workers import ScriptedWorker, get_job, make_job, training_started
+from tests.integration.trainer.workers import Editor, ScriptedWorker, get_job, make_job, training_started
 
 
 async def test_fifty_workers_share_two_hundred_jobs_and_each_is_taken_once(
-    settings: Settings, trainer: App, editor: TrainerServiceStub, worker: WorkerServiceStub, secret: str
+    settings: Settings, trainer: App, editor: Editor, worker: WorkerServiceStub, secret: str
 ) -> None:
     taken: Counter[str] = Counter()
 
@@ -50,7 +49,7 @@ async def test_fifty_workers_share_two_hundred_jobs_and_each_is_taken_once(
 
 
 async def test_the_most_urgent_job_is_taken_first_and_among_equals_the_oldest(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     late = await make_job(editor, priority=-1)
     first = await make_job(editor)
@@ -65,9 +64,7 @@ async def test_the_most_urgent_job_is_taken_first_and_among_equals_the_oldest(
     assert order == [urgent.id, first.id, second.id, late.id]
 
 
-async def test_a_job_waits_for_a_worker_with_its_device(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_a_job_waits_for_a_worker_with_its_device(editor: Editor, worker: WorkerServiceStub) -> None:
     on_gpu = await make_job(editor, device="0")
     on_cpu = await make_job(editor, device="cpu")
     anywhere = await make_job(editor)
@@ -83,7 +80,7 @@ async def test_a_job_waits_for_a_worker_with_its_device(
 
 
 async def test_a_waiting_worker_is_woken_by_a_new_job_also_of_another_replica(
-    settings: Settings, editor: TrainerServiceStub, secret: str
+    settings: Settings, editor: Editor, secret: str
 ) -> None:
     async with (
         running(settings) as other,
@@ -102,7 +99,7 @@ async def test_a_waiting_worker_is_woken_by_a_new_job_also_of_another_replica(
 
 
 async def test_a_worker_that_did_not_get_the_answer_is_given_the_same_attempt(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     await make_job(editor)
     await make_job(editor)
@@ -121,7 +118,7 @@ async def test_a_worker_that_did_not_get_the_answer_is_given_the_same_attempt(
 
 
 async def test_one_worker_that_asks_twice_at_once_is_given_one_job(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     for _ in range(5):
         await make_job(editor)

@@ -18,7 +18,6 @@ from annotateforge.api.trainer.v1.trainer_service_pb2 import (
     UpdateJobRequest,
     WatchJobRequest,
 )
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.api.trainer.v1.worker_service_pb2 import AttemptCancelled, Report
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.errors import Code
@@ -26,6 +25,7 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.app import Settings
 from annotateforge.trainer.status import TRANSITIONS, status_of
 from tests.integration.trainer.workers import (
+    Editor,
     ScriptedWorker,
     epoch_complete,
     epoch_start,
@@ -46,7 +46,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_every_history_is_whole_whatever_happens_at_once(
-    editor: TrainerServiceStub, worker: WorkerServiceStub, seed: int
+    editor: Editor, worker: WorkerServiceStub, seed: int
 ) -> None:
     chance = random.Random(seed)
     jobs = [await make_job(editor) for _ in range(5)]
@@ -59,7 +59,7 @@ async def test_every_history_is_whole_whatever_happens_at_once(
             tasks.create_task(_meddle(editor, random.Random(chance.random()), end))
     for job in (await editor.ListJobs(ListJobsRequest(page_size=1000))).jobs:
         await _check(editor, job)
-        # Whatever it was doing, it can be ended: the lease of a lost worker runs out. It may have ended just now.
+        # It may have ended just now. Otherwise it can be ended, for the lease of a lost worker runs out.
         with contextlib.suppress(grpc.aio.AioRpcError):
             await editor.CancelJob(CancelJobRequest(job_id=job.id))
     async with asyncio.timeout(15):
@@ -114,7 +114,7 @@ async def _act(one: ScriptedWorker, chance: random.Random) -> bool:
     return chance.random() < 0.02
 
 
-async def _meddle(editor: TrainerServiceStub, chance: random.Random, end: float) -> None:
+async def _meddle(editor: Editor, chance: random.Random, end: float) -> None:
     while asyncio.get_running_loop().time() < end:
         await asyncio.sleep(chance.random() * 0.3)
         jobs = (await editor.ListJobs(ListJobsRequest(page_size=1000))).jobs
@@ -134,7 +134,7 @@ async def _meddle(editor: TrainerServiceStub, chance: random.Random, end: float)
                 raise
 
 
-async def _check(editor: TrainerServiceStub, job: Job) -> None:
+async def _check(editor: Editor, job: Job) -> None:
     events = await list_events(editor, job.id)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert len(events) >= job.last_sequence
@@ -157,6 +157,6 @@ async def _check(editor: TrainerServiceStub, job: Job) -> None:
     assert len({epoch.epoch for epoch in epochs}) == len(epochs)
 
 
-async def _watch(editor: TrainerServiceStub, job_id: str) -> list[int]:
+async def _watch(editor: Editor, job_id: str) -> list[int]:
     request = WatchJobRequest(job_id=job_id)
     return [answer.event.sequence async for answer in editor.WatchJob(request) if answer.event.sequence]

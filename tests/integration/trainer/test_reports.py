@@ -5,12 +5,12 @@ import pytest
 
 from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete, Warning
 from annotateforge.api.trainer.v1.job_pb2 import Epoch, JobStatus
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.api.trainer.v1.worker_service_pb2 import FinishAttemptRequest, Report
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
 from tests.integration.trainer.workers import (
+    Editor,
     ScriptedWorker,
     epoch_complete,
     epoch_start,
@@ -22,7 +22,7 @@ from tests.integration.trainer.workers import (
 
 
 @pytest.fixture
-async def one(editor: TrainerServiceStub, worker: WorkerServiceStub) -> ScriptedWorker:
+async def one(editor: Editor, worker: WorkerServiceStub) -> ScriptedWorker:
     """A worker that has a job."""
     await make_job(editor)
     one = ScriptedWorker(worker)
@@ -43,7 +43,7 @@ def numbered(first: int, *reports: Report) -> list[Report]:
 
 
 async def test_the_same_reports_sent_many_times_at_once_are_recorded_once(
-    one: ScriptedWorker, editor: TrainerServiceStub
+    one: ScriptedWorker, editor: Editor
 ) -> None:
     batch = numbered(1, training_started(), epoch_start(1), epoch_complete(1), epoch_start(2))
     answers = await asyncio.gather(*(one.send(*batch) for _ in range(20)))
@@ -52,7 +52,7 @@ async def test_the_same_reports_sent_many_times_at_once_are_recorded_once(
 
 
 async def test_overlapping_reports_at_once_leave_no_gap_and_no_repeat(
-    one: ScriptedWorker, editor: TrainerServiceStub
+    one: ScriptedWorker, editor: Editor
 ) -> None:
     warnings = [Report(number=n, warning=Warning(reason=f"NUMBER_{n}")) for n in range(1, 51)]
 
@@ -73,9 +73,7 @@ async def test_overlapping_reports_at_once_leave_no_gap_and_no_repeat(
     assert [event.sequence for event in events] == list(range(4, 54))
 
 
-async def test_a_batch_is_recorded_whole_or_not_at_all(
-    one: ScriptedWorker, editor: TrainerServiceStub
-) -> None:
+async def test_a_batch_is_recorded_whole_or_not_at_all(one: ScriptedWorker, editor: Editor) -> None:
     batch = numbered(1, training_started(), epoch_start(1), epoch_complete(1))
     batch[2].epoch_complete.metrics["map50"] = float("nan")
     error = await refusal(one, *batch)
@@ -93,9 +91,7 @@ async def test_too_many_reports_in_one_call_are_refused(one: ScriptedWorker) -> 
     assert (await refusal(one, *many)).violations[0].field == "reports"
 
 
-async def test_large_events_are_stored_told_and_listed(
-    one: ScriptedWorker, editor: TrainerServiceStub
-) -> None:
+async def test_large_events_are_stored_told_and_listed(one: ScriptedWorker, editor: Editor) -> None:
     metrics = {f"{n:0100d}": float(n) for n in range(100)}
     await one.report(training_started())
     for _ in range(30):
@@ -112,9 +108,7 @@ async def test_an_attempt_ends_with_an_outcome(one: ScriptedWorker, worker: Work
     assert from_rpc_error(caught.value).reason == "INVALID_OUTCOME"
 
 
-async def test_a_repeated_end_is_answered_as_the_first(
-    one: ScriptedWorker, editor: TrainerServiceStub
-) -> None:
+async def test_a_repeated_end_is_answered_as_the_first(one: ScriptedWorker, editor: Editor) -> None:
     await one.report(training_started())
     result = TrainingComplete(model_id="01890a5d-ac96-774b-bcce-000000000003")
     answers = await asyncio.gather(*(one.finish(completed=result) for _ in range(10)))

@@ -15,7 +15,6 @@ from annotateforge.api.trainer.v1.trainer_service_pb2 import (
     DeleteJobRequest,
     WatchJobRequest,
 )
-from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.api.trainer.v1.worker_service_pb2 import Directive
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.local.nats import embedded_nats
@@ -26,6 +25,7 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.app import Settings, running
 from tests.integration.trainer.conftest import channel_to
 from tests.integration.trainer.workers import (
+    Editor,
     ScriptedWorker,
     epoch_complete,
     epoch_start,
@@ -36,7 +36,7 @@ from tests.integration.trainer.workers import (
 )
 
 
-async def watch(editor: TrainerServiceStub, job_id: str, after: int = 0) -> list[JobEvent]:
+async def watch(editor: Editor, job_id: str, after: int = 0) -> list[JobEvent]:
     """All events until the stream ends."""
     request = WatchJobRequest(job_id=job_id, after=after)
     return [answer.event async for answer in editor.WatchJob(request)]
@@ -47,7 +47,7 @@ def stored(events: list[JobEvent]) -> list[int]:
 
 
 async def test_many_watchers_see_the_same_and_end_with_the_job(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     watching = [asyncio.create_task(watch(editor, job.id, after)) for after in [0, 1, 2] * 20]
@@ -62,9 +62,7 @@ async def test_many_watchers_see_the_same_and_end_with_the_job(
     ]
 
 
-async def test_progress_is_seen_live_and_never_replayed(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
-) -> None:
+async def test_progress_is_seen_live_and_never_replayed(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     one = ScriptedWorker(worker)
     await one.acquire()
@@ -91,7 +89,7 @@ async def test_progress_is_seen_live_and_never_replayed(
 
 
 async def test_a_watcher_that_reconnects_after_every_event_misses_and_repeats_nothing(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     one = ScriptedWorker(worker)
@@ -115,7 +113,7 @@ async def test_a_watcher_that_reconnects_after_every_event_misses_and_repeats_no
 
 
 async def test_watching_a_job_that_has_ended_replays_and_ends(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     await editor.CancelJob(CancelJobRequest(job_id=job.id))
@@ -124,7 +122,7 @@ async def test_watching_a_job_that_has_ended_replays_and_ends(
     assert await watch(editor, job.id, after=3) == []
 
 
-async def test_a_sequence_that_is_not_there_yet_is_refused(editor: TrainerServiceStub) -> None:
+async def test_a_sequence_that_is_not_there_yet_is_refused(editor: Editor) -> None:
     job = await make_job(editor)
     for after, code, reason in (
         (3, Code.OUT_OF_RANGE, "SEQUENCE_AHEAD"),
@@ -140,12 +138,12 @@ async def test_a_sequence_that_is_not_there_yet_is_refused(editor: TrainerServic
 
 
 async def test_a_server_that_stops_ends_watches_with_a_code_to_try_again(
-    settings: Settings, secret: str
+    settings: Settings, secret: str, project_id: str
 ) -> None:
     server = contextlib.AsyncExitStack()
     app = await server.enter_async_context(running(settings))
     async with channel_to(app.address, secret, Role.EDITOR) as channel:
-        editor = TrainerServiceStub(channel)
+        editor = Editor(channel, project_id)
         job = await make_job(editor)
         call = editor.WatchJob(WatchJobRequest(job_id=job.id))
         first = await anext(aiter(call))
@@ -160,7 +158,7 @@ async def test_a_server_that_stops_ends_watches_with_a_code_to_try_again(
 
 
 async def test_a_job_that_is_deleted_while_it_is_watched_ends_the_watch(
-    editor: TrainerServiceStub, worker: WorkerServiceStub
+    editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
     watching = asyncio.create_task(watch(editor, job.id))
@@ -203,7 +201,7 @@ class TestWithoutNats:
         return settings.model_copy(update={"nats_url": own_nats.url})
 
     async def test_a_watcher_sees_all_of_a_training_while_nats_is_away_and_back_again(
-        self, editor: TrainerServiceStub, worker: WorkerServiceStub, own_nats: OwnNats
+        self, editor: Editor, worker: WorkerServiceStub, own_nats: OwnNats
     ) -> None:
         job = await make_job(editor)
         one = ScriptedWorker(worker)
@@ -223,7 +221,7 @@ class TestWithoutNats:
         assert stored(events) == list(range(1, 13))
 
     async def test_jobs_are_made_taken_cancelled_and_finished_without_nats(
-        self, editor: TrainerServiceStub, worker: WorkerServiceStub, own_nats: OwnNats
+        self, editor: Editor, worker: WorkerServiceStub, own_nats: OwnNats
     ) -> None:
         await own_nats.stop()
         one = ScriptedWorker(worker)
@@ -241,7 +239,7 @@ class TestWithoutNats:
             assert stored(await watching) == [1, 2, 3, 4]
 
 
-async def watch_until(editor: TrainerServiceStub, job_id: str, sequence: int) -> list[JobEvent]:
+async def watch_until(editor: Editor, job_id: str, sequence: int) -> list[JobEvent]:
     """Events until one has a sequence."""
     seen: list[JobEvent] = []
     call = editor.WatchJob(WatchJobRequest(job_id=job_id))

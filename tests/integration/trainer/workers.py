@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
+from typing import Any
 
+import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
@@ -17,23 +18,30 @@ from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceSt
 from annotateforge.runtime.ids import new_id
 
 
-async def make_job(
-    editor: TrainerServiceStub, name: str = "a job", request_id: str = "", **config: object
-) -> Job:
-    """Create a job over a data set of its own kind."""
-    wanted = JobConfig(project_ids=[str(UUID(int=1))], classes=["cell"], epochs=3)
-    wanted.MergeFrom(JobConfig(**config))  # type: ignore[arg-type]
+class Editor(TrainerServiceStub):
+    """A client that makes jobs, and a project to make them from."""
+
+    def __init__(self, channel: grpc.aio.Channel, project_id: str) -> None:
+        super().__init__(channel)
+        self.project_id = project_id
+        """Its images show cells."""
+
+
+async def make_job(editor: Editor, name: str = "a job", request_id: str = "", **config: Any) -> Job:
+    """Create a job of three epochs over the editor's project."""
+    wanted = JobConfig(project_ids=[editor.project_id], classes=["cell"], epochs=3)
+    wanted.MergeFrom(JobConfig(**config))
     request = trainer_service_pb2.CreateJobRequest(
         name=name, task_type=TaskType.TASK_TYPE_DETECT, config=wanted, request_id=request_id
     )
     return (await editor.CreateJob(request)).job
 
 
-async def get_job(editor: TrainerServiceStub, job_id: str) -> Job:
+async def get_job(editor: Editor, job_id: str) -> Job:
     return (await editor.GetJob(trainer_service_pb2.GetJobRequest(job_id=job_id))).job
 
 
-async def list_events(editor: TrainerServiceStub, job_id: str, after: int = 0) -> list[JobEvent]:
+async def list_events(editor: Editor, job_id: str, after: int = 0) -> list[JobEvent]:
     """All stored events after a sequence, page by page."""
     events: list[JobEvent] = []
     token = ""

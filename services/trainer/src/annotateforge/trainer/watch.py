@@ -6,6 +6,7 @@ does not bring is noticed by comparing with the jobs' rows every few seconds.
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Self
@@ -192,8 +193,12 @@ class Watches:
                 await asyncio.gather(feed.task, return_exceptions=True)
 
     async def _compare_for_ever(self) -> None:
+        due = 0.0
         while True:
-            await asyncio.sleep(_COMPARE_EVERY if self._bus.connected else _COMPARE_EVERY_WITHOUT_BUS)
+            await asyncio.sleep(_COMPARE_EVERY_WITHOUT_BUS)
+            if self._bus.connected and time.monotonic() < due:
+                continue
+            due = time.monotonic() + _COMPARE_EVERY
             try:
                 await self._compare()
             except Exception as error:
