@@ -9,6 +9,8 @@ from annotateforge.trainer.worker.child.weights import WeightsUnavailable
 from annotateforge.trainer.worker.failures import disk_full, internal, is_disk_full, out_of_memory
 
 _LITTLE_SPACE = 16 * 1024 * 1024
+# CUDA, torch on CPUs, the system, OpenCV.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "insufficient memory")
 
 
 class DatasetInvalid(Exception):
@@ -32,7 +34,7 @@ def describe(error: BaseException) -> Failure:
             message=str(error),
             hint='Put the file into the worker\'s weights folder, or choose pretrained "auto" or "never".',
         )
-    if any(isinstance(one, MemoryError) for one in chain) or "out of memory" in lowered:
+    if any(isinstance(one, MemoryError) for one in chain) or any(words in lowered for words in _NO_MEMORY):
         return out_of_memory(f"Memory did not suffice: {_line(error)}")
     if "dataloader worker" in lowered and ("killed by signal" in lowered or "bus error" in lowered):
         return out_of_memory(f"A process that loads images was killed: {_line(error)}")

@@ -1,0 +1,156 @@
+"""Real trainings in a real child, each of a few seconds."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from annotateforge.trainer.worker.child import network
+from tests.unit.trainer_worker.children import Told, order, run_child
+from tests.unit.trainer_worker.tiny_datasets import CLASSES, write_dataset
+
+METRICS = {
+    "detect": {"precision", "recall", "map50", "map50_95"},
+    "segment": {
+        f"{part}_{metric}"
+        for part in ("box", "mask")
+        for metric in ("precision", "recall", "map50", "map50_95")
+    },
+    "classify": {"top1_accuracy", "top5_accuracy"},
+}
+LOSSES = {
+    "detect": {"box_loss", "cls_loss", "dfl_loss"},
+    "segment": {"box_loss", "seg_loss", "cls_loss", "dfl_loss"},
+    "classify": {"loss"},
+}
+# What anybody does with the weights: plain ultralytics, in an interpreter that cannot see this project.
+LOAD = """
+import json, sys
+sys.modules["annotateforge"] = None
+from ultralytics import YOLO
+model = YOLO(sys.argv[1])
+result = model.predict(sys.argv[2], imgsz=64, verbose=False)[0]
+print(json.dumps({"names": model.names, "task": model.task, "classes": len(result.names)}))
+"""
+
+
+def load_alone(weights: Path, image: Path, folder: Path) -> dict[str, object]:
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", LOAD, str(weights), str(image)],
+        cwd=folder,
+        env={"YOLO_CONFIG_DIR": str(folder), "YOLO_OFFLINE": "true", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return loaded
+
+
+def check_story(told: Told, epochs: int) -> None:
+    assert told.kinds() == ["training_started"] + ["epoch_start", "epoch_complete"] * epochs
+    assert [epoch.epoch for epoch in told.epochs()] == list(range(1, epochs + 1))
+    assert all(epoch.total_epochs == epochs for epoch in told.epochs())
+    assert all(report.HasField("time") for report in told.reports)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["detect", "segment", "classify"])
+async def test_a_child_trains_each_task_and_reports_every_epoch(
+    task: str, tmp_path: Path, library_cache: Path
+) -> None:
+    data = write_dataset(tmp_path / "data", task)
+    told = await run_child(tmp_path, library_cache, order(tmp_path, task))
+
+    result = told.trained()
+    check_story(told, 2)
+    for epoch in told.epochs():
+        assert set(epoch.metrics) == METRICS[task]
+        assert set(epoch.train_losses) >= LOSSES[task]
+        assert set(epoch.val_losses) == set(epoch.train_losses)
+        assert epoch.train_loss == pytest.approx(sum(epoch.train_losses.values()))
+        assert epoch.val_loss == pytest.approx(sum(epoch.val_losses.values()))
+        assert epoch.epoch_seconds > 0
+        assert epoch.learning_rate > 0
+    assert told.epochs()[0].best
+    assert set(result.metrics) == METRICS[task]
+    assert result.epochs_trained == 2
+    assert result.best_epoch == max(epoch.epoch for epoch in told.epochs() if epoch.best)
+
+    run = tmp_path / "scratch" / "run"
+    assert (run / "results.csv").is_file()
+    assert (run / "args.yaml").is_file()
+    assert list(run.glob("*.png"))
+    image = next((data / ("val" if task == "classify" else "images/val")).rglob("*.png"))
+    for weights in ("best.pt", "last.pt"):
+        loaded = load_alone(run / "weights" / weights, image, tmp_path)
+        assert loaded["names"] == {str(index): name for index, name in enumerate(CLASSES)}
+        assert loaded["task"] == task
+
+    assert network.MARK not in told.output
+    assert "WARNING" not in told.output
+
+
+@pytest.mark.slow
+async def test_training_stops_early_when_nothing_improves(tmp_path: Path, library_cache: Path) -> None:
+    write_dataset(tmp_path / "data", "classify")
+    # A rate too small to change anything: the first epoch stays the best.
+    changes = {"optimizer": "SGD", "learning_rate": 1e-12, "patience": 1, "epochs": 9}
+    told = await run_child(tmp_path, library_cache, order(tmp_path, "classify", **changes))
+    result = told.trained()
+    assert result.epochs_trained == len(told.epochs()) < 9
+
+
+@pytest.mark.slow
+async def test_equal_orders_give_equal_numbers(tmp_path: Path, library_cache: Path) -> None:
+    numbers = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_dataset(folder / "data", "classify")
+        told = await run_child(folder, library_cache, order(folder, "classify", seed=7))
+        told.trained()
+        numbers.append([(dict(epoch.metrics), epoch.train_loss, epoch.val_loss) for epoch in told.epochs()])
+    assert numbers[0] == numbers[1]
+
+
+@pytest.mark.slow
+async def test_loader_processes_are_used_as_ordered_and_none_is_left(
+    tmp_path: Path, library_cache: Path
+) -> None:
+    write_dataset(tmp_path / "data", "classify")
+    told = await run_child(tmp_path, library_cache, order(tmp_path, "classify", loader_workers=2, epochs=1))
+    told.trained()
+    assert "Using 2 dataloader workers" in told.output
+
+
+@pytest.mark.slow
+async def test_base_weights_are_started_from(tmp_path: Path, library_cache: Path) -> None:
+    data = write_dataset(tmp_path / "data", "classify")
+    (await run_child(tmp_path, library_cache, order(tmp_path, "classify", epochs=1))).trained()
+    again = tmp_path / "again"
+    again.mkdir()
+    weights = tmp_path / "scratch" / "run" / "weights" / "best.pt"
+    told = await run_child(
+        again,
+        library_cache,
+        order(again, "classify", epochs=1, base_weights=str(weights), dataset_dir=str(data)),
+    )
+    told.trained()
+    assert "Transferred" in told.output
+    assert told.warnings() == []
+
+
+@pytest.mark.slow
+async def test_auto_without_weights_starts_from_scratch_and_says_so(
+    tmp_path: Path, library_cache: Path
+) -> None:
+    write_dataset(tmp_path / "data", "classify")
+    told = await run_child(tmp_path, library_cache, order(tmp_path, "classify", epochs=1, pretrained="auto"))
+    told.trained()
+    assert told.warnings() == ["TRAINED_FROM_SCRATCH"]
+    assert told.reports[0].HasField("warning")
