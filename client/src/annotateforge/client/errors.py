@@ -32,3 +32,7 @@ class ServerRefused(ClientError):
         self.reason = reason
         self.message = message
         self.details = details
+
+    def __str__(self) -> str:
+        fields = "".join(f"\n  {detail.field}: {detail.description}" for detail in self.details)
+        return f"{self.message} ({self.reason}){fields}"

@@ -36,10 +36,8 @@ class LocalServer:
 
     @classmethod
     def find(cls, data_dir: Path) -> "LocalServer | None":
-        """What `up` left in the data directory; None when it does not run (or was killed and left nothing)."""
-        with suppress(
-            FileNotFoundError, NotADirectoryError, PermissionError, ValueError, TypeError, KeyError
-        ):
+        """What `up` left in the data directory; None after it has stopped, but not after it was killed."""
+        with suppress(OSError, ValueError, TypeError, KeyError):
             found = orjson.loads((data_dir / _FILE).read_bytes())
             return cls(url=str(found["url"]), token=str(found["token"]))
         return None

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.text import Text
 
 from annotateforge.api.dataset.v1 import problem_pb2
 from annotateforge.client.archives import archive_of
-from annotateforge.client.command.session import Output, Session, with_session
-from annotateforge.client.command.texts import styled_severity
+from annotateforge.client.command.output import Output
+from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.command.texts import plain, styled_severity
 
 _SHOWN_PROBLEMS = 20
 
@@ -42,44 +44,46 @@ def import_archive(
     The import lands whole or not at all; problems of single files are listed and the rest goes in.
     """
     client = session.client
-    found = client.find_or_create_project(project) if create else client.find_project(project)
-    with (
-        archive_of(source) as archive,
-        Progress(
+    with archive_of(source) as archive:
+        found = client.find_or_create_project(project) if create else client.find_project(project)
+        with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             console=session.output.notes,
             transient=True,
-        ) as progress,
-    ):
-        bar = progress.add_task("Sending", total=archive.size)
+        ) as progress:
+            bar = progress.add_task("Sending", total=archive.size)
 
-        def sent(count: int) -> None:
-            progress.advance(bar, count)
-            if progress.tasks[0].finished:
-                progress.update(bar, description="Reading")
+            def sent(count: int) -> None:
+                progress.advance(bar, count)
+                if progress.tasks[0].finished:
+                    progress.update(bar, description="Reading")
 
-        report = client.import_archive(found.id, archive.chunks(), format=format, sent=sent)
-    if session.output.as_json:
-        session.output.message(report, "")
-    else:
-        _show(session.output, found.name, report)
+            report = client.import_archive(found.id, archive.chunks, format=format, sent=sent)
+        left_out = archive.left_out
+    if left_out:
+        session.output.note(f"Left out, because they are no files: {', '.join(left_out)}", style="yellow")
+    session.output.message(report, _summary(found.name, report))
+    if not session.output.as_json:
+        _list_problems(session.output, report)
 
 
-def _show(output: Output, project: str, report: problem_pb2.ImportReport) -> None:
-    output.out.print(
-        f"{project}: {report.images_added} images and {report.annotations_added} annotations added"
-        f" ({report.format})"
-        + (f", {report.images_skipped} images skipped." if report.images_skipped else ".")
+def _summary(project: str, report: problem_pb2.ImportReport) -> str:
+    skipped = f", {report.images_skipped} images skipped" if report.images_skipped else ""
+    classes = f"\nClasses: {', '.join(report.classes)}" if report.classes else ""
+    return (
+        f"{project}: {report.images_added} images and {report.annotations_added} annotations added "
+        f"({report.format}){skipped}.{classes}"
     )
-    if report.classes:
-        output.out.print(f"Classes: {', '.join(report.classes)}", markup=False)
+
+
+def _list_problems(output: Output, report: problem_pb2.ImportReport) -> None:
     for problem in report.problems[:_SHOWN_PROBLEMS]:
         place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-        output.notes.print(f"  {styled_severity(problem.severity)} {place}", soft_wrap=True)
-        output.notes.print(f"    {problem.message} {problem.hint}", soft_wrap=True, markup=False)
+        output.note(Text.assemble("  ", styled_severity(problem.severity), " ", plain(place)))
+        output.note(f"    {problem.message} {problem.hint}")
     more = len(report.problems) + report.problems_omitted - _SHOWN_PROBLEMS
     if more > 0:
-        output.notes.print(f"  … and {more} more; --json lists them.")
+        output.note(f"  … and {more} more; --json lists {len(report.problems)} of them.")

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from annotateforge.client.command.session import DataDirOption, JsonOption, Output
+from annotateforge.client.command.output import Output
+from annotateforge.client.command.session import DataDirOption, JsonOption
 from annotateforge.client.errors import ClientError
 from annotateforge.client.profile import DEFAULT_DATA_DIR
 
@@ -38,7 +38,7 @@ def register(root: typer.Typer) -> None:
 
 def up(data_dir: DataDirOption = DEFAULT_DATA_DIR, port: PortOption = 8000) -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
-    raise typer.Exit(_local("up").up(data_dir, port, Console(highlight=False)))
+    raise typer.Exit(_local("up").up(data_dir, port))
 
 
 def demo(
@@ -47,7 +47,7 @@ def demo(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the sample images.")] = 20,
 ) -> None:
     """Train a small model on sample images and show what it learnt, in under three minutes."""
-    raise typer.Exit(_local("demo.demo").demo(data_dir, port, epochs, Console(highlight=False)))
+    raise typer.Exit(_local("demo.demo").demo(data_dir, port, epochs))
 
 
 def doctor(data_dir: DataDirOption = DEFAULT_DATA_DIR, as_json: JsonOption = False) -> None:

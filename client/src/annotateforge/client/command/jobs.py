@@ -3,15 +3,26 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from annotateforge.api.trainer.v1 import job_pb2
+from annotateforge.client.command.listing import ListsByDefault
+from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session
-from annotateforge.client.command.texts import ago, duration, metrics_text, styled_status, task_name
+from annotateforge.client.command.texts import (
+    ago,
+    duration,
+    metrics_text,
+    plain,
+    styled_status,
+    task_name,
+)
 
-app = typer.Typer(help="Training jobs; without a further word, list them.", invoke_without_command=True)
+app = typer.Typer(cls=ListsByDefault, help="Training jobs; without a further word, list them.")
 
 JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="Its id.", show_default=False)]
+
+ENDED = (job_pb2.JOB_STATUS_COMPLETED, job_pb2.JOB_STATUS_FAILED, job_pb2.JOB_STATUS_CANCELLED)
 
 
 def register(root: typer.Typer) -> None:
@@ -19,22 +30,19 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="jobs")
 
 
-@app.callback()
+@app.command("list")
 @with_session
 def list_jobs(
     session: Session,
-    context: typer.Context,
-    status: Annotated[str, typer.Option(help="pending, preparing, training, completed, …")] = "",
-    task: Annotated[str, typer.Option(help="classify, detect or segment.")] = "",
+    status: Annotated[str, typer.Option(help="Only those that are pending, training, completed, …")] = "",
+    task: Annotated[str, typer.Option(help="Only those for classify, detect or segment.")] = "",
 ) -> None:
-    """Training jobs; without a further word, list them, the newest first."""
-    if context.invoked_subcommand is not None:
-        return
+    """List jobs, the newest first."""
 
-    def row(job: job_pb2.Job) -> list[str]:
+    def row(job: job_pb2.Job) -> list[Cell]:
         return [
             job.id,
-            escape(job.name),
+            job.name,
             task_name(job.task_type),
             styled_status(job.status),
             f"{job.current_epoch}/{job.total_epochs}",
@@ -55,27 +63,30 @@ def list_jobs(
 def show(session: Session, job: JobArgument) -> None:
     """Show a job: its progress, its metrics, why it failed."""
     found = session.client.job(job)
-    facts = {
+    if session.output.as_json:
+        session.output.message(found, "")
+        return
+    facts: dict[str, Cell] = {
         "id": found.id,
-        "name": escape(found.name),
+        "name": found.name,
         "task": task_name(found.task_type),
         "status": styled_status(found.status),
         "epochs": f"{found.current_epoch} of {found.total_epochs}",
         "model": found.config.model,
         "data set": f"{found.dataset.train_images} training and {found.dataset.val_images} validation images",
-        "classes": escape(", ".join(found.dataset.classes)),
+        "classes": ", ".join(found.dataset.classes),
         "metrics": metrics_text(found.latest_metrics) or "-",
         "worker": found.worker_name or "-",
         "made": ago(found.create_time),
     }
-    if found.HasField("eta_seconds"):
+    if found.HasField("eta_seconds") and found.status not in ENDED:
         facts["ready in"] = duration(found.eta_seconds)
     if found.model_id:
         facts["model id"] = found.model_id
     if found.HasField("failure"):
-        facts["failed"] = f"[red]{found.failure.reason}[/red] {escape(found.failure.message)}"
-        facts["what to do"] = escape(found.failure.hint)
-    session.output.facts(found, facts)
+        facts["failed"] = Text.assemble((found.failure.reason, "red"), " ", plain(found.failure.message))
+        facts["what to do"] = found.failure.hint
+    session.output.facts(facts)
 
 
 @app.command("cancel")
@@ -83,7 +94,8 @@ def show(session: Session, job: JobArgument) -> None:
 def cancel(session: Session, job: JobArgument) -> None:
     """Cancel a job: a waiting one at once, a running one within seconds."""
     found = session.client.cancel_job(job)
-    session.output.message(found, f"Job {found.id} is {'being ' if found.cancel_requested else ''}cancelled.")
+    ended = found.status == job_pb2.JOB_STATUS_CANCELLED
+    session.output.message(found, f"Job {found.id} is {'cancelled' if ended else 'being cancelled'}.")
 
 
 @app.command("restart")
@@ -100,4 +112,5 @@ def delete(session: Session, job: JobArgument) -> None:
     """Delete a job that has ended, with its history; one that has not is cancelled and kept."""
     found = session.client.job(job)
     session.client.delete_job(job)
-    session.output.message(found, f"Job {found.id} is deleted or, if it had not ended, cancelled.")
+    done = "deleted" if found.status in ENDED else "being cancelled, and kept, because it had not ended"
+    session.output.message(found, f"Job {found.id} is {done}.")

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from annotateforge.api.inference.v1 import prediction_pb2
+from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.errors import ClientError
 
 
 def register(root: typer.Typer) -> None:
@@ -21,15 +22,23 @@ def predict(
     image: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="An image file.", show_default=False)
     ],
-    task: Annotated[str, typer.Option(help="Task whose active model predicts.")] = "detect",
+    task: Annotated[
+        str | None, typer.Option(help="Task whose active model predicts.", show_default="detect")
+    ] = None,
     model: Annotated[str, typer.Option(help="Id of a model, instead of the active one.")] = "",
     confidence: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least confidence of an object.")
+        float | None, typer.Option(min=0, max=1, help="Least confidence of an object.", show_default="0.25")
     ] = None,
 ) -> None:
     """Say what the active model of a task, or a certain model, sees in an image."""
+    if model and task:
+        raise typer.BadParameter("Give either --task or --model.")
+    try:
+        content = image.read_bytes()
+    except OSError as error:
+        raise ClientError(f"{image} cannot be read: {error.strerror}.") from error
     prediction = session.client.predict(
-        image.read_bytes(), task_type="" if model else task, model_id=model, confidence=confidence
+        content, task_type="" if model else task or "detect", model_id=model, confidence=confidence
     )
     if session.output.as_json:
         session.output.message(prediction, "")
@@ -41,11 +50,11 @@ def predict(
         )
 
 
-def _class_row(entry: prediction_pb2.ClassProbability) -> list[str]:
-    return [escape(entry.class_label), f"{entry.probability:.3f}"]
+def _class_row(entry: prediction_pb2.ClassProbability) -> list[Cell]:
+    return [entry.class_label, f"{entry.probability:.3f}"]
 
 
-def _object_row(found: prediction_pb2.PredictedObject) -> list[str]:
+def _object_row(found: prediction_pb2.PredictedObject) -> list[Cell]:
     box = found.box
     corners = f"{box.x_min:.1f}, {box.y_min:.1f} to {box.x_max:.1f}, {box.y_max:.1f}"
-    return [escape(found.class_label), f"{found.confidence:.3f}", corners]
+    return [found.class_label, f"{found.confidence:.3f}", corners]

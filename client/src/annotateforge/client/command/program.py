@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from annotateforge.client.command import (
     annotations_import,
@@ -17,11 +17,16 @@ from annotateforge.client.command import (
     training,
     workers,
 )
+from annotateforge.client.command.output import notes_console
+from annotateforge.client.command.texts import plain
 from annotateforge.client.errors import ClientError, ServerRefused
 
 EXIT_FAILED = 1
 EXIT_REFUSED = 3
 EXIT_INTERRUPTED = 130
+
+# From here on a server speaks of its own trouble, not of what it was asked.
+_OWN_TROUBLE = 500
 
 app = typer.Typer(
     name="annotateforge",
@@ -47,28 +52,22 @@ def _root(
     del show_version
 
 
-for module in (installation, projects, annotations_import, training, jobs, models, prediction, workers):
-    module.register(app)
+for _commands in (installation, projects, annotations_import, training, jobs, models, prediction, workers):
+    _commands.register(app)
 
 
 def main() -> None:
     """Run the command of the process's arguments and exit: 0 done, 1 failed, 2 wrong use, 3 refused by the
     server, 130 interrupted.
     """
-    notes = Console(stderr=True, highlight=False)
     try:
         app()
-    except ServerRefused as error:
-        notes.print(f"[red]Refused[/red] ({error.reason}): {error.message}", soft_wrap=True)
-        for detail in error.details:
-            notes.print(f"  {detail.field}: {detail.description}", soft_wrap=True, markup=False)
-        sys.exit(EXIT_REFUSED)
     except ClientError as error:
-        notes.print(f"[red]Failed[/red]: {error}", soft_wrap=True)
-        sys.exit(EXIT_FAILED)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        sys.stderr.close()
-        sys.exit(EXIT_FAILED)
+        refused = isinstance(error, ServerRefused) and error.code < _OWN_TROUBLE
+        notes_console().print(
+            Text.assemble(("Refused" if refused else "Failed", "red"), ": ", plain(str(error))),
+            soft_wrap=True,
+        )
+        sys.exit(EXIT_REFUSED if refused else EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

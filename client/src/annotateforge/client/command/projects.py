@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from annotateforge.api.dataset.v1 import project_pb2
+from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session
 from annotateforge.client.command.texts import ago, size
 
@@ -37,7 +38,7 @@ def create(
 def list_projects(session: Session) -> None:
     """List projects, the newest first."""
 
-    def row(project: project_pb2.Project) -> list[str]:
+    def row(project: project_pb2.Project) -> list[Cell]:
         return [
             project.id,
             project.name,
@@ -64,7 +65,6 @@ def show(session: Session, project: ProjectArgument) -> None:
         session.output.message(stats, "")
         return
     session.output.facts(
-        found,
         {
             "id": found.id,
             "name": found.name,
@@ -73,10 +73,10 @@ def show(session: Session, project: ProjectArgument) -> None:
             "annotated": str(stats.annotated_image_count),
             "with image class": str(stats.classified_image_count),
             "annotations": str(stats.annotation_count),
-        },
+        }
     )
 
-    def row(entry: project_pb2.ClassStats) -> list[str]:
+    def row(entry: project_pb2.ClassStats) -> list[Cell]:
         counts = (entry.circle_count, entry.box_count, entry.rectangle_count, entry.polygon_count)
         return [entry.class_label or "(no class)", *map(str, counts), str(entry.classified_image_count)]
 
@@ -98,6 +98,6 @@ def delete(
     """Delete a project with its images and annotations. Frozen data sets keep what they need."""
     found = session.client.find_project(project)
     if not yes:
-        typer.confirm(f"Delete {found.name} with {found.image_count} images?", abort=True)
+        typer.confirm(f"Delete {found.name!r} with {found.image_count} images?", abort=True, err=True)
     session.client.delete_project(found.id)
     session.output.message(found, f"Project {found.name} is deleted.")

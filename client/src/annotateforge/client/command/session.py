@@ -1,21 +1,17 @@
-"""What every command shares: the server, the output, and the options that choose them."""
+"""What every command that talks to a server shares: finding the server, and the options that name it."""
 
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import Annotated, Concatenate, ParamSpec
 
-import orjson
 import typer
-from google.protobuf.message import Message
-from rich.console import Console
-from rich.table import Table
 
-from annotateforge.client.client import Client, to_dict
-from annotateforge.client.errors import ClientError
+from annotateforge.client.client import Client
+from annotateforge.client.command.output import Output
+from annotateforge.client.errors import ClientError, ServerAway
 from annotateforge.client.profile import DEFAULT_DATA_DIR, LocalServer
 
 P = ParamSpec("P")
@@ -27,64 +23,6 @@ DataDirOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where a command prints. Data go to standard output, all else to standard error."""
-
-    as_json: bool
-    out: Console
-    notes: Console
-
-    @classmethod
-    def choose(cls, as_json: bool) -> "Output":
-        """The output of this process."""
-        return cls(as_json, Console(highlight=False), Console(stderr=True, highlight=False))
-
-    def json(self, value: object) -> None:
-        """Print a value as one JSON document."""
-        sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
-
-    def message(self, message: Message, text: str) -> None:
-        """Print a resource: as JSON, or the text that says the same."""
-        if self.as_json:
-            self.json(to_dict(message))
-        else:
-            self.out.print(text)
-
-    def facts(self, message: Message, facts: Mapping[str, str]) -> None:
-        """Print a resource: as JSON, or its facts line by line."""
-        if self.as_json:
-            self.json(to_dict(message))
-            return
-        grid = Table.grid(padding=(0, 2))
-        for name, value in facts.items():
-            grid.add_row(f"[dim]{name}[/dim]", value)
-        self.out.print(grid)
-
-    def table(
-        self,
-        messages: Iterable[Message],
-        columns: Sequence[str],
-        row: Callable[[Any], Sequence[str]],
-        empty: str,
-    ) -> None:
-        """Print resources: as a JSON list, or as a table; `empty` is what to say, and to do, when none are."""
-        listed = list(messages)
-        if self.as_json:
-            self.json([to_dict(message) for message in listed])
-            return
-        if not listed:
-            self.notes.print(empty)
-            return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            # Ids are copied from here: they must be whole, whatever the terminal's width.
-            table.add_column(column, no_wrap=column == "id", overflow="fold")
-        for message in listed:
-            table.add_row(*row(message))
-        self.out.print(table)
 
 
 @dataclass(frozen=True)
@@ -105,7 +43,10 @@ def with_session(command: Callable[Concatenate[Session, P], None]) -> Callable[P
         assert isinstance(data_dir, Path)
         url, token = _find(_text(server), _text(token), data_dir)
         with Client(url, token) as client:
-            command(Session(client, Output.choose(bool(as_json))), *args, **kwargs)
+            try:
+                command(Session(client, Output.choose(bool(as_json))), *args, **kwargs)
+            except ServerAway as error:
+                raise ServerAway(f"{error} {_advice(_text(server), data_dir)}") from error
 
     signature = inspect.signature(command)
     own = list(signature.parameters.values())[1:]
@@ -146,7 +87,8 @@ _OPTIONS = [
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    """The value of an option, None for one that is not given or empty."""
+    return value if isinstance(value, str) and value else None
 
 
 def _find(server: str | None, token: str | None, data_dir: Path) -> tuple[str, str]:
@@ -156,7 +98,14 @@ def _find(server: str | None, token: str | None, data_dir: Path) -> tuple[str, s
     local = LocalServer.find(data_dir)
     if local is None:
         raise ClientError(
-            f"No server is known: none runs on {data_dir}, and neither --server nor ANNOTATEFORGE_SERVER names "
-            "one. Start one with `annotateforge up`, or name it."
+            f"No server is known: none runs on {data_dir}, and neither --server nor ANNOTATEFORGE_SERVER "
+            "names one. Start one with `annotateforge up`, or name it."
         )
     return local.url, token or local.token
+
+
+def _advice(server: str | None, data_dir: Path) -> str:
+    """What to do about a server that is away."""
+    if server is not None:
+        return "Is the address right, and does it run?"
+    return f"`annotateforge up` left this address in {data_dir}; if it was killed, start it again."

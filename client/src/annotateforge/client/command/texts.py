@@ -1,13 +1,19 @@
 """How values look in the terminal."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
+from rich.text import Text
 
 from annotateforge.api.dataset.v1 import dataset_pb2, problem_pb2
 from annotateforge.api.trainer.v1 import job_pb2
+from annotateforge.runtime.rest.names import enum_names
+
+_TASKS = enum_names(dataset_pb2.TaskType.DESCRIPTOR)
+_STATUSES = enum_names(job_pb2.JobStatus.DESCRIPTOR)
+_SEVERITIES = enum_names(problem_pb2.Severity.DESCRIPTOR)
 
 _STATUS_STYLES = {
     "pending": "yellow",
@@ -18,38 +24,47 @@ _STATUS_STYLES = {
     "cancelled": "dim",
 }
 _SEVERITY_STYLES = {"info": "dim", "warning": "yellow", "error": "red"}
+# A name or a log line must not be able to move the cursor or to recolour what follows it.
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b.|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def plain(text: str) -> Text:
+    """Text from elsewhere, exactly as it is: no markup in it means anything, and controls are taken out."""
+    return Text(_ESCAPES.sub("", text))
 
 
 def task_name(task: dataset_pb2.TaskType.ValueType) -> str:
     """Such as "detect"."""
-    return short_name(dataset_pb2.TaskType, task, "TASK_TYPE_")
+    return str(_TASKS[task])
 
 
 def status_name(status: job_pb2.JobStatus.ValueType) -> str:
     """Such as "training"."""
-    return short_name(job_pb2.JobStatus, status, "JOB_STATUS_")
+    return str(_STATUSES[status])
 
 
-def styled_status(status: job_pb2.JobStatus.ValueType) -> str:
+def styled_status(status: job_pb2.JobStatus.ValueType) -> Text:
     """The status in its colour."""
     name = status_name(status)
-    return f"[{_STATUS_STYLES.get(name, 'default')}]{name}[/]"
+    return Text(name, _STATUS_STYLES.get(name, ""))
 
 
-def styled_severity(severity: problem_pb2.Severity.ValueType) -> str:
+def styled_severity(severity: problem_pb2.Severity.ValueType) -> Text:
     """The severity in its colour."""
-    name = short_name(problem_pb2.Severity, severity, "SEVERITY_")
-    return f"[{_SEVERITY_STYLES.get(name, 'default')}]{name}[/]"
-
-
-def short_name(enum: EnumTypeWrapper, number: int, prefix: str) -> str:
-    """The short lower-case name that REST uses for an enum's value."""
-    return enum.Name(number).removeprefix(prefix).lower()
+    name = str(_SEVERITIES[severity])
+    return Text(name, _SEVERITY_STYLES.get(name, ""))
 
 
 def metrics_text(metrics: Mapping[str, float], limit: int | None = None) -> str:
-    """Such as "map50 0.713  map50_95 0.41"."""
-    return "  ".join(f"{name} {value:.3g}" for name, value in sorted(metrics.items())[:limit])
+    """Such as "map50 0.713  map50_95 0.41"; what says most comes first."""
+
+    def rank(item: tuple[str, float]) -> tuple[bool, str]:
+        name = item[0]
+        return not ("map" in name or "accuracy" in name), name
+
+    return "  ".join(f"{name} {value:.3g}" for name, value in sorted(metrics.items(), key=rank)[:limit])
 
 
 def ago(time: Timestamp) -> str:

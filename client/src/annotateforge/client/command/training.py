@@ -1,15 +1,22 @@
 """`annotateforge train` and `watch`."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, TypeAlias
 
 import typer
 
-from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2
+from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, project_pb2
 from annotateforge.api.trainer.v1 import job_pb2, trainer_service_pb2
-from annotateforge.client.client import Client, enum_value
+from annotateforge.client.calls.pages import enum_value
+from annotateforge.client.client import Client
 from annotateforge.client.command.live import ended_well, outcome, show_job
 from annotateforge.client.command.session import Session, with_session
 from annotateforge.client.errors import ClientError
+
+_INTERRUPTED = 130
+_LONGEST_NAME = 200
+
+Shape: TypeAlias = annotation_pb2.AnnotationType.ValueType
 
 ProjectOption = Annotated[
     list[str] | None,
@@ -25,7 +32,6 @@ TypeOption = Annotated[
     list[str] | None,
     typer.Option("--annotation-type", help="circle, box, rectangle or polygon; may be given several times."),
 ]
-WatchOption = Annotated[bool, typer.Option("--watch", help="Stay and show every epoch.")]
 
 
 def register(root: typer.Typer) -> None:
@@ -45,34 +51,52 @@ def train(
     description: Annotated[str, typer.Option(help="Free text.")] = "",
     class_label: ClassOption = None,
     annotation_type: TypeOption = None,
-    dataset: Annotated[str, typer.Option(help="Id of a frozen data set, instead of projects.")] = "",
+    train_ratio: Annotated[
+        float | None, typer.Option(help="Share of images to learn from.", show_default="0.8")
+    ] = None,
+    split_seed: Annotated[
+        int | None, typer.Option(help="Another seed, another split.", show_default="42")
+    ] = None,
+    split_strategy: Annotated[
+        str, typer.Option(help="stratified or random.", show_default="stratified")
+    ] = "",
+    dataset: Annotated[
+        str, typer.Option(help="Id of a frozen data set, instead of projects.", show_default=False)
+    ] = "",
     model: Annotated[str, typer.Option(help="yolov8n, yolov8s, …, yolo11x.")] = "yolov8n",
-    base_model: Annotated[str, typer.Option(help="Id of a registered model to start from.")] = "",
+    base_model: Annotated[
+        str, typer.Option(help="Id of a registered model to start from.", show_default=False)
+    ] = "",
     pretrained: Annotated[str, typer.Option(help="auto, required or never.")] = "auto",
-    epochs: Annotated[int | None, typer.Option(help="[default: 100]", show_default=False)] = None,
-    batch_size: Annotated[int | None, typer.Option(help="[default: 16]", show_default=False)] = None,
+    epochs: Annotated[int | None, typer.Option(show_default="100")] = None,
+    batch_size: Annotated[int | None, typer.Option(show_default="16")] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Multiple of 32 [default: 640, classify 224].", show_default=False)
+        int | None, typer.Option(help="A multiple of 32.", show_default="640, for classify 224")
     ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="[default: by the optimizer]", show_default=False)
-    ] = None,
+    learning_rate: Annotated[float | None, typer.Option(show_default="by the optimizer")] = None,
     optimizer: Annotated[str, typer.Option(help="auto, SGD, Adam, AdamW, NAdam, RAdam or RMSProp.")] = "auto",
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without gain.", show_default=False)
+        int | None, typer.Option(help="Stop after so many epochs without gain.", show_default="100")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the training's random choices.")] = None,
-    device: Annotated[str, typer.Option(help="cpu or the index of a GPU; by default the worker's.")] = "",
+    seed: Annotated[
+        int | None, typer.Option(help="Of the training's random choices.", show_default="0")
+    ] = None,
+    loader_workers: Annotated[
+        int | None, typer.Option(help="Processes that load images.", show_default="the worker's choice")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu or the index of a GPU; by default the worker's.", show_default=False)
+    ] = "",
     priority: Annotated[int, typer.Option(help="Higher is taken first, -100 to 100.")] = 0,
-    train_ratio: Annotated[float | None, typer.Option(help="[default: 0.8]", show_default=False)] = None,
-    split_seed: Annotated[int | None, typer.Option(help="[default: 42]", show_default=False)] = None,
-    split_strategy: Annotated[str, typer.Option(help="stratified or random.")] = "stratified",
-    watch: WatchOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay and show every epoch.")] = False,
 ) -> None:
     """Train a model on the images of projects, or of a frozen data set."""
     client = session.client
     if bool(project) == bool(dataset):
         raise typer.BadParameter("Give either --project or --dataset.")
+    of_projects = (class_label, annotation_type, train_ratio, split_seed, split_strategy or None)
+    if dataset and any(option is not None for option in of_projects):
+        raise typer.BadParameter("A frozen data set has its classes, annotation types and split already.")
     task_type = enum_value(dataset_pb2.TaskType, task, "task")
     config = job_pb2.JobConfig(
         dataset_id=dataset,
@@ -86,16 +110,20 @@ def train(
         optimizer=optimizer,
         patience=patience,
         seed=seed,
+        loader_workers=loader_workers,
         device=device,
         priority=priority,
     )
+    title = task
     if project:
         projects = [client.find_project(one) for one in project]
-        config.project_ids.extend(one.id for one in projects)
-        config.classes.extend(class_label or _all_classes(client, config.project_ids, task_type))
-        config.annotation_types.extend(
+        title = ", ".join(one.name for one in projects)
+        shapes = [
             enum_value(annotation_pb2.AnnotationType, one, "annotation type") for one in annotation_type or ()
-        )
+        ]
+        config.project_ids.extend(one.id for one in projects)
+        config.annotation_types.extend(shapes)
+        config.classes.extend(class_label or _all_classes(client, config.project_ids, task_type, shapes))
         config.split.CopyFrom(
             dataset_pb2.Split(
                 train_ratio=train_ratio,
@@ -103,16 +131,18 @@ def train(
                 strategy=enum_value(dataset_pb2.SplitStrategy, split_strategy, "split strategy"),
             )
         )
-        name = name or f"{', '.join(one.name for one in projects)}: {model}"[:200]
     job = client.create_job(
         trainer_service_pb2.CreateJobRequest(
-            name=name or f"{task}: {model}", description=description, task_type=task_type, config=config
+            name=name or f"{title}: {model}"[-_LONGEST_NAME:],
+            description=description,
+            task_type=task_type,
+            config=config,
         )
     )
-    if not watch:
+    if watch:
+        _show(session, job.id, 0)
+    else:
         session.output.message(job, f"Job {job.id} is made; watch it with `annotateforge watch {job.id}`.")
-        return
-    _show(session, job.id, 0)
 
 
 @with_session
@@ -121,29 +151,57 @@ def watch(
     job: Annotated[str, typer.Argument(help="Its id.", show_default=False)],
     after: Annotated[int, typer.Option(min=0, help="Only events after this sequence.")] = 0,
 ) -> None:
-    """Show a job's events until it has ended. Exits 0 when it is completed, 1 otherwise."""
+    """Show a job's events until it has ended. Exits with 0 when it is completed, else with 1."""
     _show(session, job, after)
 
 
 def _show(session: Session, job_id: str, after: int) -> None:
-    session.output.notes.print(f"Watching job {job_id}. Ctrl-C leaves it running.", style="dim")
-    status = show_job(session, job_id, after)
+    session.output.note(f"Watching job {job_id}. Ctrl-C leaves it running.", style="dim")
+    try:
+        status = show_job(session, job_id, after)
+    except KeyboardInterrupt:
+        session.output.note(
+            f"It goes on. See it again with `annotateforge watch {job_id}`, or end it with "
+            f"`annotateforge jobs cancel {job_id}`."
+        )
+        raise typer.Exit(_INTERRUPTED) from None
     if not ended_well(status):
         raise ClientError(outcome(status))
 
 
-def _all_classes(client: Client, project_ids: list[str], task: dataset_pb2.TaskType.ValueType) -> list[str]:
-    """Every label that the projects' images carry and the task can use, sorted."""
-    classify = task == dataset_pb2.TASK_TYPE_CLASSIFY
+def _all_classes(
+    client: Client,
+    project_ids: Iterable[str],
+    task: dataset_pb2.TaskType.ValueType,
+    shapes: Iterable[Shape],
+) -> list[str]:
+    """Every label that the projects carry in a form that the task can use, sorted."""
     labels = {
         entry.class_label
         for project_id in project_ids
         for entry in client.project_stats(project_id).classes
-        if entry.class_label and (entry.classified_image_count if classify else entry.image_count)
+        if entry.class_label and _uses(task, list(shapes), entry)
     }
     if not labels:
         raise ClientError(
-            "No image of the projects is labelled for this task, so there is nothing to learn. Import labels, "
-            "or choose another --task."
+            "No image of the projects is labelled for this task, so there is nothing to learn. "
+            "Import labels, or choose another --task or --annotation-type."
         )
     return sorted(labels)
+
+
+def _uses(task: dataset_pb2.TaskType.ValueType, shapes: list[Shape], entry: project_pb2.ClassStats) -> bool:
+    """Whether a task can learn a class: from the shapes that are chosen, else from those of the task."""
+    if task == dataset_pb2.TASK_TYPE_CLASSIFY:
+        return entry.classified_image_count > 0
+    counts = {
+        annotation_pb2.ANNOTATION_TYPE_CIRCLE: entry.circle_count,
+        annotation_pb2.ANNOTATION_TYPE_BOX: entry.box_count,
+        annotation_pb2.ANNOTATION_TYPE_RECTANGLE: entry.rectangle_count,
+        annotation_pb2.ANNOTATION_TYPE_POLYGON: entry.polygon_count,
+    }
+    polygon = annotation_pb2.ANNOTATION_TYPE_POLYGON
+    by_task = (
+        [polygon] if task == dataset_pb2.TASK_TYPE_SEGMENT else [one for one in counts if one != polygon]
+    )
+    return any(counts[shape] for shape in shapes or by_task)

@@ -1,9 +1,10 @@
 """`annotateforge workers`: what trains."""
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from annotateforge.api.trainer.v1 import worker_pb2
+from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session
 from annotateforge.client.command.texts import ago
 
@@ -17,12 +18,11 @@ def register(root: typer.Typer) -> None:
 def list_workers(session: Session) -> None:
     """List the workers, what they train on, and what they do."""
 
-    def row(worker: worker_pb2.Worker) -> list[str]:
-        devices = ", ".join(f"{device.name} ({device.model})" for device in worker.devices)
+    def row(worker: worker_pb2.Worker) -> list[Cell]:
         return [
-            escape(worker.name),
-            "[green]online[/green]" if worker.online else "[red]away[/red]",
-            escape(devices),
+            worker.name,
+            Text("online", "green") if worker.online else Text("away", "red"),
+            ", ".join(f"{device.name} ({device.model})" for device in worker.devices),
             f"{worker.load.cpu_percent:.0f} %",
             worker.current_job_id or "-",
             ago(worker.heartbeat_time),
@@ -32,5 +32,5 @@ def list_workers(session: Session) -> None:
         session.client.workers(),
         ["name", "", "devices", "cpu", "job", "heard of"],
         row,
-        "No worker was heard of. `annotateforge up` starts one; its log is logs/worker-*.log.",
+        "No worker was heard of. `annotateforge up` starts one; its log is in the data directory's logs.",
     )

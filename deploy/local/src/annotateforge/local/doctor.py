@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
-import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,18 +14,19 @@ from enum import StrEnum
 from pathlib import Path
 
 import httpx
-from rich.markup import escape
+from rich.text import Text
 
-from annotateforge.client.command.session import Output
+from annotateforge.client.command.output import Output
 from annotateforge.client.command.texts import size
 from annotateforge.client.profile import LocalServer
-from annotateforge.local.devices import training_devices
-from annotateforge.local.stack import HOST
+from annotateforge.local.devices import found_gpus
+from annotateforge.local.ports import is_free
 
 _PORTS = range(8000, 8005)
 _LEAST_FREE_BYTES = 5_000_000_000
 _LARGEST_CLOCK_DIFFERENCE = 10.0
 _DEADLINE = 3.0
+_TORCH_DEADLINE = 60.0
 
 
 class Verdict(StrEnum):
@@ -57,10 +58,10 @@ def doctor(data_dir: Path, output: Output) -> int:
         output.json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            style = _STYLES[finding.verdict]
-            output.out.print(f"[{style}]{finding.verdict:<6}[/] {finding.check:<9} {escape(finding.message)}")
+            verdict = (f"{finding.verdict:<6}", _STYLES[finding.verdict])
+            output.say(Text.assemble(verdict, f" {finding.check:<9} {finding.message}"))
             if finding.hint:
-                output.out.print(f"{'':17}{escape(finding.hint)}", style="dim", soft_wrap=True)
+                output.say(Text(f"{'':17}{finding.hint}", "dim"))
     return int(any(finding.verdict is Verdict.BAD for finding in findings))
 
 
@@ -133,13 +134,32 @@ def _torch() -> Finding:
 
 
 def _gpu() -> Finding:
-    devices = training_devices()
-    if devices == ["cpu"]:
-        hint = (
-            "Training runs on the processor, which is slow. For an NVIDIA GPU, check that nvidia-smi sees it."
-        )
+    gpus = found_gpus(os.environ)
+    if not gpus:
+        hint = "Training runs on the processor, which is slow. An NVIDIA GPU must be seen by nvidia-smi."
         return Finding("gpu", Verdict.NOTICE, "No GPU was found", hint)
-    return Finding("gpu", Verdict.GOOD, f"GPUs {', '.join(devices)}: a worker each")
+    problem = _torch_problem()
+    if problem:
+        hint = "Install the build of torch that fits the driver, or a newer driver; see pytorch.org."
+        return Finding("gpu", Verdict.BAD, f"torch cannot use the GPUs: {problem}", hint)
+    return Finding("gpu", Verdict.GOOD, f"GPUs {', '.join(gpus)}: a worker each")
+
+
+def _torch_problem() -> str:
+    """Why torch cannot use a GPU; empty when it can. Asked in a process of its own: torch is large."""
+    program = "import torch; torch.zeros(1, device='cuda')"
+    try:
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_TORCH_DEADLINE,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer after {_TORCH_DEADLINE:.0f} s"
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it fails"])[-1]
 
 
 def _weights(data_dir: Path) -> Finding:
@@ -147,12 +167,12 @@ def _weights(data_dir: Path) -> Finding:
     found = sorted(path.name for path in folder.glob("*.pt"))
     if found:
         return Finding("weights", Verdict.GOOD, f"Pretrained: {', '.join(found)}")
-    hint = f"Put files such as yolov8n.pt into {folder} to start from pretrained weights; else it is from scratch."
+    hint = f"Trainings start from scratch. Put files such as yolov8n.pt into {folder} to do better."
     return Finding("weights", Verdict.NOTICE, "No pretrained weights", hint)
 
 
 def _ports() -> Finding:
-    taken = [port for port in _PORTS if not _free(port)]
+    taken = [port for port in _PORTS if not is_free(port)]
     if taken:
         return Finding(
             "ports",
@@ -188,16 +208,6 @@ def _services(local: LocalServer) -> Iterator[Finding]:
         yield Finding(
             "clock", Verdict.GOOD if good else Verdict.BAD, f"{difference:.0f} s off the server's", hint
         )
-
-
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
 
 
 def _version(distribution: str) -> str:

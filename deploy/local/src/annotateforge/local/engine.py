@@ -206,4 +206,5 @@ async def _stop(process: asyncio.subprocess.Process, stop_signal: signal.Signals
         await process.wait()
     except asyncio.CancelledError:
         process.kill()
+        await process.wait()
         raise

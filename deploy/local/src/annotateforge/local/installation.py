@@ -32,12 +32,17 @@ class Installation:
         """Where blobs go unless settings name another store."""
         return (self.path / "blobs").resolve().as_uri()
 
+    @property
+    def weights(self) -> Path:
+        """Where people put pretrained weights."""
+        return self.path / "weights"
+
     def log(self, name: str) -> Path:
         """Where a process's output goes."""
         return self.path / "logs" / f"{name}.log"
 
     def work(self, name: str) -> Path:
-        """A process's own directory for what it can do without: caches, scratch."""
+        """A process's own directory for what it can do without: caches, scratch. Made where it is missing."""
         folder = self.path / "work" / name
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -14,8 +14,8 @@ import orjson
 from annotateforge.local import tether
 from annotateforge.local.engine import EngineError, ExitCallback
 
-START_TIMEOUT = 60.0
-"""Seconds within which a process must say that it is ready."""
+START_TIMEOUT = 120.0
+"""Seconds within which a process must be ready; the first import of torch may take most of them."""
 STOP_TIMEOUT = 6.0
 """Seconds that a process is given after SIGTERM before it is killed."""
 
@@ -29,9 +29,14 @@ class ServiceProgram:
     name: str
     module: str
     environment: Mapping[str, str]
-    """Settings beside what we inherit from our own environment."""
+    """All its environment variables."""
     log: Path
-    """Where its output goes; that of the run before has the suffix .previous."""
+    """Where its output goes; `previous_log` has that of the run before."""
+
+    @property
+    def previous_log(self) -> Path:
+        """Where the output of the run before is."""
+        return self.log.with_suffix(".previous.log")
 
     def log_tail(self) -> str:
         """Return the last lines of the output, to be shown with an error."""
@@ -50,7 +55,8 @@ async def service_process(
     on_exit: called with the exit status when the process ends without having been asked.
 
     The process runs in a session of its own, so that a Ctrl-C in the terminal reaches only us, and gets
-    SIGTERM when we die ourselves. Raises EngineError with the end of its log when it does not become ready.
+    SIGTERM when we die ourselves. What it started and left behind in its session is killed after it. Raises
+    EngineError with the end of its log when it does not become ready.
     """
     ready, ready_write = os.pipe()
     try:
@@ -70,21 +76,20 @@ async def service_process(
             with suppress(asyncio.CancelledError):
                 await watcher
     finally:
-        await _stop(process)
+        try:
+            await _stop(process)
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _spawn(program: ServiceProgram, listen: str | None, ready: int) -> asyncio.subprocess.Process:
     program.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
-        program.log.replace(program.log.with_suffix(".previous"))
-    settings = {
-        "ANNOTATEFORGE_LOG_FORMAT": "console",
-        **os.environ,
-        **program.environment,
-        "ANNOTATEFORGE_READY_FD": str(ready),
-    }
+        program.log.replace(program.previous_log)
+    environment = {**program.environment, "ANNOTATEFORGE_READY_FD": str(ready)}
     if listen is not None:
-        settings["ANNOTATEFORGE_LISTEN"] = listen
+        environment["ANNOTATEFORGE_LISTEN"] = listen
     launcher = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(int(signal.SIGTERM)), "-"]
     with program.log.open("wb") as log:
         return await asyncio.create_subprocess_exec(
@@ -95,7 +100,7 @@ async def _spawn(program: ServiceProgram, listen: str | None, ready: int) -> asy
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=settings,
+            env=environment,
             pass_fds=[ready],
             start_new_session=True,
         )
@@ -127,6 +132,7 @@ async def _watch(process: asyncio.subprocess.Process, on_exit: ExitCallback) -> 
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
+    """End the process in good order, or after STOP_TIMEOUT, or when we are cancelled, at once."""
     if process.returncode is not None:
         return
     try:
@@ -139,4 +145,5 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         await process.wait()
     except asyncio.CancelledError:
         process.kill()
+        await process.wait()
         raise

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from annotateforge.local.engine import EngineError, ExitCallback
+from annotateforge.local.engine import ExitCallback
 
 FIRST_PAUSE = 0.2
 """Seconds before a crashed part is started again; doubled with every crash in a row."""
 LONGEST_PAUSE = 15.0
 STEADY_AFTER = 30.0
 """Seconds after which a part that runs is no longer taken to be crashing in a row."""
+STOP_WITHIN = 9.0
+"""Seconds within which all parts have stopped; those that do not stop by themselves are killed."""
+KEPT_FOR_THE_FIRST_STAGE = 3.0
+"""Seconds of them that the first stage has at least: databases end last and should end well."""
 
 
 class Part(Protocol):
@@ -65,10 +69,12 @@ class Supervisor:
         return list(await asyncio.gather(*(kept.start() for kept in stage)))
 
     async def stop(self) -> None:
-        """Stop all parts, the last stage first. Parts of a stage stop together."""
+        """Stop all parts within STOP_WITHIN seconds, the last stage first, the parts of a stage together."""
+        end = asyncio.get_running_loop().time() + STOP_WITHIN
         while self._stages:
             stage = self._stages.pop()
-            await asyncio.gather(*(kept.stop() for kept in stage), return_exceptions=True)
+            deadline = end - KEPT_FOR_THE_FIRST_STAGE if self._stages else end
+            await asyncio.gather(*(kept.stop(deadline) for kept in stage), return_exceptions=True)
 
 
 class _Kept:
@@ -80,42 +86,52 @@ class _Kept:
         self._stopping = asyncio.Event()
         self._first: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
-        self._ready = False
+        self._running = False
 
     async def start(self) -> str:
         self._task = asyncio.create_task(self._keep(), name=f"keep {self._part.name}")
         return await asyncio.shield(self._first)
 
-    async def stop(self) -> None:
+    async def stop(self, deadline: float) -> None:
+        """Stop it; after the deadline, in the event loop's time, it is killed."""
         self._stopping.set()
         if self._task is None:
             return
-        if not self._ready:
+        if not self._running:
             # It may still wait for the part to come up, which can take as long as the part likes.
             self._task.cancel()
+        patience = max(0.0, deadline - asyncio.get_running_loop().time())
+        await asyncio.wait([self._task], timeout=patience)
+        # Does nothing to a task that is done; a part that is told again in this way kills its process.
+        self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
 
     async def _keep(self) -> None:
+        try:
+            await self._keep_running()
+        finally:
+            # Nobody waits for ever for what does not come up any more.
+            self._first.cancel()
+
+    async def _keep_running(self) -> None:
         loop = asyncio.get_running_loop()
         pause = FIRST_PAUSE
         while not self._stopping.is_set():
             began = loop.time()
             try:
                 problem = await self._run()
-            except (EngineError, OSError) as error:
+            except Exception as error:
                 if not self._first.done():
                     self._first.set_exception(error)
                     return
-                problem = str(error)
+                problem = str(error) or repr(error)
             if problem is None:
                 break
             pause = FIRST_PAUSE if loop.time() - began > STEADY_AFTER else pause
             self._tell(Notice(self._part.name, Change.CRASHED, problem))
             await _wait(self._stopping, pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-        if not self._first.done():
-            self._first.cancel()
         self._tell(Notice(self._part.name, Change.STOPPED, ""))
 
     async def _run(self) -> str | None:
@@ -128,12 +144,12 @@ class _Kept:
             ended.set()
 
         async with self._part.running(on_exit) as address:
+            self._running = True
             self._tell(Notice(self._part.name, Change.READY, address))
             if not self._first.done():
                 self._first.set_result(address)
-            self._ready = True
             await _either(ended, self._stopping)
-        self._ready = False
+            self._running = False
         if self._stopping.is_set():
             return None
         status = statuses[0]

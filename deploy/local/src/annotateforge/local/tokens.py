@@ -20,8 +20,8 @@ def create_token(data_dir: Path, role: str, subject: str, lifetime: timedelta) -
     if not secret:
         if not (data_dir / "secret").is_file():
             raise ClientError(
-                f"There is no installation in {data_dir}. Run `annotateforge up` once, name its --data-dir, or "
-                "set ANNOTATEFORGE_SECRET."
+                f"There is no installation in {data_dir}. Run `annotateforge up` once, name its --data-dir, "
+                "or set ANNOTATEFORGE_SECRET."
             )
         secret = Installation(data_dir).secret()
     return issue_token(secret, Role(role), subject, lifetime)

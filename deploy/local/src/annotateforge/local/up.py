@@ -4,10 +4,11 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from annotateforge.client.profile import LocalServer
 from annotateforge.local import stack
@@ -18,21 +19,46 @@ from annotateforge.local.supervisor import Change, Notice
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
+_PATIENCE = 8.0
+"""Seconds that the processes of an `up` that was killed are given to leave their ports."""
 
-def up(data_dir: Path, port: int, console: Console) -> int:
+
+class Terminal(Console):
+    """Where `up` tells of what happens. That nobody reads it any more is no reason to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(highlight=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence."""
+        self.quiet = True
+
+    def say(self, text: str | Text) -> None:
+        """Print a text as it is, in one line however long, so that it can be copied and found by scripts."""
+        with suppress(OSError):
+            self.print(text, markup=False)
+
+
+def up(data_dir: Path, port: int) -> int:
     """Start everything, say where it is, and keep it running until SIGINT or SIGTERM; the exit code."""
-    return asyncio.run(_up(data_dir, port, console))
+    return asyncio.run(_up(data_dir, port, Terminal()))
 
 
 @asynccontextmanager
-async def running(data_dir: Path, port: int, console: Console) -> AsyncIterator[stack.Stack]:
-    """Run the stack while the context lasts, telling the console of every part and the CLI where it is.
+async def running(data_dir: Path, port: int, terminal: Terminal) -> AsyncIterator[stack.Stack]:
+    """Run the stack while the context lasts, telling the terminal of every part and the CLI where it is.
 
     Raises EngineError when something does not start or the data directory is in use.
     """
     with opened(data_dir) as installation:
-        async with stack.running(installation, port, lambda notice: _show(console, notice)) as running_stack:
-            server = LocalServer(running_stack.url, running_stack.token)
+        # What a stopped `up` would have taken away was left by one that was killed.
+        patience = _PATIENCE if LocalServer.find(installation.path) else 0.0
+
+        def tell(notice: Notice) -> None:
+            terminal.say(told(notice, installation.path))
+
+        async with stack.running(installation, port, tell, patience=patience) as running_stack:
+            server = LocalServer(running_stack.url, running_stack.kept_token)
             server.write(installation.path)
             try:
                 yield running_stack
@@ -40,64 +66,59 @@ async def running(data_dir: Path, port: int, console: Console) -> AsyncIterator[
                 server.remove(installation.path)
 
 
-async def _up(data_dir: Path, port: int, console: Console) -> int:
-    told = asyncio.Event()
+async def _up(data_dir: Path, port: int, terminal: Terminal) -> int:
+    stopping = asyncio.Event()
     main = asyncio.current_task()
     loop = asyncio.get_running_loop()
     ready = False
 
     def on_signal() -> None:
-        if told.is_set():
+        if stopping.is_set():
             # The children are told by the kernel when we are gone.
             os._exit(EXIT_INTERRUPTED)
-        told.set()
-        console.print("\nStopping. Once more stops at once.", style="dim")
+        stopping.set()
+        terminal.say(Text("\nStopping. Once more stops at once.", "dim"))
         if not ready and main is not None:
             main.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, on_signal)
     try:
-        async with running(data_dir, port, console) as running_stack:
+        async with running(data_dir, port, terminal) as running_stack:
             ready = True
-            _welcome(console, running_stack, data_dir)
-            await told.wait()
+            _welcome(terminal, running_stack, data_dir)
+            await stopping.wait()
     except EngineError as error:
-        console.print(f"[red]AnnotateForge did not start.[/red] {error}", highlight=False)
+        terminal.say(Text.assemble(("AnnotateForge did not start.", "red"), f" {error}"))
         return EXIT_FAILED
     except asyncio.CancelledError:
-        if not told.is_set():
+        if not stopping.is_set():
             raise
-    console.print("Stopped.", style="dim")
+        return EXIT_INTERRUPTED
+    terminal.say(Text("Stopped.", "dim"))
     return 0
 
 
-def _welcome(console: Console, running_stack: stack.Stack, data_dir: Path) -> None:
-    console.print()
-    # One line without wrapping, so that it can be copied and scripts can find it.
-    console.print(
-        f"Open {running_stack.url}/?token={running_stack.token}",
-        soft_wrap=True,
-        highlight=False,
-        style="bold",
-    )
-    console.print(
-        f"Data is kept in {data_dir.resolve()}, logs in its folder logs. Ctrl-C stops everything.",
-        soft_wrap=True,
-        highlight=False,
-        style="dim",
-    )
+def _welcome(terminal: Terminal, running_stack: stack.Stack, data_dir: Path) -> None:
+    terminal.say("")
+    terminal.say(Text(f"Open {running_stack.url}/?token={running_stack.token}", "bold"))
+    kept = f"Data is kept in {data_dir.resolve()}, logs in its folder logs. Ctrl-C stops everything."
+    terminal.say(Text(kept, "dim"))
 
 
-def _show(console: Console, notice: Notice) -> None:
+def told(notice: Notice, data_dir: Path) -> Text:
+    """What to say about a change."""
+    part = f"{notice.part:<10}"
     match notice.change:
         case Change.READY:
             # The engines' addresses hold their secrets.
-            where = "" if "://" in notice.detail else notice.detail
-            console.print(f"  [green]ready[/green]    {notice.part:<10} {where}", highlight=False)
+            where = "" if "://" in notice.detail else f" {notice.detail}"
+            return Text.assemble("  ", ("ready", "green"), f"    {part}{where}".rstrip())
         case Change.CRASHED:
-            console.print(
-                f"  [red]crashed[/red]  {notice.part:<10} {notice.detail}; starting it again", highlight=False
+            return Text.assemble(
+                "  ",
+                ("crashed", "red"),
+                f"  {part} {notice.detail}; it is started again, see {data_dir / 'logs'}",
             )
         case Change.STOPPED:
-            console.print(f"  [dim]stopped  {notice.part}[/dim]", highlight=False)
+            return Text(f"  stopped  {notice.part}", "dim")

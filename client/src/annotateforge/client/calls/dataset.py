@@ -1,0 +1,230 @@
+"""Calls of the dataset service: projects, images, annotations, data sets."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, TypeVar
+
+from annotateforge.api.dataset.v1 import (
+    annotation_pb2,
+    dataset_pb2,
+    dataset_service_pb2,
+    image_pb2,
+    problem_pb2,
+    project_pb2,
+)
+from annotateforge.client.calls.pages import enum_value, listed
+from annotateforge.client.errors import ClientError
+from annotateforge.client.transport import Transport
+
+SERVICE = dataset_service_pb2.DESCRIPTOR.services_by_name["DatasetService"]
+
+_UPLOAD_FILES = 64
+
+T = TypeVar("T")
+
+
+class DatasetCalls:
+    """Projects, images, annotations and data sets."""
+
+    _transport: Transport
+
+    def create_project(self, name: str, description: str = "") -> project_pb2.Project:
+        """Make an empty project."""
+        request = dataset_service_pb2.CreateProjectRequest(name=name, description=description)
+        return self._transport.call(SERVICE, "CreateProject", request, project_pb2.Project)
+
+    def project(self, project_id: str) -> project_pb2.Project:
+        """One project."""
+        request = dataset_service_pb2.GetProjectRequest(project_id=project_id)
+        return self._transport.call(SERVICE, "GetProject", request, project_pb2.Project)
+
+    def projects(self, name: str = "") -> Iterator[project_pb2.Project]:
+        """All projects, the newest first, or the one of exactly this name."""
+        request = dataset_service_pb2.ListProjectsRequest(name=name)
+        answer = dataset_service_pb2.ListProjectsResponse
+        return listed(self._transport, SERVICE, "ListProjects", request, answer, lambda page: page.projects)
+
+    def find_project(self, name_or_id: str) -> project_pb2.Project:
+        """The project of this name, else of this id; ClientError when there is neither."""
+        found = next(self.projects(name=name_or_id), None) if name_or_id else None
+        if found is not None:
+            return found
+        if len(name_or_id) == 36 and name_or_id.count("-") == 4:
+            return self.project(name_or_id)
+        raise ClientError(
+            f"There is no project {name_or_id!r}. `annotateforge project list` shows those that there are, "
+            "and `annotateforge project create` makes one."
+        )
+
+    def find_or_create_project(self, name: str) -> project_pb2.Project:
+        """The project of this name, made where there is none."""
+        return next(self.projects(name=name), None) or self.create_project(name)
+
+    def update_project(
+        self, project_id: str, *, name: str | None = None, description: str | None = None
+    ) -> project_pb2.Project:
+        """Change a project's name or description."""
+        request = dataset_service_pb2.UpdateProjectRequest(
+            project_id=project_id, name=name, description=description
+        )
+        return self._transport.call(SERVICE, "UpdateProject", request, project_pb2.Project)
+
+    def delete_project(self, project_id: str) -> None:
+        """Delete a project with its images and annotations."""
+        request = dataset_service_pb2.DeleteProjectRequest(project_id=project_id)
+        self._transport.call(SERVICE, "DeleteProject", request, dataset_service_pb2.DeleteProjectResponse)
+
+    def project_stats(self, project_id: str) -> project_pb2.ProjectStats:
+        """What a project holds, class by class."""
+        request = dataset_service_pb2.GetProjectStatsRequest(project_id=project_id)
+        return self._transport.call(SERVICE, "GetProjectStats", request, project_pb2.ProjectStats)
+
+    def import_archive(
+        self,
+        project_id: str,
+        chunks: Iterable[bytes],
+        *,
+        format: str = "auto",
+        sent: Callable[[int], None] | None = None,
+    ) -> problem_pb2.ImportReport:
+        """Import the bytes of a zip, tar or tar.gz archive; `sent` is told of every chunk's size."""
+        header = dataset_service_pb2.ImportArchiveHeader(project_id=project_id, format=format)
+        return self._transport.upload(
+            SERVICE,
+            "ImportArchive",
+            dataset_service_pb2.ImportArchiveRequest(header=header),
+            problem_pb2.ImportReport,
+            chunks=_told(chunks, sent),
+        )
+
+    def upload_images(
+        self, project_id: str, files: Iterable[tuple[str, bytes]], *, image_class: str = "", group: str = ""
+    ) -> list[dataset_service_pb2.UploadImagesResponse]:
+        """Add image files, name and bytes, all of one image class and group.
+
+        They are sent 64 at a time, each time with an answer of its own; what is sent together lands whole or
+        not at all.
+        """
+        header = dataset_service_pb2.UploadImagesHeader(
+            project_id=project_id, image_class=image_class, group=group
+        )
+        first = dataset_service_pb2.UploadImagesRequest(header=header)
+        answer = dataset_service_pb2.UploadImagesResponse
+        return [
+            self._transport.upload(SERVICE, "UploadImages", first, answer, files=some)
+            for some in _some_at_a_time(files, _UPLOAD_FILES)
+        ]
+
+    def images(
+        self,
+        project_id: str,
+        *,
+        class_label: str = "",
+        annotated: bool | None = None,
+        filename_contains: str = "",
+    ) -> Iterator[image_pb2.Image]:
+        """The images of a project by file name; only those that the filters let through."""
+        request = dataset_service_pb2.ListImagesRequest(
+            project_id=project_id,
+            class_label=class_label,
+            annotated=annotated,
+            filename_contains=filename_contains,
+        )
+        answer = dataset_service_pb2.ListImagesResponse
+        return listed(self._transport, SERVICE, "ListImages", request, answer, lambda page: page.images)
+
+    def image(self, image_id: str) -> image_pb2.Image:
+        """One image."""
+        request = dataset_service_pb2.GetImageRequest(image_id=image_id)
+        return self._transport.call(SERVICE, "GetImage", request, image_pb2.Image)
+
+    def update_image(
+        self, image_id: str, *, image_class: str | None = None, group: str | None = None
+    ) -> image_pb2.Image:
+        """Set an image's class or group; an empty text takes it away."""
+        request = dataset_service_pb2.UpdateImageRequest(
+            image_id=image_id, image_class=image_class, group=group
+        )
+        return self._transport.call(SERVICE, "UpdateImage", request, image_pb2.Image)
+
+    def delete_image(self, image_id: str) -> None:
+        """Delete an image with its annotations."""
+        request = dataset_service_pb2.DeleteImageRequest(image_id=image_id)
+        self._transport.call(SERVICE, "DeleteImage", request, dataset_service_pb2.DeleteImageResponse)
+
+    def download_image(self, image_id: str, file: IO[bytes]) -> int:
+        """Write an image's bytes, as they came, into a file; how many there are."""
+        request = dataset_service_pb2.DownloadImageRequest(image_id=image_id)
+        return self._transport.download(SERVICE, "DownloadImage", request, file.write)
+
+    def download_thumbnail(self, image_id: str, file: IO[bytes], size: int = 0) -> int:
+        """Write a small upright JPEG of an image into a file; how many bytes it has.
+
+        size: longest side in pixels, 16 to 1,024; 0 for 256.
+        """
+        request = dataset_service_pb2.GetThumbnailRequest(image_id=image_id, size=size)
+        return self._transport.download(SERVICE, "GetThumbnail", request, file.write)
+
+    def annotations(self, image_id: str) -> list[annotation_pb2.Annotation]:
+        """The annotations of an image."""
+        request = dataset_service_pb2.ListAnnotationsRequest(image_id=image_id)
+        answer = dataset_service_pb2.ListAnnotationsResponse
+        return list(self._transport.call(SERVICE, "ListAnnotations", request, answer).annotations)
+
+    def set_annotations(
+        self, image_id: str, annotations: Iterable[annotation_pb2.Annotation]
+    ) -> list[annotation_pb2.Annotation]:
+        """Replace all annotations of an image."""
+        request = dataset_service_pb2.SetAnnotationsRequest(image_id=image_id, annotations=annotations)
+        answer = dataset_service_pb2.SetAnnotationsResponse
+        return list(self._transport.call(SERVICE, "SetAnnotations", request, answer).annotations)
+
+    def check_dataset(self, spec: dataset_pb2.DatasetSpec) -> problem_pb2.HealthReport:
+        """What freezing a spec would give."""
+        request = dataset_service_pb2.CheckDatasetRequest(spec=spec)
+        return self._transport.call(SERVICE, "CheckDataset", request, problem_pb2.HealthReport)
+
+    def prepare_dataset(self, spec: dataset_pb2.DatasetSpec) -> dataset_pb2.Dataset:
+        """Freeze a spec; the data set that is there when it has been frozen over the same data before."""
+        request = dataset_service_pb2.PrepareDatasetRequest(spec=spec)
+        return self._transport.call(SERVICE, "PrepareDataset", request, dataset_pb2.Dataset)
+
+    def dataset(self, dataset_id: str) -> dataset_pb2.Dataset:
+        """One frozen data set."""
+        request = dataset_service_pb2.GetDatasetRequest(dataset_id=dataset_id)
+        return self._transport.call(SERVICE, "GetDataset", request, dataset_pb2.Dataset)
+
+    def datasets(self, task_type: str = "") -> Iterator[dataset_pb2.Dataset]:
+        """The frozen data sets, the newest first; of one task, such as "detect"."""
+        request = dataset_service_pb2.ListDatasetsRequest(
+            task_type=enum_value(dataset_pb2.TaskType, task_type, "task")
+        )
+        answer = dataset_service_pb2.ListDatasetsResponse
+        return listed(self._transport, SERVICE, "ListDatasets", request, answer, lambda page: page.datasets)
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Delete a data set; its archive is gone with it."""
+        request = dataset_service_pb2.DeleteDatasetRequest(dataset_id=dataset_id)
+        self._transport.call(SERVICE, "DeleteDataset", request, dataset_service_pb2.DeleteDatasetResponse)
+
+    def download_archive(self, dataset_id: str, file: IO[bytes]) -> int:
+        """Write a data set's YOLO archive into a file; its size in bytes."""
+        request = dataset_service_pb2.DownloadArchiveRequest(dataset_id=dataset_id)
+        return self._transport.download(SERVICE, "DownloadArchive", request, file.write)
+
+
+def _told(chunks: Iterable[bytes], sent: Callable[[int], None] | None) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        if sent is not None:
+            sent(len(chunk))
+
+
+def _some_at_a_time(items: Iterable[T], count: int) -> Iterator[list[T]]:
+    some: list[T] = []
+    for item in items:
+        some.append(item)
+        if len(some) == count:
+            yield some
+            some = []
+    if some:
+        yield some

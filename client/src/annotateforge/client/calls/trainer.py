@@ -1,0 +1,90 @@
+"""Calls of the trainer service: jobs, what happens to them, and who works."""
+
+from collections.abc import Callable, Iterator
+
+from annotateforge.api.dataset.v1 import dataset_pb2
+from annotateforge.api.trainer.v1 import event_pb2, job_pb2, trainer_service_pb2, worker_pb2
+from annotateforge.client.calls.pages import enum_value, listed
+from annotateforge.client.transport import Transport
+from annotateforge.client.watching import watch
+
+SERVICE = trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"]
+
+_MOST = 1000
+
+
+class TrainerCalls:
+    """Jobs, their epochs and events, and workers."""
+
+    _transport: Transport
+
+    def create_job(self, request: trainer_service_pb2.CreateJobRequest) -> job_pb2.Job:
+        """Start a training."""
+        return self._transport.call(SERVICE, "CreateJob", request, job_pb2.Job)
+
+    def job(self, job_id: str) -> job_pb2.Job:
+        """One job."""
+        request = trainer_service_pb2.GetJobRequest(job_id=job_id)
+        return self._transport.call(SERVICE, "GetJob", request, job_pb2.Job)
+
+    def jobs(self, status: str = "", task_type: str = "") -> Iterator[job_pb2.Job]:
+        """Jobs, the newest first; of one status, such as "training", and one task, such as "detect"."""
+        request = trainer_service_pb2.ListJobsRequest(
+            status=enum_value(job_pb2.JobStatus, status, "status"),
+            task_type=enum_value(dataset_pb2.TaskType, task_type, "task"),
+        )
+        answer = trainer_service_pb2.ListJobsResponse
+        return listed(self._transport, SERVICE, "ListJobs", request, answer, lambda page: page.jobs)
+
+    def update_job(
+        self,
+        job_id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        priority: int | None = None,
+    ) -> job_pb2.Job:
+        """Change a job's name or description, or the priority of one that waits."""
+        request = trainer_service_pb2.UpdateJobRequest(
+            job_id=job_id, name=name, description=description, priority=priority
+        )
+        return self._transport.call(SERVICE, "UpdateJob", request, job_pb2.Job)
+
+    def cancel_job(self, job_id: str) -> job_pb2.Job:
+        """Cancel a job: a waiting one at once, a running one within seconds."""
+        request = trainer_service_pb2.CancelJobRequest(job_id=job_id)
+        return self._transport.call(SERVICE, "CancelJob", request, job_pb2.Job)
+
+    def restart_job(self, job_id: str, name: str = "") -> job_pb2.Job:
+        """Make a new job with the config of another."""
+        request = trainer_service_pb2.RestartJobRequest(job_id=job_id, name=name)
+        return self._transport.call(SERVICE, "RestartJob", request, job_pb2.Job)
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete a job that has ended; cancel one that has not."""
+        request = trainer_service_pb2.DeleteJobRequest(job_id=job_id)
+        self._transport.call(SERVICE, "DeleteJob", request, trainer_service_pb2.DeleteJobResponse)
+
+    def epochs(self, job_id: str) -> Iterator[job_pb2.Epoch]:
+        """The complete epochs of a job."""
+        request = trainer_service_pb2.ListEpochsRequest(job_id=job_id, page_size=_MOST)
+        answer = trainer_service_pb2.ListEpochsResponse
+        return listed(self._transport, SERVICE, "ListEpochs", request, answer, lambda page: page.epochs)
+
+    def events(self, job_id: str, after: int = 0) -> Iterator[event_pb2.JobEvent]:
+        """The stored events of a job after a sequence."""
+        request = trainer_service_pb2.ListEventsRequest(job_id=job_id, after=after, page_size=_MOST)
+        answer = trainer_service_pb2.ListEventsResponse
+        return listed(self._transport, SERVICE, "ListEvents", request, answer, lambda page: page.events)
+
+    def watch(
+        self, job_id: str, after: int = 0, lost: Callable[[str], None] | None = None
+    ) -> Iterator[event_pb2.JobEvent]:
+        """The events of a job after a sequence, then live until it has ended; see `watching.watch`."""
+        return watch(self._transport.url, self._transport.headers, job_id, after, lost)
+
+    def workers(self) -> Iterator[worker_pb2.Worker]:
+        """The workers that were heard of lately, by name."""
+        request = trainer_service_pb2.ListWorkersRequest()
+        answer = trainer_service_pb2.ListWorkersResponse
+        return listed(self._transport, SERVICE, "ListWorkers", request, answer, lambda page: page.workers)
