@@ -13,7 +13,6 @@ Headers = Sequence[tuple[bytes, bytes]]
 SECURITY: Final[Headers] = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
-    (b"referrer-policy", b"no-referrer"),
 )
 """What every answer that is no page carries: nothing in it is ever executed or guessed at."""
 JSON: Final = (b"content-type", b"application/json")

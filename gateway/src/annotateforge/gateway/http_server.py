@@ -47,6 +47,8 @@ async def http_server(app: ASGIApp, listen: str) -> AsyncIterator[str]:
         listener = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=_BACKLOG)
     except (OSError, ValueError) as error:
         raise OSError(f"Cannot listen on {listen}; is another process using the port?") from error
+    # Connections inherit it. asyncio's own loop would set it only on sockets that name their protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         app,
         interface="asgi3",

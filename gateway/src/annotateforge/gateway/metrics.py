@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+_METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
+
 REQUESTS = Counter(
     "annotateforge_http_requests", "HTTP requests that have been answered.", ["method", "route", "status"]
 )
@@ -13,3 +15,25 @@ SECONDS = Histogram(
 )
 WATCHERS = Gauge("annotateforge_watchers", "WebSockets that watch a job.")
 WATCHED_JOBS = Gauge("annotateforge_watched_jobs", "Jobs that are watched through this process.")
+
+
+class Tally:
+    """Counts the requests of one route. Looking up labels would take longer than the counting."""
+
+    def __init__(self, route: str) -> None:
+        self._route = route
+        self._requests: dict[tuple[str, int], Counter] = {}
+        self._seconds: dict[str, Histogram] = {}
+
+    def add(self, method: str, status: int, seconds: float) -> None:
+        """Count one request that was answered with `status` after `seconds`."""
+        # Whatever else clients send as a method is one, so that they cannot fill the memory with names.
+        method = method if method in _METHODS else "other"
+        requests = self._requests.get((method, status))
+        if requests is None:
+            requests = self._requests[method, status] = REQUESTS.labels(method, self._route, status)
+        requests.inc()
+        duration = self._seconds.get(method)
+        if duration is None:
+            duration = self._seconds[method] = SECONDS.labels(method, self._route)
+        duration.observe(seconds)

@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.message import Message
 
 from annotateforge.api.options.v1 import options_pb2
+from annotateforge.gateway.metrics import Tally
 from annotateforge.runtime.auth import Principal as _Principal
 from annotateforge.runtime.auth import Role, access_roles, allows
 from annotateforge.runtime.rest.response import response_writer
@@ -17,7 +18,7 @@ from annotateforge.runtime.rest.templates import Template
 Metadata = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One binding, ready to be called."""
 
@@ -33,10 +34,8 @@ class Route:
     location: Callable[[Message], bytes] | None
     """The path of the resource that a response has made; None for what makes none with a route of its own."""
 
-    @property
-    def name(self) -> str:
-        """The template, as metrics and logs call the route."""
-        return self.binding.template.text
+    tally: Tally
+    """Counts its requests."""
 
 
 def make_route(binding: Binding, channel: grpc.aio.Channel, readers: Mapping[str, Template]) -> Route:
@@ -61,6 +60,7 @@ def make_route(binding: Binding, channel: grpc.aio.Channel, readers: Mapping[str
         needed=" or ".join(sorted(named)) or "a role that nobody has",
         write=_writer(binding),
         location=_location(binding, readers),
+        tally=Tally(binding.template.text),
     )
 
 

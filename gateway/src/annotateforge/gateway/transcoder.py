@@ -1,5 +1,7 @@
 """REST to gRPC: finds the route of a request, lets its caller in, and has its shape served."""
 
+import itertools
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from urllib.parse import parse_qsl
@@ -11,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from annotateforge.gateway.call import Limits, RestCall
 from annotateforge.gateway.download import serve_download
 from annotateforge.gateway.exchange import JSON, NO_STORE, ClientGone, Exchange
-from annotateforge.gateway.metrics import REQUESTS, SECONDS
+from annotateforge.gateway.metrics import Tally
 from annotateforge.gateway.refusals import HttpRefusal, method_not_allowed
 from annotateforge.gateway.route import Route, make_route, resource_paths
 from annotateforge.gateway.tokens import TokenCheck
@@ -34,7 +36,9 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 _RETRY_AFTER = (b"retry-after", b"2")
 _CHALLENGE = (b"www-authenticate", b"Bearer")
 _LONGEST_QUERY = 16 * 1024
-_NOWHERE = "nowhere"
+_GONE = 499
+_PROCESS = os.urandom(8).hex()
+_numbers = itertools.count(1)
 
 _SERVE: Mapping[Shape, Callable[[RestCall], Awaitable[None]]] = {
     Shape.JSON: serve_unary,
@@ -67,6 +71,7 @@ class Transcoder:
             for bindings, channel in pairs
             for binding in bindings
         }
+        self._nowhere = Tally("nowhere")
         self._tokens = tokens
         self._limits = limits
         self._idle_timeout = idle_timeout
@@ -75,7 +80,7 @@ class Transcoder:
         """Answer one request, whatever happens."""
         started = time.perf_counter()
         exchange = Exchange(scope, receive, send, self._idle_timeout)
-        exchange.request_id = accepted_request_id(exchange.header(b"x-request-id"))
+        exchange.request_id = _request_id(exchange.header(b"x-request-id"))
         method: str = scope["method"]
         route: Route | None = None
         try:
@@ -90,9 +95,8 @@ class Transcoder:
             await self._refuse_method(exchange, method, error.allowed)
         except Exception as error:
             await _refuse(exchange, error)
-        name = _NOWHERE if route is None else route.name
-        REQUESTS.labels(method if route is not None else "", name, exchange.status or 499).inc()
-        SECONDS.labels(method if route is not None else "", name).observe(time.perf_counter() - started)
+        tally = self._nowhere if route is None else route.tally
+        tally.add(method, exchange.status or _GONE, time.perf_counter() - started)
 
     async def _admit(self, exchange: Exchange, route: Route, captures: Mapping[str, str]) -> RestCall:
         """The call, once its caller is known to be one who may call."""
@@ -113,6 +117,11 @@ class Transcoder:
             await exchange.answer_nothing(204, [(b"allow", allow.encode())])
         else:
             await _refuse(exchange, method_not_allowed(method, allow))
+
+
+def _request_id(proposed: str | None) -> str:
+    """The client's own request id, or one that is new: drawing each at random costs more than all routing."""
+    return f"{_PROCESS}-{next(_numbers):x}" if proposed is None else accepted_request_id(proposed)
 
 
 def _query(query_string: bytes) -> list[tuple[str, str]]:

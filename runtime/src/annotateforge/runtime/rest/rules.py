@@ -218,10 +218,17 @@ class Router:
         """
         if not raw_path.startswith("/"):
             raise _no_route(raw_path)
-        try:
-            segments = [unquote_segment(segment) for segment in raw_path[1:].split("/")]
-        except UnicodeDecodeError:
-            raise InvalidArgument("INVALID_PATH", "The path is not percent-encoded UTF-8.") from None
+        segments = raw_path[1:].split("/")
+        if "%" in raw_path:
+            try:
+                segments = [unquote_segment(segment) for segment in segments]
+            except UnicodeDecodeError:
+                raise InvalidArgument("INVALID_PATH", "The path is not percent-encoded UTF-8.") from None
+        elif ":" not in segments[-1]:
+            # Nearly all paths; what is not found straight away is searched for with every way back.
+            binding = _straight(self._root, segments).get(http_method)
+            if binding is not None:
+                return Match(binding, binding.template.captures(segments))
         allowed: set[str] = set()
         for verb, parts in _readings(raw_path, segments):
             for node in _walk(self._root, parts, 0):
@@ -235,6 +242,18 @@ class Router:
         if allowed:
             raise MethodNotAllowed(allowed)
         raise _no_route(raw_path)
+
+
+def _straight(node: _Node, segments: list[str]) -> Mapping[str, Binding]:
+    """What a path without a verb leads to on the most literal way, if that way leads anywhere."""
+    for segment in segments:
+        following = node.literals.get(segment)
+        if following is None:
+            if node.one is None or not segment:
+                return {}
+            following = node.one
+        node = following
+    return node.ends.get("", {})
 
 
 def _readings(raw_path: str, segments: list[str]) -> Iterator[tuple[str, list[str]]]:
