@@ -107,7 +107,7 @@ async def test_a_data_set_that_is_frozen_already_needs_the_task_of_the_job(
 
     request.task_type = TaskType.TASK_TYPE_SEGMENT
     error = await refused(editor.CreateJob(request))
-    assert (error.reason, error.violations[0].field) == ("TASK_MISMATCH", "config.dataset_id")
+    assert (error.reason, error.violations[0].field) == ("TASK_TYPE_MISMATCH", "config.dataset_id")
 
     request.config.dataset_id = str(new_id())
     assert (await refused(editor.CreateJob(request))).reason == "DATASET_NOT_FOUND"

@@ -20,7 +20,7 @@ class BaseModels:
     async def settle(self, config: JobConfig, task: TaskType.ValueType) -> None:
         """Check the config's base model, if it names one, and settle its architecture from it.
 
-        Raises what the registry answers, NotFound MODEL_NOT_FOUND among it; InvalidArgument TASK_MISMATCH
+        Raises what the registry answers, NotFound MODEL_NOT_FOUND among it; InvalidArgument TASK_TYPE_MISMATCH
         when the model is for another task, ARCHITECTURE_MISMATCH when the config asks for another
         architecture.
         """
@@ -32,7 +32,7 @@ class BaseModels:
             raise from_rpc_error(error) from error
         if model.task_type != task:
             raise InvalidArgument.of_field(
-                "TASK_MISMATCH", "config.base_model_id", "is a model for another task than the job's"
+                "TASK_TYPE_MISMATCH", "config.base_model_id", "is a model for another task than the job's"
             )
         architecture = architecture_of(model.architecture)
         if config.model and config.model != architecture:

@@ -28,7 +28,7 @@ class Datasets:
         """The data set that a config names, frozen now unless it is already.
 
         Raises what the dataset service answers, with the fields named as in the job; InvalidArgument
-        TASK_MISMATCH when a data set that is frozen already is for another task.
+        TASK_TYPE_MISMATCH when a data set that is frozen already is for another task.
         """
         if config.dataset_id:
             return await self.get(config.dataset_id, task)
@@ -38,7 +38,7 @@ class Datasets:
             raise _as_of_job(from_rpc_error(error)) from error
 
     async def get(self, dataset_id: str, task: TaskType.ValueType) -> Dataset:
-        """A data set that is frozen already. NotFound DATASET_NOT_FOUND, InvalidArgument TASK_MISMATCH."""
+        """A data set that is frozen already. NotFound DATASET_NOT_FOUND, InvalidArgument TASK_TYPE_MISMATCH."""
         try:
             request = GetDatasetRequest(dataset_id=dataset_id)
             dataset = (await self._stub.GetDataset(request, timeout=self._timeout)).dataset
@@ -46,7 +46,7 @@ class Datasets:
             raise _as_of_job(from_rpc_error(error)) from error
         if dataset.task_type != task:
             raise InvalidArgument.of_field(
-                "TASK_MISMATCH",
+                "TASK_TYPE_MISMATCH",
                 "config.dataset_id",
                 f"is a data set for {task_word(dataset.task_type)}, and the job's task is {task_word(task)}",
             )
