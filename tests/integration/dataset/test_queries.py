@@ -1,20 +1,25 @@
-from annotateforge.dataset.store import blobs, datasets, images, imports, projects
+from types import ModuleType
+
+import pytest
+
+from annotateforge.dataset.store import blobs, columns, datasets, images, imports, projects
 from annotateforge.runtime.database import database
 
 
-async def test_every_query_fits_the_schema(database_url: str) -> None:
+@pytest.mark.parametrize("module", [blobs, columns, datasets, images, imports, projects])
+async def test_every_query_fits_the_schema(module: ModuleType, database_url: str) -> None:
     queries = [
         value
-        for module in (projects, images, imports, blobs, datasets)
         for name, value in vars(module).items()
         if name.isupper() and isinstance(value, str) and not name.startswith("_")
     ]
-    assert len(queries) > 35
+    assert queries
     async with (
         database(database_url, "dataset", "annotateforge.dataset") as pool,
         pool.acquire() as connection,
-        # Some queries read the temporary tables of an import.
-        imports.staging(connection),
     ):
         for query in queries:
             await connection.prepare(query)
+            if query.lstrip().startswith("CREATE TEMP TABLE"):
+                # What follows reads it.
+                await connection.execute(query)

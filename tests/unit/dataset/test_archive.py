@@ -1,0 +1,172 @@
+import hashlib
+import io
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from annotateforge.dataset.archive import Archive, class_folder, lay_out
+from annotateforge.dataset.columns import starts
+from annotateforge.dataset.manifest import (
+    NO_CLASS,
+    RECORD,
+    TRAIN,
+    VAL,
+    Manifest,
+    count_copies,
+    read_manifest,
+    write_manifest,
+)
+from annotateforge.dataset.spec import Task
+
+GIB = 1024**3
+
+
+def manifest_of(task: Task, contents: list[bytes], sizes: list[int] | None = None) -> tuple[Manifest, bytes]:
+    """A manifest of images, every third of which validates; images may claim other sizes than they have."""
+    contents = sorted(contents, key=lambda content: hashlib.sha256(content).digest())
+    digests = b"".join(hashlib.sha256(content).digest() for content in contents)
+    labels = [b"%d 0.5 0.5 1.0 1.0\n" % (number % 2) for number in range(len(contents))]
+    labels = [] if task is Task.CLASSIFY else labels
+    records = np.zeros(len(contents), RECORD)
+    records["sha256"] = np.frombuffer(digests, np.uint8).reshape(-1, 32)
+    records["size"] = sizes or [len(content) for content in contents]
+    records["crc32"] = [zlib.crc32(content) for content in contents]
+    records["format"] = [1 + number % 5 for number in range(len(contents))]
+    records["side"] = [VAL if number % 3 == 0 else TRAIN for number in range(len(contents))]
+    records["class_id"] = [number % 2 for number in range(len(contents))] if not labels else NO_CLASS
+    records["copy"] = count_copies(records["sha256"])
+    if labels:
+        records["label_size"] = [len(label) for label in labels]
+        records["label_crc32"] = [zlib.crc32(label) for label in labels]
+        records["label_offset"] = starts(records["label_size"])
+    pack = b"".join(labels)
+    return write_manifest(task, ("a", "b"), records, hashlib.sha256(pack).digest(), len(pack)), pack
+
+
+def put_together(archive: Archive, contents: list[bytes], pack: bytes, begin: int, end: int) -> bytes:
+    by_digest = {hashlib.sha256(content).hexdigest(): content for content in contents}
+    parts = []
+    for span in archive.plan(begin, end):
+        blob = by_digest[span.image] if span.image else pack
+        part = blob[span.offset : span.offset + span.length] if span.inline is None else span.inline
+        assert len(part) == span.length > 0
+        assert span.whole == (bool(span.image) and span.length == len(blob))
+        parts.append(part)
+    return b"".join(parts)
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(Task),
+    st.lists(st.binary(max_size=50), min_size=1, max_size=12),
+    st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 5000)), max_size=10),
+)
+def test_every_range_of_any_archive_is_that_of_the_whole(
+    task: Task, contents: list[bytes], ranges: list[tuple[int, int]]
+) -> None:
+    manifest, pack = manifest_of(task, contents)
+    archive = lay_out(manifest)
+    whole = put_together(archive, contents, pack, 0, archive.size)
+    assert len(whole) == archive.size
+    with zipfile.ZipFile(io.BytesIO(whole)) as opened:
+        assert opened.testzip() is None
+        entries = list(archive.entries(0, len(archive)))
+        assert [entry.name.decode() for entry in entries] == opened.namelist()
+        assert len(set(opened.namelist())) == len(archive)
+        for entry, info in zip(entries, opened.infolist(), strict=True):
+            assert (entry.offset, entry.size, entry.crc32) == (info.header_offset, info.file_size, info.CRC)
+            assert whole[entry.data_offset : entry.data_offset + entry.size] == opened.read(info)
+    for first, last in ranges:
+        begin, end = sorted((first % (archive.size + 1), last % (archive.size + 1)))
+        assert put_together(archive, contents, pack, begin, end) == whole[begin:end]
+
+
+def sparse(archive: Archive, path: Path) -> None:
+    """Write an archive with holes in place of the images."""
+    with path.open("wb") as file:
+        at = 0
+        for span in archive.plan(0, archive.size):
+            if span.inline is not None:
+                file.seek(at)
+                file.write(span.inline)
+            at += span.length
+        assert at == archive.size
+        file.truncate(archive.size)
+
+
+def test_files_and_archives_beyond_four_gibibytes_are_found(tmp_path: Path) -> None:
+    contents = [bytes([number]) for number in range(5)]
+    sizes = [3 * GIB, 5 * GIB, 10**7, 2**32 - 1, 2**32 - 2]
+    manifest, _ = manifest_of(Task.CLASSIFY, contents, sizes)
+    archive = lay_out(manifest)
+    assert archive.size > 16 * GIB
+    path = tmp_path / "large.zip"
+    sparse(archive, path)
+    with zipfile.ZipFile(path) as opened:
+        files = [info for info in opened.infolist() if not info.is_dir() and info.filename != "data.yaml"]
+        assert [info.file_size for info in files] == sizes
+        assert max(info.header_offset for info in files) > 8 * GIB
+        for info in files:
+            # Reads the local header, whose name and sizes must agree.
+            with opened.open(info) as file:
+                assert file.read(1) == b"\0"
+
+
+@pytest.mark.parametrize("images", [65_533, 65_534, 65_535, 70_000])
+def test_more_entries_than_sixteen_bits_count_are_found(images: int, tmp_path: Path) -> None:
+    records = np.zeros(images, RECORD)
+    records["sha256"][:, :8] = np.arange(images, dtype=">u8").view(np.uint8).reshape(-1, 8)
+    records["format"] = 1
+    manifest = write_manifest(Task.CLASSIFY, ("a",), records, bytes(32), 0)
+    archive = lay_out(manifest)
+    path = tmp_path / "many.zip"
+    sparse(archive, path)
+    with zipfile.ZipFile(path) as opened:
+        assert len(opened.namelist()) == images + 3
+        assert opened.testzip() is None
+    assert (b"PK\6\6" in archive.end) == (images + 3 >= 65_535)
+
+
+def test_a_stored_manifest_reads_back(tmp_path: Path) -> None:
+    contents = [b"x", b"y", b"y", b"z"]
+    manifest, _ = manifest_of(Task.DETECT, contents)
+    again = read_manifest(manifest.data)
+    assert again.digest == manifest.digest == hashlib.sha256(manifest.data).digest()
+    assert (again.task, again.classes) == (Task.DETECT, ("a", "b"))
+    assert again.records.tobytes() == manifest.records.tobytes()
+    assert again.train_images == manifest.train_images == 2
+    digests = [hashlib.sha256(content).digest() for content in (b"y", b"none", b"z")]
+    found = again.find(digests).tolist()
+    assert [again.records["sha256"][at].tobytes() if at >= 0 else None for at in found] == [
+        digests[0],
+        None,
+        digests[2],
+    ]
+    for damaged in (b"", b"nothing", manifest.data[:-1], b"X" + manifest.data[1:]):
+        with pytest.raises(ValueError, match="."):
+            read_manifest(damaged)
+
+
+def test_digests_that_begin_alike_get_names_of_their_own() -> None:
+    digests = np.zeros((5, 32), np.uint8)
+    digests[1, 31] = 1
+    digests[2, 31] = 2
+    digests[3, 0] = 1
+    digests[4, 0] = 1
+    assert count_copies(digests).tolist() == [0, 1, 2, 0, 1]
+
+
+def test_class_folders_sort_by_position_whatever_the_labels() -> None:
+    labels = ["zebra", "ant/../..", "CON", "ä" * 200, "a.", " ", "x" * 200, *map(str, range(993))]
+    folders = [class_folder(number, label) for number, label in enumerate(labels)]
+    assert folders == sorted(folders)
+    assert folders[1] == "001-ant_"
+    assert all(
+        len(folder) <= 64 and folder.isascii() and "/" not in folder and "." not in folder
+        for folder in folders
+    )
