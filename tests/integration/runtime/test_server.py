@@ -252,6 +252,12 @@ async def test_health_and_reflection_need_no_token_and_health_is_logged_at_debug
             reflection_pb2.ServerReflectionRequest(file_containing_symbol=NAME),
         ]
         answers = [answer async for answer in reflection.ServerReflectionInfo(iter(requests), timeout=5)]
+        later: Any = channel.stream_stream(
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        assert [answer async for answer in later(iter(requests), timeout=5)] == answers
     assert {service.name for service in answers[0].list_services_response.service} == {
         NAME,
         "grpc.health.v1.Health",
@@ -262,7 +268,7 @@ async def test_health_and_reflection_need_no_token_and_health_is_logged_at_debug
         for file in answers[1].file_descriptor_response.file_descriptor_proto
     ]
     assert any(service.name == "DatasetService" for file in files for service in file.service)
-    assert {line["log_level"] for line in await logged(entries, 3)} == {"debug"}
+    assert {line["log_level"] for line in await logged(entries, 4)} == {"debug"}
 
 
 async def test_a_method_that_names_no_role_is_open_to_nobody(verifier: TokenVerifier, secret: str) -> None:

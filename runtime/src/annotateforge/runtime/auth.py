@@ -1,5 +1,6 @@
 """Tokens and roles: JWTs signed with the installation's secret, or by an OpenID Connect provider."""
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ CLOCK_LEEWAY = 10
 """Seconds by which the clocks of two machines may differ."""
 
 _LONGEST_TOKEN = 8192
+_MOST_VERIFIED = 1024
+_VERIFIED_FOR = 30.0
 _REQUIRED = ["exp", "iat", "sub", "aud"]
 
 
@@ -46,6 +49,14 @@ class Principal:
 
     subject: str
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token that has been checked: checking it again takes longer than many a call."""
+
+    principal: Principal
+    good_until: float
 
 
 def access_roles(numbers: Collection[int]) -> frozenset[Role]:
@@ -92,6 +103,7 @@ class TokenVerifier:
         self._provider = provider
         self._audience = audience
         self._role_claim = role_claim
+        self._verified: dict[str, _Verified] = {}
 
     @classmethod
     def from_settings(cls, settings: ServiceSettings) -> "TokenVerifier":
@@ -116,17 +128,30 @@ class TokenVerifier:
             )
         if len(token) > _LONGEST_TOKEN:
             raise _invalid()
+        known = self._verified.get(token)
+        if known is not None and time.time() < known.good_until:
+            return known.principal
+        claims, role_claim = await self._claims(token)
+        principal = _principal(claims, role_claim)
+        if len(self._verified) >= _MOST_VERIFIED:
+            self._verified.clear()
+        # Not for long: a provider may take a key back.
+        good_until = min(int(claims["exp"]), time.time() + _VERIFIED_FOR)
+        self._verified[token] = _Verified(principal, good_until)
+        return principal
+
+    async def _claims(self, token: str) -> tuple[dict[str, Any], str]:
+        """What a good token says, and the claim in which it names the role."""
         try:
             # The header chooses between two disjoint families only; each is checked with its own algorithms
             # and keys, so that a token can never have a public key taken for a secret, nor go unsigned.
             algorithm = jwt.get_unverified_header(token).get("alg")
             if algorithm == "HS256":
-                claims = self._decode(token, self._secret, ["HS256"], AUDIENCE, None)
-                return _principal(claims, "role")
+                return self._decode(token, self._secret, ["HS256"], AUDIENCE, None), "role"
             if self._provider is not None and algorithm in ProviderKeys.ALGORITHMS:
                 key = await self._provider.key_of(token)
                 claims = self._decode(token, key, [algorithm], self._audience, self._provider.issuer)
-                return _principal(claims, self._role_claim)
+                return claims, self._role_claim
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("TOKEN_EXPIRED", "The token has expired. Get a new one.") from error
         except (jwt.PyJWTError, ValueError, TypeError) as error:
@@ -157,7 +182,10 @@ def _principal(claims: dict[str, Any], role_claim: str) -> Principal:
     subject, role = claims["sub"], claims.get(role_claim)
     if not isinstance(subject, str) or not isinstance(role, str):
         raise _invalid()
-    return Principal(subject, Role(role))
+    try:
+        return Principal(subject, Role(role))
+    except ValueError:
+        raise _invalid() from None
 
 
 def _invalid() -> Unauthenticated:

@@ -10,13 +10,13 @@ from typing import Any
 import grpc
 import structlog
 
-from annotateforge.runtime import telemetry
 from annotateforge.runtime.access import MethodAccess
 from annotateforge.runtime.auth import TokenVerifier, allows, bearer
 from annotateforge.runtime.call import REQUEST_ID_KEY, CallContext, accepted_request_id, current_call
 from annotateforge.runtime.database import database_error
 from annotateforge.runtime.errors import DomainError, Internal, PermissionDenied, Unimplemented
 from annotateforge.runtime.rpc_status import DETAILS_KEY, GRPC_CODES, from_rpc_error, to_status
+from annotateforge.runtime.telemetry import count_rpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
 # What the server hands over is grpc's; its stubs know the synchronous server's handlers only.
@@ -168,8 +168,7 @@ class _Call:
 
     def _report(self, code: grpc.StatusCode, **more: str) -> None:
         seconds = time.perf_counter() - self._started
-        telemetry.RPCS_HANDLED.labels(self._method, code.name).inc()
-        telemetry.RPC_SECONDS.labels(self._method).observe(seconds)
+        count_rpc(self._method, code.name, seconds)
         write = log.debug if self._access.open else log.info
         if self._call.principal is not None:
             more["principal"] = self._call.principal.subject

@@ -11,8 +11,8 @@ from typing import Any
 import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
+from annotateforge.runtime import reflection
 from annotateforge.runtime.access import OPEN, MethodAccess, method_access, methods_without_access
 from annotateforge.runtime.auth import TokenVerifier
 from annotateforge.runtime.interceptor import CallInterceptor
@@ -68,7 +68,7 @@ async def serve(listen: str, services: Sequence[Service], verifier: TokenVerifie
         add(servicer, server)
     checks = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
-    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    reflection.add_reflection([*names, health.SERVICE_NAME], server)
     try:
         port = server.add_insecure_port(listen)
     except RuntimeError as error:
@@ -88,10 +88,6 @@ async def serve(listen: str, services: Sequence[Service], verifier: TokenVerifie
 
 
 def _open_methods() -> dict[str, MethodAccess]:
-    health_service, reflection_service = health.SERVICE_NAME, reflection.SERVICE_NAME
-    return {
-        f"/{health_service}/Check": OPEN,
-        f"/{health_service}/List": OPEN,
-        f"/{health_service}/Watch": OPEN,
-        f"/{reflection_service}/ServerReflectionInfo": OPEN,
-    }
+    checks = [f"/{health.SERVICE_NAME}/{name}" for name in ("Check", "List", "Watch")]
+    questions = [f"/{name}/ServerReflectionInfo" for name in (reflection.V1ALPHA, reflection.V1)]
+    return dict.fromkeys(checks + questions, OPEN)

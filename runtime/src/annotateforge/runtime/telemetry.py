@@ -5,6 +5,7 @@ import logging
 import logging.config
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Literal
 
 import orjson
@@ -23,6 +24,18 @@ RPC_SECONDS = Histogram(
     ["method"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
+
+
+@cache
+def _series(method: str, code: str) -> tuple[Counter, Histogram]:
+    return RPCS_HANDLED.labels(method, code), RPC_SECONDS.labels(method)
+
+
+def count_rpc(method: str, code: str, seconds: float) -> None:
+    """Note an RPC that has ended. Both labels come from the server, never from a caller."""
+    handled, duration = _series(method, code)
+    handled.inc()
+    duration.observe(seconds)
 
 
 def configure_logging(
