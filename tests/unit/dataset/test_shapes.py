@@ -114,6 +114,8 @@ def test_polygons_are_clipped_to_the_image(
         ([(-30, 20), (20, -30), (-30, -30)], Fate.OUTSIDE_IMAGE),
         ([(10, 10), (20, 20), (30, 30)], Fate.NO_AREA),
         ([(10, 10), (10, 10), (10, 10)], Fate.NO_AREA),
+        # A line to the eye, of which rounding makes a triangle.
+        ([(1, 1), (5 / 3, 5 / 3), (7, 7), (3, 3)], Fate.NO_AREA),
     ],
 )
 def test_polygons_without_an_area_on_the_image_are_dropped(
@@ -122,6 +124,11 @@ def test_polygons_without_an_area_on_the_image_are_dropped(
     outlines = outlined(POLYGON, *(value for point in points for value in point), segment=True)
     assert outlines.fate.tolist() == [fate]
     assert len(outlines.numbers) == 0
+
+
+def test_a_polygon_that_crosses_itself_is_kept_although_its_signed_area_is_zero() -> None:
+    outlines = outlined(POLYGON, 10, 10, 30, 30, 30, 10, 10, 30, segment=True)
+    assert outlines.fate.tolist() == [Fate.KEPT]
 
 
 def test_a_polygon_that_comes_back_stays_one_outline_of_the_right_area() -> None:

@@ -118,10 +118,7 @@ def polygon_outlines(annotations: Annotations, width: Floats, height: Floats) ->
     new = (column != column[before]) | (row != row[before])
     column, row, owner = column[new], row[new], owner[new]
     corners = np.bincount(owner, minlength=len(corners)).astype(np.int64)
-    before = _previous(corners)
-    # Twice the area; whole numbers, so that the sum is exact in any order.
-    area = _sum(column[before] * row - column * row[before], corners)
-    kept = (corners >= 3) & (area != 0)
+    kept = (corners >= 3) & (_breadth(column, row, owner, corners) > 1)
     stays = kept[owner]
     return Outlines(
         numbers=np.column_stack((column[stays], row[stays])).ravel(),
@@ -205,6 +202,29 @@ def _clip_extents(extents: Floats, width: Floats, height: Floats) -> Floats:
     return np.clip(
         extents, np.column_stack((zero, zero, zero, zero)), np.column_stack((width, height, width, height))
     )
+
+
+def _breadth(column: Longs, row: Longs, owner: Longs, corners: Longs) -> Floats:
+    """How far the corners of each polygon lie from the line through its first and its furthest corner, in
+    steps.
+
+    Rounding puts the corners of a line up to one step beside it.
+    """
+    filled = np.flatnonzero(corners)
+    breadth = np.zeros(len(corners))
+    if not len(filled):
+        return breadth
+    start = starts(corners)
+    x, y = column - column[start[owner]], row - row[start[owner]]
+    distance = x * x + y * y
+    longest = np.zeros(len(corners), np.int64)
+    longest[filled] = np.maximum.reduceat(distance, start[filled])
+    at_longest = np.flatnonzero(distance == longest[owner])
+    furthest = start.copy()
+    furthest[owner[at_longest[::-1]]] = at_longest[::-1]
+    beside = np.abs(x * y[furthest[owner]] - y * x[furthest[owner]])
+    breadth[filled] = np.maximum.reduceat(beside, start[filled])
+    return breadth / np.maximum(np.sqrt(longest), 1)
 
 
 def _fates(kept: Flags, within: Flags) -> npt.NDArray[np.uint8]:
