@@ -1,0 +1,196 @@
+"""Lines that break: between the worker and the trainer, the dataset service, the registry."""
+
+import asyncio
+import contextlib
+import os
+import zlib
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from annotateforge.api.dataset.v1.dataset_pb2 import Dataset
+from annotateforge.api.dataset.v1.dataset_service_pb2 import GetManifestRequest
+from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
+from annotateforge.api.trainer.v1.job_pb2 import JobStatus
+from annotateforge.runtime.auth import Role
+from annotateforge.runtime.channel import open_channel
+from annotateforge.trainer.worker.app import running
+from annotateforge.trainer.worker.datasets import DatasetCache
+from tests.integration.trainer_worker.gate import gate_to
+from tests.integration.trainer_worker.stack import Stack, running_stack, token
+
+ROOMY = 10**12
+
+
+async def manifest(stack: Stack, dataset: Dataset) -> dict[str, int]:
+    """CRC-32 of every file, by name."""
+    files: dict[str, int] = {}
+    async for page in stack.dataset.GetManifest(GetManifestRequest(dataset_id=dataset.id)):
+        files |= {entry.name: entry.crc32 for entry in page.entries}
+    return files
+
+
+def unpacked(folder: Path) -> dict[str, int]:
+    return {
+        path.relative_to(folder).as_posix(): zlib.crc32(path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.slow
+async def test_a_download_that_breaks_goes_on_where_it_broke(stack: Stack, worker_dir: Path) -> None:
+    dataset = (await stack.job(await stack.project(images=40), "detect")).dataset
+    size = dataset.archive_size_bytes
+    worker = token(stack.secret, Role.WORKER)
+    progress: list[tuple[int, int]] = []
+    async with gate_to(stack.dataset_address) as gate, open_channel(gate.address, lambda: worker) as channel:
+        gate.cut_at(size // 3, size)
+        cache = DatasetCache(worker_dir, ROOMY)
+        async with asyncio.timeout(60):
+            folder = await cache.bring(dataset, DatasetServiceStub(channel), lambda *at: progress.append(at))
+        assert gate.cuts >= 1
+        assert unpacked(folder) == await manifest(stack, dataset)
+        assert progress == sorted(progress)
+        assert progress[-1] == (size, size)
+        # The whole was sent once, and what was under way when the line broke.
+        assert gate.answered < 2.5 * size
+
+        answered = gate.answered
+        assert await cache.bring(dataset, DatasetServiceStub(channel), lambda *_: None) == folder
+        assert gate.answered == answered
+
+
+@pytest.mark.slow
+async def test_a_harmed_data_set_is_brought_again(stack: Stack, worker_dir: Path) -> None:
+    dataset = (await stack.job(await stack.project(), "detect")).dataset
+    cache = DatasetCache(worker_dir, ROOMY)
+    folder = await cache.bring(dataset, stack.dataset, lambda *_: None)
+    image = next(folder.glob("images/train/*"))
+    image.write_bytes(b"")
+    assert await cache.bring(dataset, stack.dataset, lambda *_: None) == folder
+    assert unpacked(folder) == await manifest(stack, dataset)
+
+
+@pytest.mark.slow
+async def test_data_sets_that_were_not_used_lately_make_room(stack: Stack, worker_dir: Path) -> None:
+    project_id = await stack.project()
+    datasets = [(await stack.job(project_id, task)).dataset for task in ("detect", "segment", "classify")]
+    cache = DatasetCache(worker_dir, 2 * max(dataset.archive_size_bytes for dataset in datasets))
+    for dataset in datasets:
+        folder = await cache.bring(dataset, stack.dataset, lambda *_: None)
+        # A second apart, whatever the clock of the file system counts.
+        stamp = folder.stat().st_mtime + datasets.index(dataset)
+        os.utime(folder, (stamp, stamp))
+    kept = {path.name for path in worker_dir.iterdir() if path.is_dir()}
+    assert kept == {dataset.digest for dataset in datasets[1:]}
+
+
+@pytest.mark.slow
+async def test_a_download_that_is_given_up_leaves_nothing(stack: Stack, worker_dir: Path) -> None:
+    dataset = (await stack.job(await stack.project(), "detect")).dataset
+    worker = token(stack.secret, Role.WORKER)
+    async with gate_to(stack.dataset_address) as gate, open_channel(gate.address, lambda: worker) as channel:
+        gate.close()
+        cache = DatasetCache(worker_dir, ROOMY)
+        bringing = asyncio.create_task(cache.bring(dataset, DatasetServiceStub(channel), lambda *_: None))
+        async with asyncio.timeout(10):
+            while not list(worker_dir.iterdir()):
+                await asyncio.sleep(0.01)
+        bringing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await bringing
+    assert list(worker_dir.iterdir()) == []
+
+
+@pytest.mark.slow
+async def test_reports_of_the_time_without_a_trainer_arrive_later_and_once(
+    database_url: str, nats_url: str, store_url: str, secret: str, worker_dir: Path
+) -> None:
+    epochs = 8
+    async with running_stack(database_url, nats_url, store_url, secret, lease_seconds=120) as stack:
+        job = await stack.job(await stack.project(), epochs=epochs)
+        async with gate_to(stack.trainer_address) as gate:
+            settings = stack.worker_settings(worker_dir, trainer_address=gate.address)
+            async with running(settings):
+                await stack.until(job, "epoch_start")
+                gate.close()
+                log = next((worker_dir / "logs").glob("*.log"))
+                async with asyncio.timeout(90):
+                    while "Results saved" not in log.read_text():
+                        await asyncio.sleep(0.05)
+                assert (await stack.get(job)).current_epoch < epochs
+                gate.open()
+                ended = await stack.ended(job)
+        assert ended.status == JobStatus.JOB_STATUS_COMPLETED, ended.failure
+        events = await stack.events(job)
+        completed = [event.epoch_complete.epoch for event in events if event.HasField("epoch_complete")]
+        assert completed == list(range(1, epochs + 1))
+
+
+@pytest.mark.slow
+async def test_a_model_is_registered_once_although_the_line_breaks_meanwhile(
+    stack: Stack, worker_dir: Path
+) -> None:
+    job = await stack.job(await stack.project(), epochs=1)
+    async with gate_to(stack.registry_address) as gate:
+        gate.close()
+        async with running(stack.worker_settings(worker_dir, registry_address=gate.address)):
+            await stack.until(job, "epoch_complete")
+            log = next((worker_dir / "logs").glob("*.log"))
+            async with asyncio.timeout(60):
+                while "Results saved" not in log.read_text():
+                    await asyncio.sleep(0.05)
+            gate.open()
+            ended = await stack.ended(job)
+    assert ended.status == JobStatus.JOB_STATUS_COMPLETED, ended.failure
+
+
+@pytest.mark.slow
+async def test_a_job_is_cancelled_while_its_model_cannot_be_registered(
+    stack: Stack, worker_dir: Path
+) -> None:
+    job = await stack.job(await stack.project(), epochs=1)
+    async with gate_to(stack.registry_address) as gate:
+        gate.close()
+        async with running(stack.worker_settings(worker_dir, registry_address=gate.address)):
+            await stack.until(job, "epoch_complete")
+            log = next((worker_dir / "logs").glob("*.log"))
+            async with asyncio.timeout(60):
+                while "Results saved" not in log.read_text():
+                    await asyncio.sleep(0.05)
+            await stack.cancel(job)
+            ended = await stack.ended(job, patience=5)
+    assert ended.status == JobStatus.JOB_STATUS_CANCELLED
+
+
+@pytest.mark.slow
+async def test_a_job_is_cancelled_while_its_data_cannot_be_downloaded(stack: Stack, worker_dir: Path) -> None:
+    job = await stack.job(await stack.project())
+    async with gate_to(stack.dataset_address) as gate:
+        gate.close()
+        async with running(stack.worker_settings(worker_dir, dataset_address=gate.address)):
+            async with asyncio.timeout(30):
+                while not list(worker_dir.glob("datasets/*.part")):
+                    await asyncio.sleep(0.01)
+            await stack.cancel(job)
+            ended = await stack.ended(job, patience=5)
+            assert list(worker_dir.glob("datasets/*")) == []
+            assert list(worker_dir.glob("attempts/*")) == []
+    assert ended.status == JobStatus.JOB_STATUS_CANCELLED
+
+
+async def test_a_worker_takes_a_new_token_from_its_file(stack: Stack, worker_dir: Path) -> None:
+    worker_dir.mkdir()
+    token_file = worker_dir / "token"
+    token_file.write_text("no token at all")
+    settings = stack.worker_settings(worker_dir, worker_token=None, worker_token_file=token_file)
+    job = await stack.job(await stack.project())
+    async with running(settings):
+        token_file.write_text(SecretStr(token(stack.secret, Role.WORKER)).get_secret_value())
+        async with asyncio.timeout(20):
+            while (await stack.get(job)).status == JobStatus.JOB_STATUS_PENDING:
+                await asyncio.sleep(0.05)
+        await stack.cancel(job)
+        assert (await stack.ended(job, 10)).status == JobStatus.JOB_STATUS_CANCELLED
