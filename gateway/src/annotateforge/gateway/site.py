@@ -49,7 +49,7 @@ class Site:
         self.paths = frozenset(route.path for route in routes)
         """The paths that are served here."""
         self._app = Starlette(
-            routes=[*routes, WebSocketRoute(websocket.PATH, job_socket)],
+            routes=[*routes, WebSocketRoute(websocket.PATH, job_socket.serve)],
             exception_handlers={DomainError: _refuse, HTTPException: _refuse_method},
         )
 

@@ -60,7 +60,7 @@ class JobSocket:
         # Watching over gRPC and over the WebSocket is the same right.
         self._roles = access_roles(_WATCH.GetOptions().Extensions[options_pb2.access].roles)
 
-    async def __call__(self, socket: WebSocket) -> None:
+    async def serve(self, socket: WebSocket) -> None:
         """Accept, check, send events until the job has ended or the client leaves.
 
         Refusals come after accepting: a browser shows a page the close code, but not the status of a refused
