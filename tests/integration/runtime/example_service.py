@@ -8,6 +8,7 @@ import grpc
 
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as pb
 from annotateforge.api.dataset.v1 import dataset_service_pb2_grpc as rpc
+from annotateforge.api.dataset.v1.dataset_pb2 import ManifestEntry
 from annotateforge.api.dataset.v1.problem_pb2 import ImportReport
 from annotateforge.api.dataset.v1.project_pb2 import Project
 from annotateforge.runtime.call import caller, stopping
@@ -31,6 +32,7 @@ class ExampleService(Unimplemented):
 
     def __init__(self) -> None:
         self.entered = asyncio.Event()
+        self.held = 0
         self.cancelled = asyncio.Event()
         self._count = asyncio.Semaphore(0)
 
@@ -81,6 +83,18 @@ class ExampleService(Unimplemented):
         yield pb.DownloadArchiveResponse(chunk=b"first")
         await self.act(request.dataset_id, context)
         yield pb.DownloadArchiveResponse(chunk=b"last")
+
+    async def GetManifest(
+        self, request: pb.GetManifestRequest, context: Context
+    ) -> AsyncIterator[pb.GetManifestResponse]:
+        self.held += 1
+        try:
+            with bind(job_id=request.dataset_id):
+                while True:
+                    yield pb.GetManifestResponse(entries=[ManifestEntry(name="x" * 10_000)])
+        finally:
+            await asyncio.sleep(0)
+            self.held -= 1
 
     async def ImportArchive(
         self, request_iterator: AsyncIterator[pb.ImportArchiveRequest], context: Context

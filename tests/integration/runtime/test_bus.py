@@ -86,6 +86,14 @@ async def test_several_processes_may_declare_the_streams_at_once(nats_url: str) 
         await two.publish(EVENTS, b"1", "1")
 
 
+async def test_a_stream_that_nats_has_lost_is_made_again(bus: Bus, nats_url: str) -> None:
+    connection = await nats.connect(nats_url)
+    await connection.jetstream().delete_stream("TRAINING")
+    await connection.close()
+    await bus.publish(EVENTS, b"1", "1")
+    assert await stored(nats_url, "TRAINING") == 1
+
+
 async def test_publishing_where_no_stream_captures_is_an_error(bus: Bus) -> None:
     with pytest.raises(Unavailable):
         await bus.publish(subjects.job_progress(JOB), b"1", "1")

@@ -6,6 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from annotateforge.runtime import migrations
 from annotateforge.runtime.migrations import MigrationError, migrate, read_migrations
 
 _numbers = itertools.count(1)
@@ -88,6 +89,18 @@ async def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(
     assert await connection.fetchval("select count(*) from schema_migrations") == 2
 
 
+async def test_a_migration_of_another_process_is_not_waited_for_without_end(
+    database_url: str, package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LOCK_TIMEOUT", 0.05)
+    holder = await asyncpg.connect(database_url)
+    await holder.execute(migrations._LOCK, "example")
+    with pytest.raises(MigrationError, match="Another process"):
+        await migrate(database_url, "example", package(**ONE))
+    await holder.close()
+    await migrate(database_url, "example", package(**ONE))
+
+
 async def test_schemas_of_two_services_do_not_meet(database_url: str, package: Package) -> None:
     name = package(**ONE)
     await migrate(database_url, "example", name)
@@ -95,7 +108,7 @@ async def test_schemas_of_two_services_do_not_meet(database_url: str, package: P
 
 
 @pytest.mark.parametrize(
-    "migrations",
+    "files",
     [
         {"m0002_late": ""},
         {"m0001_a": "", "m0003_c": ""},
@@ -105,10 +118,10 @@ async def test_schemas_of_two_services_do_not_meet(database_url: str, package: P
     ],
 )
 def test_migrations_that_are_not_numbered_in_a_row_are_refused(
-    package: Package, migrations: dict[str, str]
+    package: Package, files: dict[str, str]
 ) -> None:
     with pytest.raises(MigrationError):
-        read_migrations(package(**migrations))
+        read_migrations(package(**files))
 
 
 async def test_a_schema_is_never_made_of_sql(package: Package) -> None:

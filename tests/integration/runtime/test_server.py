@@ -171,6 +171,21 @@ async def test_a_deadline_cancels_the_call_on_the_server(
         await servicer.cancelled.wait()
 
 
+async def test_a_stream_whose_client_goes_away_gives_back_what_it_holds(
+    stub: rpc.DatasetServiceStub, servicer: ExampleService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Cut at any moment, mostly while a message is on its way out, outside the handler's own code."""
+    for count in range(1, 30):
+        call = stub.GetManifest(pb.GetManifestRequest(dataset_id="7"))
+        for _ in range(count):
+            await call.read()
+        call.cancel()
+    async with asyncio.timeout(10):
+        while servicer.held:
+            await asyncio.sleep(0.01)
+    assert caplog.records == []
+
+
 async def test_what_a_task_group_wraps_is_told_apart(stub: rpc.DatasetServiceStub) -> None:
     assert (await refused(unary(stub, "group"))).reason == "PROJECT_NOT_FOUND"
 

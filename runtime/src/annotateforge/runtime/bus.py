@@ -19,7 +19,7 @@ from nats.errors import Error as NatsError
 from nats.errors import MaxPayloadError
 from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
-from nats.js.errors import NotFoundError
+from nats.js.errors import NoStreamResponseError, NotFoundError
 
 from annotateforge.runtime import subjects
 from annotateforge.runtime.errors import InvalidArgument, Unavailable
@@ -94,6 +94,7 @@ class Bus:
         self._client = client
         self._streams: JetStreamContext = client.jetstream(timeout=5)
         self._subscriptions: set[Subscription] = set()
+        self._declared = False
 
     @property
     def connected(self) -> bool:
@@ -104,6 +105,7 @@ class Bus:
         """Make the JetStream streams that capture events, or change them to what this version wants;
         idempotent.
         """
+        self._declared = True
         for name, subject in _STREAMS:
             wanted = StreamConfig(
                 name=name,
@@ -134,8 +136,17 @@ class Bus:
         BUS_UNAVAILABLE when there was no acknowledgement within `timeout` seconds; the message may have been
         stored all the same.
         """
+        headers = {"Nats-Msg-Id": message_id}
         with _bus_errors():
-            await self._streams.publish(subject, data, timeout=timeout, headers={"Nats-Msg-Id": message_id})
+            try:
+                await self._streams.publish(subject, data, timeout=timeout, headers=headers)
+            except NoStreamResponseError:
+                # NATS has lost its storage since the streams were declared; no event that counts was in it
+                # alone.
+                if not self._declared:
+                    raise
+                await self.declare_streams()
+                await self._streams.publish(subject, data, timeout=timeout, headers=headers)
 
     async def tell(self, subject: str, data: bytes = b"") -> None:
         """Publish to whoever listens at this moment; dropped when NATS is away."""

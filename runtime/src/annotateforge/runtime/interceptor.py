@@ -3,6 +3,7 @@ errors.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -66,8 +67,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 async with _Call(self, method, access, context):
                     answers = behaviour(request, context)
                     if hasattr(answers, "__aiter__"):
-                        async for answer in answers:
-                            yield answer
+                        # A client that goes away leaves the generator half-way: what it holds is given back
+                        # now.
+                        async with contextlib.aclosing(answers):
+                            async for answer in answers:
+                                yield answer
                     else:
                         await answers
 

@@ -20,6 +20,8 @@ LOCK_TIMEOUT = 120.0
 MIGRATION_TIMEOUT = 600.0
 """Seconds that one migration may take."""
 
+_LOCK = "select pg_advisory_lock(hashtextextended('annotateforge.migrate.' || $1, 0))"
+
 log = structlog.get_logger()
 
 
@@ -84,11 +86,12 @@ async def migrate(url: str, schema: str, package: str) -> None:
         server_settings={"search_path": schema, "application_name": f"annotateforge-{schema}-migrate"},
     )
     try:
-        await connection.execute(
-            "select pg_advisory_lock(hashtextextended('annotateforge.migrate.' || $1, 0))",
-            schema,
-            timeout=LOCK_TIMEOUT,
-        )
+        try:
+            await connection.execute(_LOCK, schema, timeout=LOCK_TIMEOUT)
+        except TimeoutError:
+            raise MigrationError(
+                f"Another process has been migrating {schema} for {LOCK_TIMEOUT:g} s."
+            ) from None
         # Closing the connection gives the lock back, whatever happens in between.
         await _apply(connection, schema, migrations)
     finally:

@@ -119,5 +119,12 @@ def bind(**values: Any) -> Iterator[None]:
     call = current_call.get()
     if call is not None:
         call.noted.update(texts)
-    with structlog.contextvars.bound_contextvars(**texts):
+    before = {name: value for name, value in structlog.contextvars.get_contextvars().items() if name in texts}
+    structlog.contextvars.bind_contextvars(**texts)
+    try:
         yield
+    finally:
+        # Not by tokens: a generator that its reader dropped is closed in another context, where they are
+        # invalid.
+        structlog.contextvars.unbind_contextvars(*texts)
+        structlog.contextvars.bind_contextvars(**before)
