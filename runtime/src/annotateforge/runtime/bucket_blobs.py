@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -17,12 +17,15 @@ from annotateforge.runtime.blobs import BATCH_BLOBS, BATCH_BYTES, CHUNK, BlobSto
 from annotateforge.runtime.errors import Unavailable
 
 if TYPE_CHECKING:
+    from obstore import Bytes
     from obstore.store import ObjectStore, RetryConfig
 
 RETRIES: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
 """How long a request is tried again before the store counts as away."""
 PARALLEL = 16
 """Requests that one call has under way at a time."""
+STREAM_AHEAD = 3
+"""Requests of about 4 MiB that a stream has under way at a time."""
 
 
 class BucketBlobs(BlobStore):
@@ -75,7 +78,7 @@ class BucketBlobs(BlobStore):
             end = size if length is None else min(size, offset + length)
             if offset >= end:
                 return b""
-            return bytes(await obstore.get_range_async(self._store, key, start=offset, end=end))
+        return bytes(await self._range(sha256, offset, end))
 
     async def stream(
         self, sha256: str, offset: int = 0, length: int | None = None, chunk_size: int = CHUNK
@@ -84,18 +87,24 @@ class BucketBlobs(BlobStore):
         with _store_errors(sha256):
             size = (await obstore.head_async(self._store, key))["size"]
             end = size if length is None else min(size, offset + length)
-            if offset >= end:
-                return
-            answer = await obstore.get_async(self._store, key, options={"range": (offset, end)})
-            # What comes has the store's own sizes: cut it into ours.
-            held = bytearray()
-            async for buffer in answer.stream(min_chunk_size=chunk_size):
-                held += memoryview(buffer)
-                while len(held) >= chunk_size:
-                    yield bytes(held[:chunk_size])
-                    del held[:chunk_size]
-            if held:
-                yield bytes(held)
+        # One request at a time would wait for the store's first byte again and again.
+        ahead: deque[asyncio.Task[Bytes]] = deque()
+        position, hop = offset, chunk_size
+        try:
+            while position < end or ahead:
+                while position < end and len(ahead) < STREAM_AHEAD:
+                    stop = min(end, position + hop)
+                    ahead.append(asyncio.create_task(self._range(sha256, position, stop)))
+                    position, hop = stop, max(1, BATCH_BYTES // chunk_size) * chunk_size
+                piece = memoryview(await ahead.popleft())
+                for start in range(0, len(piece), chunk_size):
+                    yield bytes(piece[start : start + chunk_size])
+        finally:
+            await _abandon(ahead)
+
+    async def _range(self, sha256: str, start: int, end: int) -> "Bytes":
+        with _store_errors(sha256):
+            return await obstore.get_range_async(self._store, blob_key(sha256), start=start, end=end)
 
     async def read_many(self, digests: Sequence[str]) -> AsyncIterator[list[bytes]]:
         ahead: deque[asyncio.Task[bytes]] = deque()
@@ -116,9 +125,7 @@ class BucketBlobs(BlobStore):
             if batch:
                 yield batch
         finally:
-            for task in ahead:
-                task.cancel()
-            await asyncio.gather(*ahead, return_exceptions=True)
+            await _abandon(ahead)
 
     async def exists(self, sha256: str) -> bool:
         with _store_errors():
@@ -156,6 +163,12 @@ class _FileSpool(Spool):
     async def keep(self, sha256: str) -> None:
         await asyncio.to_thread(self._file.flush)
         await self._store.put_file(Path(self._file.name), sha256)
+
+
+async def _abandon(ahead: "Collection[asyncio.Task[Any]]") -> None:
+    for task in ahead:
+        task.cancel()
+    await asyncio.gather(*ahead, return_exceptions=True)
 
 
 @contextlib.contextmanager
