@@ -20,9 +20,9 @@ class BaseModels:
     async def settle(self, config: JobConfig, task: TaskType.ValueType) -> None:
         """Check the config's base model, if it names one, and settle its architecture from it.
 
-        Raises what the registry answers, NotFound MODEL_NOT_FOUND among it; InvalidArgument TASK_TYPE_MISMATCH
-        when the model is for another task, ARCHITECTURE_MISMATCH when the config asks for another
-        architecture.
+        Raises what the registry answers, NotFound MODEL_NOT_FOUND among it; InvalidArgument
+        TASK_TYPE_MISMATCH when the model is for another task, ARCHITECTURE_MISMATCH when the config asks for
+        another architecture.
         """
         if not config.base_model_id:
             return

@@ -21,6 +21,7 @@ class Datasets:
     """Frozen data sets, seen through the dataset service."""
 
     def __init__(self, channel: grpc.aio.Channel, timeout: float) -> None:
+        """timeout: seconds that freezing may take."""
         self._stub = DatasetServiceStub(channel)
         self._timeout = timeout
 
@@ -38,10 +39,10 @@ class Datasets:
             raise _as_of_job(from_rpc_error(error)) from error
 
     async def get(self, dataset_id: str, task: TaskType.ValueType) -> Dataset:
-        """A data set that is frozen already. NotFound DATASET_NOT_FOUND, InvalidArgument TASK_TYPE_MISMATCH."""
+        """A frozen data set. NotFound DATASET_NOT_FOUND, InvalidArgument TASK_TYPE_MISMATCH."""
         try:
             request = GetDatasetRequest(dataset_id=dataset_id)
-            dataset = (await self._stub.GetDataset(request, timeout=self._timeout)).dataset
+            dataset = (await self._stub.GetDataset(request)).dataset
         except grpc.aio.AioRpcError as error:
             raise _as_of_job(from_rpc_error(error)) from error
         if dataset.task_type != task:

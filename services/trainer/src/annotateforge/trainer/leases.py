@@ -101,12 +101,12 @@ class LeaseSweeper:
             expiry, now = await store.next_expiry(connection)
             if self._was_away(now):
                 return self._lease.total_seconds()
+            await store.delete_old_workers(connection, FORGET_WORKERS_AFTER)
             # A lease that is granted from now on runs out later than the longest pause.
             if expiry is None or expiry > now:
                 left = self._lease if expiry is None else min(self._lease, expiry - now)
                 return left.total_seconds() + _MARGIN
             expired = await store.list_expired(connection)
-            await store.delete_old_workers(connection, FORGET_WORKERS_AFTER)
         for job_id in expired:
             with contextlib.suppress(NotFound):
                 job = await self._journal.change(

@@ -54,6 +54,14 @@ class JobRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a job is."""
+
+    status: Status
+    last_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewJob:
     """What a job is made with, beside its state."""
 

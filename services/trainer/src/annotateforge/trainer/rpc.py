@@ -13,13 +13,14 @@ from annotateforge.api.trainer.v1 import trainer_service_pb2 as api
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.api.trainer.v1.job_pb2 import Epoch, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceServicer
-from annotateforge.runtime.database import Pool
+from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import InvalidArgument
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import page_token, read_page
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer import store
 from annotateforge.trainer.jobs import Jobs
+from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
 from annotateforge.trainer.orders import check_update, read_order, repeated
 from annotateforge.trainer.resources import job_resource, task_word, worker_resource
@@ -89,9 +90,9 @@ class TrainerRpc(TrainerServiceServicer):
     async def ListEpochs(self, request: api.ListEpochsRequest, context: Context) -> api.ListEpochsResponse:
         page = read_page(request.page_size, request.page_token, (int,), default=_HISTORY_PAGE)
         with _job(request.job_id) as job_id:
-            await self._jobs.get(job_id)
+            after = page.cursor[0] if page.cursor else 0
             async with self._pool.acquire() as connection:
-                after = page.cursor[0] if page.cursor else 0
+                await _check_there(connection, job_id)
                 found = await store.list_epochs(connection, job_id, after, page.size)
             epochs = [Epoch.FromString(message) for message in found.rows]
             token = page_token((epochs[-1].epoch,)) if found.more else ""
@@ -101,8 +102,8 @@ class TrainerRpc(TrainerServiceServicer):
         page = read_page(request.page_size, request.page_token, (int,), default=_HISTORY_PAGE)
         with _job(request.job_id) as job_id:
             after = max(_checked_after(request.after), page.cursor[0] if page.cursor else 0)
-            await self._jobs.get(job_id)
             async with self._pool.acquire() as connection:
+                await _check_there(connection, job_id)
                 found = await store.list_events(connection, job_id, after, page.size)
             events = [JobEvent.FromString(message) for message in found.rows]
             token = page_token((events[-1].sequence,)) if found.more else ""
@@ -134,6 +135,11 @@ def _job(text: str) -> Iterator[UUID]:
     job_id = parse_id(text, "job_id")
     with bind(job_id=job_id):
         yield job_id
+
+
+async def _check_there(connection: Connection, job_id: UUID) -> None:
+    if await store.read_standing(connection, job_id) is None:
+        raise job_not_found(job_id)
 
 
 def _checked_after(after: int) -> int:

@@ -14,7 +14,7 @@ import asyncpg
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.runtime.database import Connection
 from annotateforge.trainer.job import Change, JobState
-from annotateforge.trainer.records import JobRecord, NewJob, OpenAttempt, Rows, WorkerRecord
+from annotateforge.trainer.records import JobRecord, NewJob, OpenAttempt, Rows, Standing, WorkerRecord
 from annotateforge.trainer.status import Outcome, Status
 
 PAGE_BYTES = 4 * 1024 * 1024
@@ -33,6 +33,8 @@ LEFT JOIN epochs ON epochs.job_id = jobs.id AND epochs.epoch = jobs.current_epoc
 """
 
 READ_JOB = f"SELECT {_JOB_COLUMNS} WHERE jobs.id = $1"
+
+READ_STANDING = "SELECT status, last_sequence FROM jobs WHERE id = $1"
 
 LIST_JOBS = f"""
 SELECT {_JOB_COLUMNS}
@@ -180,6 +182,12 @@ async def read_job(connection: Connection, job_id: UUID) -> JobRecord | None:
     """A job to be shown; None when there is none."""
     row = await connection.fetchrow(READ_JOB, job_id)
     return None if row is None else _job_record(row)
+
+
+async def read_standing(connection: Connection, job_id: UUID) -> Standing | None:
+    """How far a job is, without all that is shown of it; None when there is none."""
+    row = await connection.fetchrow(READ_STANDING, job_id)
+    return None if row is None else Standing(Status(row["status"]), row["last_sequence"])
 
 
 async def list_jobs(

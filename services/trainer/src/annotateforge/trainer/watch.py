@@ -121,7 +121,7 @@ class Watches:
         SERVER_STOPPING when the server is being stopped.
         """
         async with self._pool.acquire() as connection:
-            job = await store.read_job(connection, job_id)
+            job = await store.read_standing(connection, job_id)
         if job is None:
             raise job_not_found(job_id)
         if after > job.last_sequence:
