@@ -15,9 +15,9 @@ from annotateforge.gateway.refusals import unsupported_media_type
 from annotateforge.gateway.unary import answer, unless_gone
 from annotateforge.runtime.errors import DeadlineExceeded, InvalidArgument
 from annotateforge.runtime.rest.codec import refused_argument
-from annotateforge.runtime.rest.decoding import Refused
 from annotateforge.runtime.rest.parameters import parameters_of
 from annotateforge.runtime.rest.rules import Binding
+from annotateforge.runtime.rest.values import Refused
 
 _FILENAME = "filename"
 

@@ -17,8 +17,9 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from annotateforge.runtime.errors import InvalidArgument
-from annotateforge.runtime.rest.decoding import Refused, checker_of
+from annotateforge.runtime.rest.decoding import checker_of
 from annotateforge.runtime.rest.encoding import encoder_of
+from annotateforge.runtime.rest.values import Refused
 
 M = TypeVar("M", bound=Message)
 

@@ -9,8 +9,9 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from annotateforge.runtime.rest.decoding import Refused, single_checker
+from annotateforge.runtime.rest.decoding import single_checker
 from annotateforge.runtime.rest.encoding import value_encoder
+from annotateforge.runtime.rest.values import Refused
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,3})?")

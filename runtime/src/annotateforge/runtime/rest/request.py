@@ -10,9 +10,9 @@ from google.protobuf.message_factory import GetMessageClass
 
 from annotateforge.runtime.errors import InvalidArgument
 from annotateforge.runtime.rest.codec import from_object, parse, refused_argument, to_object
-from annotateforge.runtime.rest.decoding import Refused
 from annotateforge.runtime.rest.parameters import Parameter, parameters_of
 from annotateforge.runtime.rest.rules import Binding, Shape
+from annotateforge.runtime.rest.values import Refused
 
 
 def read_request(
