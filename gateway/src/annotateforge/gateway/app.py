@@ -63,7 +63,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         }
         own_token = OwnToken(settings.secret.get_secret_value())
         trainer = await stack.enter_async_context(open_channel(settings.trainer_address, own_token))
-        bus = BusLink(settings.nats_url)
+        bus = BusLink(settings.nats_url, settings.reread_seconds)
         await stack.enter_async_context(bus.connecting())
 
         tokens = TokenCheck(TokenVerifier.from_settings(settings))

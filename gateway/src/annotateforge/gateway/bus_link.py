@@ -13,10 +13,8 @@ from annotateforge.runtime.bus import Bus, Message, connect_bus
 from annotateforge.runtime.errors import Unavailable
 from annotateforge.runtime.feed import GAP, Gap
 
-AWAY_SECONDS = 2.0
-"""How often listeners read the truth again while NATS is away."""
 QUIET_SECONDS = 15.0
-"""How often they do so while NATS is there and silent, should anything have been lost on the way."""
+"""How often listeners read the truth again while NATS is there and silent, should anything have been lost."""
 _CONNECT_SECONDS = 30.0
 
 log = structlog.get_logger()
@@ -25,12 +23,10 @@ log = structlog.get_logger()
 class BusLink:
     """A connection that is made in the background, for ever."""
 
-    def __init__(
-        self, url: str, *, away_seconds: float = AWAY_SECONDS, quiet_seconds: float = QUIET_SECONDS
-    ) -> None:
+    def __init__(self, url: str, reread_seconds: float) -> None:
+        """`reread_seconds`: how often listeners read the truth again while NATS is away."""
         self._url = url
-        self._away_seconds = away_seconds
-        self._quiet_seconds = quiet_seconds
+        self._reread_seconds = reread_seconds
         self._bus: Bus | None = None
         self._found = asyncio.Event()
 
@@ -61,8 +57,8 @@ class BusLink:
                     self._found.set()
                     await closing.wait()
             except Unavailable as error:
-                log.warning("NATS is away; events are read from the trainer instead", error=error.message)
-                await asyncio.sleep(self._away_seconds)
+                log.warning("NATS is away; events are read from the trainer instead", reason=error.reason)
+                await asyncio.sleep(self._reread_seconds)
 
     async def listen(self, subject: str) -> AsyncGenerator[Message | Gap, None]:
         """Messages of a subject for ever, with a Gap wherever some may be missing.
@@ -73,17 +69,17 @@ class BusLink:
         while self._bus is None:
             yield GAP
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._away_seconds):
+                async with asyncio.timeout(self._reread_seconds):
                     await self._found.wait()
         async with self._bus.subscribe(subject) as subscription:
             yield GAP
             heard = time.monotonic()
             while True:
                 try:
-                    async with asyncio.timeout(self._away_seconds):
+                    async with asyncio.timeout(self._reread_seconds):
                         message = await anext(subscription)
                 except TimeoutError:
-                    if self._bus.connected and time.monotonic() - heard < self._quiet_seconds:
+                    if self._bus.connected and time.monotonic() - heard < QUIET_SECONDS:
                         continue
                     message = GAP
                 except StopAsyncIteration:

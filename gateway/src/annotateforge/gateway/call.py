@@ -22,7 +22,7 @@ class Limits:
     """Longest time for which a service may work on a whole upload, or between two messages of progress."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class RestCall:
     """A request that has found its route and whose caller may call."""
 

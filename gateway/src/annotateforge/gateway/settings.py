@@ -37,6 +37,8 @@ class Settings(BusSettings, ServiceSettings):
     """Seconds for which a service may work on an upload once it has it, or without telling of progress."""
     idle_timeout: Annotated[float, Field(gt=0)] = 60.0
     """Seconds for which a client may neither send nor take any byte of a body."""
+    reread_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """How often the events of watched jobs are read from the trainer while NATS is away."""
     max_json_bytes: Annotated[int, Field(ge=1024)] = 10 * MIB
     """Most bytes of a JSON body."""
 

@@ -6,7 +6,7 @@ import re
 
 import structlog
 from starlette.types import Receive
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from annotateforge.api.options.v1 import options_pb2
 from annotateforge.api.trainer.v1 import trainer_service_pb2
@@ -74,13 +74,13 @@ class JobSocket:
             await self._send_events(socket, job_id, after)
         except DomainError as error:
             code, reason = CLOSE_CODES.get(error.code, FAILED), f"{error.reason}: {error.message}"
-        except OSError:
-            # The client went away while something was sent to it.
+        except (OSError, WebSocketDisconnect):
+            # The client went away.
             return
         except Exception:
             log.exception("cannot serve a watcher", job_id=job_id)
             code, reason = FAILED, "INTERNAL: Something went wrong on our side."
-        with contextlib.suppress(OSError, RuntimeError):
+        with contextlib.suppress(OSError, WebSocketDisconnect):
             await socket.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
 
     async def _admit(self, socket: WebSocket, job_id: str) -> int:
