@@ -175,14 +175,30 @@ def test_images_that_are_missing_or_not_described_are_told(tmp_path: Path) -> No
     assert read.reasons == {"IMAGE_MISSING": 1, "IMAGES_WITHOUT_LABELS": 1}
 
 
-def test_a_file_that_breaks_off_gives_what_stands_before_with_the_line(tmp_path: Path) -> None:
-    document = json.dumps(json.loads(coco({1: "a.png"}, [{"bbox": [1, 2, 3, 4]}] * 20)), indent=1)
-    reordered = {key: json.loads(document)[key] for key in ("images", "categories", "annotations")}
-    text = json.dumps(reordered, indent=1)
-    read = read_archive(zipped({"a.png": png(100, 50), "c.json": text[: len(text) // 2]}), tmp_path)
-    assert read.count == 0, "images and categories are read in a pass of their own"
+@pytest.mark.parametrize(
+    ("order", "kept"),
+    [(("images", "categories", "annotations"), True), (("annotations", "categories", "images"), False)],
+)
+def test_a_file_that_breaks_off_is_reported_with_the_line(
+    order: tuple[str, ...], kept: bool, tmp_path: Path
+) -> None:
+    document = json.loads(coco({1: "a.png"}, [{"bbox": [1, 2, 3, 4]}] * 20))
+    text = json.dumps({key: document[key] for key in order}, indent=1)
+    cut = text[: len(text) - len(text) // 10]
+    read = read_archive(zipped({"a.png": png(100, 50), "c.json": cut}), tmp_path, wanted="coco")
+    assert bool(read.count) is kept, "only what stands before the break can be kept"
     (problem,) = [problem for problem in read.problems if problem.reason == "LABEL_FILE_MALFORMED"]
-    assert problem.line == text[: len(text) // 2].count("\n") + 1
+    assert problem.line == cut.count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    "order", [("images", "categories", "annotations"), ("annotations", "images", "categories")]
+)
+def test_the_order_of_the_arrays_does_not_matter(order: tuple[str, ...], tmp_path: Path) -> None:
+    document = json.loads(coco({1: "a.png"}, [{"bbox": [1, 2, 3, 4]}] * 20))
+    text = json.dumps({key: document[key] for key in order})
+    read = read_archive(zipped({"a.png": png(100, 50), "c.json": text}), tmp_path)
+    assert (read.count, read.problems) == (20, [])
 
 
 def test_other_json_is_not_taken_for_coco(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Parts of an outline become one polygon of the same area."""
 
+import time
+
 import pytest
 
 from annotateforge.dataset.imports.rings import joined
@@ -25,3 +27,10 @@ def test_several_rings_keep_their_area_and_all_their_corners() -> None:
     assert area(whole) == pytest.approx(sum(area(tuple(ring)) for ring in rings))
     corners = set(zip(whole[::2], whole[1::2], strict=True))
     assert corners == {corner for ring in rings for corner in zip(ring[::2], ring[1::2], strict=True)}
+
+
+def test_thousands_of_corners_are_joined_quickly() -> None:
+    rings = [[value for n in range(1000) for value in (x + n % 2, n)] for x in range(0, 100, 10)]
+    started = time.monotonic()
+    assert len(joined(rings)) == 2 * (10_000 + 2 * 9)
+    assert time.monotonic() - started < 10

@@ -15,6 +15,9 @@ def text_defect(text: str, longest: int, *, required: bool = False, lines: bool 
         return "is required and may not be blank"
     if len(text) > longest:
         return f"has {len(text):,} characters, and at most {longest:,} are allowed"
+    if text.isprintable():
+        # Nothing printable is refused, and nearly every text is printable.
+        return None
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs") and not (
             lines and character in _LINE_BREAKS_AND_TABS

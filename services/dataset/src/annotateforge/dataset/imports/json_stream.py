@@ -2,11 +2,13 @@
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 _LARGEST_VALUE = 64 << 20
-_BLANKS = " \t\n\r"
+_BLANKS = re.compile(r"[ \t\n\r]+")
+_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 
 
 class JsonMalformed(Exception):
@@ -55,11 +57,11 @@ def array_elements(blocks: Iterator[bytes]) -> Iterator[Element]:
 def _elements(key: str, text: "_Text") -> Iterator[Element]:
     if text.take("]"):
         return
+    text.skip_blanks()
     while True:
-        text.skip_blanks()
         line = text.line
         yield Element(key, text.value(), line)
-        if not text.take(","):
+        if not text.next_element():
             break
     text.expect("]", f"The array {key!r} is not closed; the file may be cut short.")
 
@@ -83,6 +85,17 @@ class _Text:
             self._at += 1
             return True
         return False
+
+    def next_element(self) -> bool:
+        """Step over a comma and the blanks around it; False where there is none."""
+        between = _COMMA.match(self._window, self._at)
+        if between is not None and between.end() < len(self._window):
+            self._step_to(between.end())
+            return True
+        if not self.take(","):
+            return False
+        self.skip_blanks()
+        return True
 
     def expect(self, character: str, otherwise: str) -> None:
         if not self.take(character):
@@ -111,11 +124,10 @@ class _Text:
 
     def skip_blanks(self) -> None:
         while True:
-            at = self._at
-            while at < len(self._window) and self._window[at] in _BLANKS:
-                at += 1
-            self._step_to(at)
-            if at < len(self._window) or not self._fill():
+            blanks = _BLANKS.match(self._window, self._at)
+            if blanks is not None:
+                self._step_to(blanks.end())
+            if self._at < len(self._window) or not self._fill():
                 return
 
     def _step_to(self, end: int) -> None:

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from math import inf
 
+import numpy as np
+
 Point = tuple[float, float]
+
+_ROWS = 64
+"""Points that are compared with all others at once: enough to be quick, few enough to need little memory."""
 
 
 def joined(rings: Sequence[Sequence[float]]) -> tuple[float, ...]:
@@ -29,8 +34,12 @@ def _points(ring: Sequence[float]) -> list[Point]:
 
 
 def _nearest(one: Sequence[Point], other: Sequence[Point]) -> tuple[int, int]:
+    """Positions of the two points, one of each, that lie nearest to each other; the first of equals."""
     best = (inf, 0, 0)
-    for i, (x, y) in enumerate(one):
-        for j, (u, v) in enumerate(other):
-            best = min(best, ((x - u) ** 2 + (y - v) ** 2, i, j))
+    targets = np.asarray(other)
+    for at in range(0, len(one), _ROWS):
+        rows = np.asarray(one[at : at + _ROWS])
+        distances = ((rows[:, None, :] - targets[None, :, :]) ** 2).sum(axis=2)
+        row, column = np.unravel_index(np.argmin(distances), distances.shape)
+        best = min(best, (float(distances[row, column]), at + int(row), int(column)))
     return best[1], best[2]

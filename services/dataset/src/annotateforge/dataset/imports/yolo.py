@@ -163,14 +163,14 @@ def parse_fields(fields: list[str], *, has_keypoints: bool = False) -> tuple[int
     Raises LineMalformed. Key points are cut off, so that the box is left.
     """
     try:
-        class_number, *numbers = (float(field) for field in fields)
+        class_number, *numbers = map(float, fields)
     except ValueError:
         raise _malformed("It holds something that is not a number.") from None
     if not (class_number >= 0 and class_number.is_integer()):
         raise _malformed(f"The class {fields[0]} is not a whole number from 0.")
     if has_keypoints:
         numbers = numbers[:4]
-    if not all(isfinite(number) for number in numbers):
+    if not isfinite(sum(numbers)):
         raise _malformed("It holds a number that is not finite.")
     if len(numbers) < 4:
         raise _malformed(f"It has {len(fields)} numbers; a box has 5, a polygon 7 or more.")
@@ -180,7 +180,7 @@ def parse_fields(fields: list[str], *, has_keypoints: bool = False) -> tuple[int
             " corner."
         )
     coordinates = numbers[:4] if len(numbers) == 5 else numbers
-    if not all(-_TOLERANCE <= value <= 1 + _TOLERANCE for value in numbers):
+    if min(numbers) < -_TOLERANCE or max(numbers) > 1 + _TOLERANCE:
         raise LineMalformed(
             "COORDINATES_NOT_NORMALIZED",
             f"The number {max(coordinates, key=abs):g} is not within 0 to 1.",
