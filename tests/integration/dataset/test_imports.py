@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
@@ -174,6 +175,43 @@ async def test_a_client_that_goes_away_leaves_nothing(
         await call
     assert (await stats_of(editor, project_id)).image_count == 0
     assert stored() == set()
+
+
+async def test_a_client_that_goes_away_while_images_are_taken_in_leaves_nothing(
+    editor: DatasetServiceStub,
+    settings: Settings,
+    stored: Callable[[], set[str]],
+    eventually: Callable[[Callable[[], Awaitable[bool] | bool]], Awaitable[None]],
+) -> None:
+    project_id = await new_project(editor)
+    files = {f"{n:04}.bmp": encoded("BMP", 30, 30) for n in range(3000)}
+    call = asyncio.create_task(import_archive(editor, project_id, zipped(files, compression=0)))
+    await eventually(lambda: bool(stored()))
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    connection = await asyncpg.connect(settings.database_url, timeout=5)
+
+    async def no_ingest() -> bool:
+        return not await connection.fetchval("SELECT count(*) FROM dataset.ingests")
+
+    await eventually(no_ingest)
+    await connection.close(timeout=5)
+    assert (await stats_of(editor, project_id)).image_count == 0
+    # Another reference goes, and the sweep with it.
+    (image,) = (await upload(editor, project_id, [Sent("x.png", png())])).images
+    await editor.DeleteImage(api.DeleteImageRequest(image_id=image.id))
+    await eventually(lambda: not stored())
+
+
+async def test_an_image_takes_ten_thousand_annotations_and_no_more(editor: DatasetServiceStub) -> None:
+    project_id = await new_project(editor)
+    files: Files = {"a.png": png(), "a.txt": "0 0.5 0.5 0.1 0.1\n" * 10_002, "data.yaml": "names: [x]"}
+    report = await import_archive(editor, project_id, zipped(files))
+    assert report.annotations_added == 10_000
+    assert [(problem.reason, problem.line) for problem in report.problems] == [
+        ("TOO_MANY_ANNOTATIONS", 10_001)
+    ]
 
 
 @pytest.mark.parametrize(

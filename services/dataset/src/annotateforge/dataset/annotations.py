@@ -11,6 +11,8 @@ from annotateforge.dataset.texts import text_defect
 LONGEST_LABEL = 200
 MOST_PER_IMAGE = 10_000
 MOST_POINTS = 10_000
+MOST_NUMBERS_PER_IMAGE = 1_000_000
+"""Coordinates of all annotations of an image: what one message carries with ease."""
 FARTHEST = 10_000_000.0
 """Largest absolute coordinate in pixels: beyond every image, and small enough that no later arithmetic
 overflows.

@@ -34,9 +34,10 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     """Run the dataset service for the time of the context."""
     # A folder of its own within the store: this service deletes blobs that its own tables do not need.
     blobs = BlobStore.open(f"{settings.store_url.rstrip('/')}/dataset")
+    settings.dataset_spool_folder.mkdir(parents=True, exist_ok=True)
     spool = Spool(settings.dataset_spool_folder, settings.dataset_keep_free_bytes)
     async with database(
-        settings.database_url, SCHEMA, "annotateforge.dataset", max_size=settings.database_pool_size
+        settings.database_url, SCHEMA, "annotateforge.dataset", max_size=max(2, settings.database_pool_size)
     ) as pool:
         sweep = BlobSweep(pool, blobs)
         with inspecting(settings.image_limits, settings.dataset_image_threads) as inspector:
@@ -52,7 +53,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                     inspector,
                     spool,
                     settings.archive_limits,
-                    settings.dataset_concurrent_imports,
+                    settings.import_turns,
                 ),
                 spool=spool,
                 settings=settings,

@@ -38,11 +38,20 @@ class Settings(DatabaseSettings, StoreSettings, ServiceSettings):
     dataset_keep_free_bytes: Annotated[int, Field(ge=0)] = _GIB
     """Bytes that stay free on that disk."""
     dataset_concurrent_imports: Annotated[int, Field(ge=1, le=100)] = 2
-    """Imports that are worked on at the same time; each holds a database connection. Others wait."""
+    """Imports that are worked on at the same time, if half of the database connections suffice; others
+    wait.
+    """
     dataset_import_seconds: Annotated[float, Field(gt=0)] = 6 * 3600.0
     """Seconds that an import may take, its upload and its wait included."""
     dataset_stall_seconds: Annotated[float, Field(gt=0)] = 120.0
     """Seconds without a byte after which an upload is given up."""
+
+    @property
+    def import_turns(self) -> int:
+        """Imports at the same time: each holds one connection all the while and takes a second one now and
+        then.
+        """
+        return max(1, min(self.dataset_concurrent_imports, self.database_pool_size // 2))
 
     @property
     def image_limits(self) -> ImageLimits:

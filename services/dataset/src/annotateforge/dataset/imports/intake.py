@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from annotateforge.dataset.annotations import MOST_PER_IMAGE, defects
+from annotateforge.dataset.annotations import MOST_NUMBERS_PER_IMAGE, MOST_PER_IMAGE, defects
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.store.imports import StagedAnnotation
@@ -18,6 +18,8 @@ class NewImages:
         self._ids: dict[str, UUID] = {}
         self._sizes: dict[str, Size] = {}
         self._counts: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
+        self._overfull: set[str] = set()
 
     @property
     def sizes(self) -> Mapping[str, Size]:
@@ -46,15 +48,18 @@ class NewImages:
                 )
                 continue
             position = self._counts.get(label.image, 0)
-            self._counts[label.image] = position + 1
-            if position < MOST_PER_IMAGE:
+            numbers = self._numbers.get(label.image, 0) + len(label.annotation.coordinates)
+            if position < MOST_PER_IMAGE and numbers <= MOST_NUMBERS_PER_IMAGE:
+                self._counts[label.image] = position + 1
+                self._numbers[label.image] = numbers
                 staged.append(StagedAnnotation(self._ids[label.image], position, label.annotation))
-            elif position == MOST_PER_IMAGE:
+            elif label.image not in self._overfull:
+                self._overfull.add(label.image)
                 report.warn(
                     "TOO_MANY_ANNOTATIONS",
                     label.file,
-                    f"{label.image!r} has more than {MOST_PER_IMAGE:,} annotations; those beyond were left"
-                    " out.",
+                    f"{label.image!r} has more than {MOST_PER_IMAGE:,} annotations, or more than"
+                    f" {MOST_NUMBERS_PER_IMAGE:,} coordinates in all; those beyond were left out.",
                     "Cut the image into tiles.",
                     line=label.line,
                 )
