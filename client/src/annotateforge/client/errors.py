@@ -7,6 +7,10 @@ class ClientError(Exception):
     """Anything that keeps a call from succeeding; the text says what happened and what to do."""
 
 
+class WrongArgument(ClientError):
+    """The caller gave what can never be right, such as a task that does not exist; nothing was sent."""
+
+
 class ServerAway(ClientError):
     """The server cannot be reached or did not answer in time."""
 
@@ -34,5 +38,6 @@ class ServerRefused(ClientError):
         self.details = details
 
     def __str__(self) -> str:
-        fields = "".join(f"\n  {detail.field}: {detail.description}" for detail in self.details)
+        untold = [detail for detail in self.details if detail.description not in self.message]
+        fields = "".join(f"\n  {detail.field}: {detail.description}" for detail in untold)
         return f"{self.message} ({self.reason}){fields}"

@@ -16,7 +16,7 @@ import httpx
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
-from annotateforge.client.errors import ClientError, Detail, ServerAway, ServerRefused
+from annotateforge.client.errors import ClientError, Detail, ServerAway, ServerRefused, WrongArgument
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rest.codec import decode
 from annotateforge.runtime.rest.request import HttpRequest, write_request
@@ -36,11 +36,11 @@ class Transport:
     def __init__(self, url: str, token: str, timeout: float) -> None:
         """url: http(s)://host:port; timeout: seconds within which a call must be answered.
 
-        ClientError when the address is none, or the token could not be sent in a header.
+        WrongArgument when the address is none, or the token could not be sent in a header.
         """
         self.url = checked_address(url)
         if not (token.isascii() and token.isprintable()):
-            raise ClientError("The token holds characters that no token has. Was it copied whole?")
+            raise WrongArgument("The token holds characters that no token has. Was it copied whole?")
         self.headers = {"authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(
             base_url=self.url,
@@ -136,10 +136,10 @@ class Transport:
 
 
 def checked_address(url: str) -> str:
-    """The address of a gateway without a slash at its end. ClientError when it is none."""
+    """The address of a gateway without a slash at its end. WrongArgument when it is none."""
     if url.isprintable() and _is_address(url):
         return url.rstrip("/")
-    raise ClientError(f"{url!r} is no address of a server, such as http://127.0.0.1:8000.")
+    raise WrongArgument(f"{url!r} is no address of a server, such as http://127.0.0.1:8000.")
 
 
 def _is_address(url: str) -> bool:
@@ -165,7 +165,7 @@ def _written(service: ServiceDescriptor, method: str, request: Message) -> HttpR
         return write_request(_bindings(service)[method], request)
     except ValueError as error:
         # Only an empty id or name cannot be written into a path.
-        raise ClientError("An id or a name is empty; the call needs it.") from error
+        raise WrongArgument("An id or a name is empty; the call needs it.") from error
 
 
 @cache

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import connect
 
 from annotateforge.api.trainer.v1 import event_pb2
-from annotateforge.client.errors import ClientError, ServerAway, ServerRefused
+from annotateforge.client.errors import ClientError, ServerAway, ServerRefused, WrongArgument
 from annotateforge.client.transport import is_local
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rest.codec import from_object
@@ -77,7 +77,7 @@ def watch(
             if received is not None and received.reason:
                 problem += f" ({received.reason})"
         except InvalidURI as error:
-            raise ClientError(f"{url!r} is no address of a server.") from error
+            raise WrongArgument(f"{url!r} is no address of a server.") from error
         except (OSError, InvalidHandshake) as error:
             problem = f"{url} cannot be reached: {error}"
             if not link.was_ever_open:

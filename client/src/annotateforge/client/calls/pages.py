@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
-from annotateforge.client.errors import ClientError
+from annotateforge.client.errors import WrongArgument
 from annotateforge.client.transport import Transport
 from annotateforge.runtime.rest.names import choices, enum_numbers
 
@@ -48,13 +48,12 @@ def listed(
 def enum_value(enum: Any, name: str, what: str) -> Any:
     """The value of a generated enum by its short name, such as "detect"; 0 for an empty name.
 
-    ClientError names the choices when there is no such one.
+    WrongArgument names the choices when there is no such one.
     """
     if not name:
         return 0
     number = enum_numbers(enum.DESCRIPTOR).get(name, 0)
     if not number:
-        raise ClientError(
-            f"There is no {what} {name!r}; choose one of {', '.join(choices(enum.DESCRIPTOR))}."
-        )
+        known = ", ".join(choices(enum.DESCRIPTOR))
+        raise WrongArgument(f"There is no {what} {name!r}; choose one of {known}.")
     return number

@@ -12,6 +12,7 @@ from rich.text import Text
 from annotateforge.api.trainer.v1 import event_pb2, job_pb2
 from annotateforge.client.client import to_dict
 from annotateforge.client.command.jobs import ENDED
+from annotateforge.client.command.output import write
 from annotateforge.client.command.session import Session
 from annotateforge.client.command.texts import (
     duration,
@@ -113,7 +114,7 @@ class _View:
         )
 
     def _epoch(self, epoch: job_pb2.Epoch) -> None:
-        ready = f", ready in {duration(epoch.eta_seconds)}" if epoch.HasField("eta_seconds") else ""
+        ready = f", ready in {duration(epoch.eta_seconds)}" if epoch.eta_seconds else ""
         self._epochs = self._bar(
             self._epochs,
             "epochs",
@@ -124,9 +125,9 @@ class _View:
         width = len(str(epoch.total_epochs))
         parts = [f"epoch {epoch.epoch:>{width}}/{epoch.total_epochs}"]
         if epoch.HasField("train_loss"):
-            parts.append(f"train {epoch.train_loss:<6.4g}")
+            parts.append(f"train {epoch.train_loss:6.3f}")
         if epoch.HasField("val_loss"):
-            parts.append(f"val {epoch.val_loss:<6.4g}")
+            parts.append(f"val {epoch.val_loss:6.3f}")
         parts.append(metrics_text(epoch.metrics, limit=4))
         self._line(
             "  ".join(parts),
@@ -160,7 +161,7 @@ class _View:
                 line.append_text(Text(plain(part[0]).plain, part[1]))
             else:
                 line.append_text(plain(part) if isinstance(part, str) else part)
-        self._progress.console.print(line, soft_wrap=True)
+        write(self._progress.console, line)
 
 
 def ended_well(status: job_pb2.JobStatus.ValueType) -> bool:

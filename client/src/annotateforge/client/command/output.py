@@ -39,11 +39,11 @@ class Output:
 
     def say(self, text: Cell) -> None:
         """Print a text that is the command's result."""
-        self.out.print(_shown(text), soft_wrap=True)
+        write(self.out, text)
 
     def note(self, text: Cell, style: str = "") -> None:
         """Print a text beside the result."""
-        self.notes.print(_shown(text), style=style, soft_wrap=True)
+        write(self.notes, text, style)
 
     def json(self, value: object) -> None:
         """Print a value as one JSON document."""
@@ -87,6 +87,11 @@ class Output:
         for message in listed:
             table.add_row(*(_shown(cell) for cell in row(message)))
         self.out.print(table)
+
+
+def write(console: Console, text: Cell, style: str = "") -> None:
+    """Print a text, folded between words on a terminal, and in one line for whatever else reads it."""
+    console.print(_shown(text), style=style, soft_wrap=not console.is_terminal)
 
 
 def notes_console() -> Console:

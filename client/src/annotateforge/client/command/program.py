@@ -17,11 +17,12 @@ from annotateforge.client.command import (
     training,
     workers,
 )
-from annotateforge.client.command.output import notes_console
+from annotateforge.client.command.output import notes_console, write
 from annotateforge.client.command.texts import plain
-from annotateforge.client.errors import ClientError, ServerRefused
+from annotateforge.client.errors import ClientError, ServerRefused, WrongArgument
 
 EXIT_FAILED = 1
+EXIT_WRONG_USE = 2
 EXIT_REFUSED = 3
 EXIT_INTERRUPTED = 130
 
@@ -63,11 +64,16 @@ def main() -> None:
     try:
         app()
     except ClientError as error:
-        refused = isinstance(error, ServerRefused) and error.code < _OWN_TROUBLE
-        notes_console().print(
-            Text.assemble(("Refused" if refused else "Failed", "red"), ": ", plain(str(error))),
-            soft_wrap=True,
-        )
-        sys.exit(EXIT_REFUSED if refused else EXIT_FAILED)
+        word, code = _outcome(error)
+        write(notes_console(), Text.assemble((word, "red"), ": ", plain(str(error))))
+        sys.exit(code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+
+
+def _outcome(error: ClientError) -> tuple[str, int]:
+    if isinstance(error, WrongArgument):
+        return "Wrong use", EXIT_WRONG_USE
+    if isinstance(error, ServerRefused) and error.code < _OWN_TROUBLE:
+        return "Refused", EXIT_REFUSED
+    return "Failed", EXIT_FAILED

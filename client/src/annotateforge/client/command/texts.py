@@ -58,13 +58,13 @@ def styled_severity(severity: problem_pb2.Severity.ValueType) -> Text:
 
 
 def metrics_text(metrics: Mapping[str, float], limit: int | None = None) -> str:
-    """Such as "map50 0.713  map50_95 0.41"; what says most comes first."""
+    """Such as "map50 0.713  map50_95 0.410"; what says most comes first."""
 
     def rank(item: tuple[str, float]) -> tuple[bool, str]:
         name = item[0]
         return not ("map" in name or "accuracy" in name), name
 
-    return "  ".join(f"{name} {value:.3g}" for name, value in sorted(metrics.items(), key=rank)[:limit])
+    return "  ".join(f"{name} {value:.3f}" for name, value in sorted(metrics.items(), key=rank)[:limit])
 
 
 def ago(time: Timestamp) -> str:

@@ -27,16 +27,16 @@ class Terminal(Console):
     """Where `up` tells of what happens. That nobody reads it any more is no reason to stop."""
 
     def __init__(self) -> None:
-        super().__init__(highlight=False, soft_wrap=True)
+        super().__init__(highlight=False)
 
     def on_broken_pipe(self) -> None:
         """Go on in silence."""
         self.quiet = True
 
-    def say(self, text: str | Text) -> None:
-        """Print a text as it is, in one line however long, so that it can be copied and found by scripts."""
+    def say(self, text: str | Text, *, whole: bool = False) -> None:
+        """Print a text as it is; `whole` keeps it in one line that can be copied, also on a terminal."""
         with suppress(OSError):
-            self.print(text, markup=False)
+            self.print(text, markup=False, soft_wrap=whole or not self.is_terminal)
 
 
 def up(data_dir: Path, port: int) -> int:
@@ -101,7 +101,7 @@ async def _up(data_dir: Path, port: int, terminal: Terminal) -> int:
 
 def _welcome(terminal: Terminal, running_stack: stack.Stack, data_dir: Path) -> None:
     terminal.say("")
-    terminal.say(Text(f"Open {running_stack.url}/?token={running_stack.token}", "bold"))
+    terminal.say(Text(f"Open {running_stack.url}/?token={running_stack.token}", "bold"), whole=True)
     kept = f"Data is kept in {data_dir.resolve()}, logs in its folder logs. Ctrl-C stops everything."
     terminal.say(Text(kept, "dim"))
 

@@ -111,7 +111,7 @@ def _show(local: LocalServer, data_dir: Path, epochs: int, terminal: Terminal) -
         model = _train(client, project, epochs, terminal)
         picture = _picture_of_predictions(client, model, data_dir)
         terminal.say(f"\nMetrics of the best weights: {metrics_text(model.metrics)}")
-        terminal.say(f"Predictions over validation images: {picture.resolve()}")
+        terminal.say(f"Predictions over validation images: {picture.resolve()}", whole=True)
 
 
 def _sample_project(client: Client, terminal: Terminal) -> project_pb2.Project:
@@ -170,7 +170,7 @@ def _picture_of_predictions(client: Client, model: model_pb2.Model, data_dir: Pa
     with zipfile.ZipFile(archive) as files:
         names = [name for name in files.namelist() if name.startswith("images/val/")][:_SHOWN]
         images = [files.read(name) for name in names]
-    predictions = [client.predict(image, model_id=model.id) for image in images]
+    predictions = [client.predict(image, model_id=model.id, iou=0.5) for image in images]
     path = data_dir / "demo-predictions.jpg"
     contact_sheet(images, predictions).save(path, quality=90)
     return path
