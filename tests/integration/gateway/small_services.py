@@ -210,7 +210,7 @@ class SmallTrainer:
 
     async def GetJob(self, request: Any, context: Any) -> Any:
         events = self._events(request.job_id)
-        job = job_pb2.Job(id=request.job_id, last_sequence=len(events))
+        job = job_pb2.Job(id=request.job_id, last_sequence=len(events), config=job_pb2.JobConfig())
         for event in events:
             if event.WhichOneof("payload") == "status_change":
                 job.status = event.status_change.status
