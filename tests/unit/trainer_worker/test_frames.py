@@ -1,3 +1,4 @@
+import itertools
 import os
 import threading
 
@@ -49,7 +50,7 @@ def test_a_frame_larger_than_the_pipe_arrives_whole() -> None:
 def test_frames_are_the_same_however_they_are_cut(frames: list[Frame], cuts: list[int]) -> None:
     data = b"".join(bytes([kind]) + len(payload).to_bytes(4, "big") + payload for kind, payload in frames)
     edges = sorted({0, *(cut for cut in cuts if cut < len(data)), len(data)})
-    pieces = [data[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    pieces = [data[begin:end] for begin, end in itertools.pairwise(edges)]
     assert frames_of(*pieces) == frames
 
 

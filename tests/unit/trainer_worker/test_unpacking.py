@@ -14,12 +14,10 @@ from annotateforge.trainer.worker.unpacking import Unpacker
 FILES = {"data.yaml": b"names: []\n", "images/train/a.png": bytes(range(256)) * 30, "labels/train/ä.txt": b""}
 
 
-def archive(
-    files: dict[str, bytes], compression: int = zipfile.ZIP_STORED, folder: str = "train/empty/"
-) -> bytes:
+def archive(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as zipped:
-        zipped.writestr(zipfile.ZipInfo(folder), b"")
+        zipped.writestr(zipfile.ZipInfo("train/empty/"), b"")
         for name, content in files.items():
             zipped.writestr(name, content)
     return buffer.getvalue()
