@@ -144,6 +144,22 @@ async def test_a_restart_of_nats_is_survived_and_marked_as_a_gap(tmp_path: Path)
         await context.__aexit__(None, None, None)
 
 
+async def test_giving_up_a_subscription_in_the_middle_leaves_the_others_hearing(bus: Bus) -> None:
+    async def listen() -> None:
+        async with bus.subscribe("elsewhere"):
+            await asyncio.Event().wait()
+
+    async with bus.subscribe(subjects.job_wake()) as subscription:
+        for pauses in range(20):
+            listening = asyncio.create_task(listen())
+            for _ in range(pauses):
+                await asyncio.sleep(0)
+            listening.cancel()
+            await asyncio.wait([listening])
+        await bus.tell(subjects.job_wake())
+        assert await taken(subscription, 1) == [Message(subjects.job_wake(), b"")]
+
+
 async def test_an_iteration_ends_when_the_bus_is_closed(nats_url: str) -> None:
     async with connect_bus(nats_url, "test") as bus:
         context = bus.subscribe(EVENTS)

@@ -35,6 +35,8 @@ _STREAMS = (
 _MAX_AGE_SECONDS = 7 * 24 * 3600.0
 _MAX_BYTES = 1024**3
 _DUPLICATE_WINDOW_SECONDS = 120.0
+# Longer than a connection lives whose server answers no pings.
+_LONGEST_FLUSH_SECONDS = 120
 
 log = structlog.get_logger()
 
@@ -94,6 +96,7 @@ class Bus:
         self._client = client
         self._streams: JetStreamContext = client.jetstream(timeout=5)
         self._subscriptions: set[Subscription] = set()
+        self._flushing: set[asyncio.Task[None]] = set()
         self._declared = False
 
     @property
@@ -173,9 +176,7 @@ class Bus:
         self._subscriptions.add(subscription)
         try:
             if self._client.is_connected:
-                # The server's answer to a ping says that it knows the subscription.
-                with contextlib.suppress(NatsError, TimeoutError, OSError):
-                    await self._client.flush(timeout=5)
+                await self._reach_server()
             yield subscription
         finally:
             self._subscriptions.discard(subscription)
@@ -183,11 +184,30 @@ class Bus:
             with contextlib.suppress(NatsError, OSError):
                 await inner.unsubscribe()
 
+    async def _reach_server(self) -> None:
+        """Wait until the server knows what it was sent so far, which its answer to a ping says; 5 s at most.
+
+        The waiting for the answer is not cancelled together with the caller: an answer for which nobody waits
+        any more ends the client's reading for good.
+        """
+        flushing = asyncio.create_task(self._client.flush(timeout=_LONGEST_FLUSH_SECONDS))
+        self._flushing.add(flushing)
+        flushing.add_done_callback(self._flushed)
+        await asyncio.wait([flushing], timeout=5)
+
+    def _flushed(self, flushing: "asyncio.Task[None]") -> None:
+        self._flushing.discard(flushing)
+        if not flushing.cancelled():
+            # Whoever subscribes hears of a lost connection by a Gap.
+            flushing.exception()
+
     def _reconnected(self) -> None:
         for subscription in self._subscriptions:
             subscription._mark_gap()
 
     def _closed(self) -> None:
+        for flushing in self._flushing:
+            flushing.cancel()
         for subscription in self._subscriptions:
             subscription._close()
 
