@@ -61,6 +61,7 @@ class Stack:
             "worker_token": SecretStr(token(self.secret, Role.WORKER)),
             "worker_dir": folder,
             "worker_name": "test worker",
+            "worker_cores": 1,
         }
         return WorkerSettings(**given | changes)
 

@@ -54,6 +54,7 @@ async def worker_process(
             "ANNOTATEFORGE_WORKER_TOKEN_FILE": str(token_file),
             "ANNOTATEFORGE_WORKER_DIR": str(folder),
             "ANNOTATEFORGE_WORKER_NAME": name,
+            "ANNOTATEFORGE_WORKER_CORES": "1",
         },
         stderr=subprocess.DEVNULL,
     )

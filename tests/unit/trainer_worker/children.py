@@ -16,7 +16,8 @@ from annotateforge.trainer.worker.frames import Kind
 from annotateforge.trainer.worker.order import TrainingOrder
 from tests.unit.trainer_worker.tiny_datasets import CLASSES
 
-CORES = 2
+CORES = 1
+"""Other tests may want the other ones."""
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -77,6 +78,44 @@ async def test_too_little_memory_is_a_failure_that_says_so(tmp_path: Path, libra
     told = await run_child(tmp_path, library_cache, order(tmp_path, "detect", image_size=524288, epochs=1))
     assert told.failure is not None
     assert told.failure.reason == "OUT_OF_MEMORY", told.output
+
+
+BROKEN_WEIGHTS = """
+import sys
+from ultralytics import YOLO
+model = YOLO("yolov8n-cls.yaml")
+next(model.model.parameters()).data[:] = float("nan")
+model.save(sys.argv[1])
+"""
+
+
+def broken_weights(folder: Path) -> Path:
+    path = folder / "nan.pt"
+    subprocess.run(
+        [sys.executable, "-c", BROKEN_WEIGHTS, str(path)],
+        env=os.environ | {"YOLO_CONFIG_DIR": str(folder), "YOLO_OFFLINE": "true"},
+        cwd=folder,
+        timeout=120,
+        check=True,
+    )
+    return path
+
+
+@pytest.mark.slow
+async def test_a_loss_that_is_never_a_number_is_a_failure_and_its_values_are_left_out(
+    tmp_path: Path, library_cache: Path
+) -> None:
+    write_dataset(tmp_path / "data", "classify")
+    weights = broken_weights(tmp_path)
+    told = await run_child(
+        tmp_path, library_cache, order(tmp_path, "classify", base_weights=str(weights), epochs=1)
+    )
+    assert told.failure is not None
+    assert told.failure.reason == "LOSS_DIVERGED", told.output
+    assert told.warnings() == ["NON_FINITE_METRIC"]
+    (epoch,) = told.epochs()
+    assert not epoch.HasField("train_loss")
+    assert dict(epoch.train_losses) == {}
 
 
 @pytest.mark.slow

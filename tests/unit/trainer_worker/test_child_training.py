@@ -129,23 +129,6 @@ async def test_loader_processes_are_used_as_ordered_and_none_is_left(
 
 
 @pytest.mark.slow
-async def test_base_weights_are_started_from(tmp_path: Path, library_cache: Path) -> None:
-    data = write_dataset(tmp_path / "data", "classify")
-    (await run_child(tmp_path, library_cache, order(tmp_path, "classify", epochs=1))).trained()
-    again = tmp_path / "again"
-    again.mkdir()
-    weights = tmp_path / "scratch" / "run" / "weights" / "best.pt"
-    told = await run_child(
-        again,
-        library_cache,
-        order(again, "classify", epochs=1, base_weights=str(weights), dataset_dir=str(data)),
-    )
-    told.trained()
-    assert "Transferred" in told.output
-    assert told.warnings() == []
-
-
-@pytest.mark.slow
 async def test_auto_without_weights_starts_from_scratch_and_says_so(
     tmp_path: Path, library_cache: Path
 ) -> None:
