@@ -182,8 +182,10 @@ def _translated(url: str) -> Iterator[None]:
         yield
     except httpx.TimeoutException as error:
         raise ServerAway(f"{url} did not answer in time.") from error
-    except (httpx.TransportError, httpx.InvalidURL) as error:
+    except httpx.ConnectError as error:
         raise ServerAway(f"{url} cannot be reached: {error}.") from error
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise ServerAway(f"The connection to {url} broke: {error}.") from error
     except DomainError as error:
         raise ClientError(f"{url} gave an answer that makes no sense here: {error.message}") from error
 
