@@ -12,7 +12,14 @@ from typing import TypeVar, TypeVarTuple
 
 from annotateforge.runtime.blobs import BATCH_BLOBS, BATCH_BYTES, CHUNK, BlobStore, Spool, blob_key, not_found
 from annotateforge.runtime.ids import new_id
-from annotateforge.runtime.local_files import BlobReader, BlobWriter, read_file, store_errors, sync_folder
+from annotateforge.runtime.local_files import (
+    BlobReader,
+    BlobWriter,
+    read_file,
+    read_whole,
+    store_errors,
+    sync_folder,
+)
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -119,7 +126,7 @@ class LocalBlobs(BlobStore):
             self._threads.submit(reader.close)
 
     async def read_many(self, digests: Sequence[str]) -> AsyncIterator[list[bytes]]:
-        paths = [(sha256, self._path(sha256)) for sha256 in digests]
+        paths = [(sha256, f"{self._root}/{blob_key(sha256)}") for sha256 in digests]
         ahead: asyncio.Future[list[bytes]] | None = None
         taken = 0
         try:
@@ -181,12 +188,12 @@ class _LocalSpool(Spool):
             await self._store._run(settle)
 
 
-def _read_batch(paths: Sequence[tuple[str, Path]]) -> list[bytes]:
+def _read_batch(paths: Sequence[tuple[str, str]]) -> list[bytes]:
     batch: list[bytes] = []
     size = 0
     for sha256, path in paths:
         try:
-            data = read_file(path, 0, None)
+            data = read_whole(path)
         except FileNotFoundError as error:
             raise not_found(sha256) from error
         batch.append(data)

@@ -1,6 +1,6 @@
 """Sending archives: bytes of the blobs under a range, read a few megabytes ahead and cut into even chunks."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 
 import structlog
@@ -22,27 +22,34 @@ async def stream_archive(archive: Archive, blobs: BlobStore, begin: int, end: in
     Only blobs under the range are read, and a few megabytes at a time. Internal BLOB_MISSING when one of
     them is not there or not as long as the manifest says.
     """
-    waiting: list[bytes] = []
+    waiting: list[bytes | memoryview] = []
     held = 0
-    async for part in _parts(archive, blobs, begin, end):
-        waiting.append(part)
-        held += len(part)
-        if held < CHUNK:
-            continue
-        data = waiting[0] if len(waiting) == 1 else b"".join(waiting)
-        cut = held - held % CHUNK
-        for at in range(0, cut, CHUNK):
-            yield data[at : at + CHUNK]
-        waiting, held = [data[cut:]], held - cut
+    async for parts in _parts(archive, blobs, begin, end):
+        for part in parts:
+            size = len(part)
+            if held + size < CHUNK:
+                waiting.append(part)
+                held += size
+                continue
+            # Cut before they are joined, so that every byte is copied once.
+            view, at = memoryview(part), CHUNK - held
+            waiting.append(view[:at])
+            yield b"".join(waiting)
+            while size - at >= CHUNK:
+                yield bytes(view[at : at + CHUNK])
+                at += CHUNK
+            waiting, held = [view[at:]], size - at
     if held:
         yield b"".join(waiting)
 
 
-async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> AsyncIterator[bytes]:
+async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> AsyncIterator[list[bytes]]:
+    """The parts of a range in order, several at once."""
     plan = archive.plan(begin, end)
     pack = archive.manifest.label_pack.hex()
     while window := list(islice(plan, _WINDOW)):
         images = _read_images(blobs, [span for span in window if _fits(span)])
+        read: Iterator[bytes] = iter(())
         # The label files of a window follow one another in the pack.
         labels = [span for span in window if span.inline is None and not span.image]
         text, text_at = b"", 0
@@ -50,30 +57,38 @@ async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> As
             text_at = labels[0].offset
             length = labels[-1].offset + labels[-1].length - text_at
             text = b"".join([part async for part in read_blob(blobs, pack, text_at, length)])
+        parts: list[bytes] = []
         for span in window:
             if span.inline is not None:
-                yield span.inline
+                parts.append(span.inline)
             elif not span.image:
-                yield text[span.offset - text_at : span.offset - text_at + span.length]
+                parts.append(text[span.offset - text_at : span.offset - text_at + span.length])
             elif _fits(span):
-                yield await anext(images)
+                image = next(read, None)
+                if image is None:
+                    yield parts
+                    parts = []
+                    read = iter(await anext(images))
+                    image = next(read)
+                parts.append(image)
             else:
+                yield parts
+                parts = []
                 async for part in read_blob(blobs, span.image, span.offset, span.length):
-                    yield part
+                    yield [part]
+        yield parts
 
 
-async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator[bytes]:
-    """Whole images, several with each access to the store."""
+async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator[list[bytes]]:
+    """Whole images in the batches in which the store reads them."""
     number = 0
     try:
         async for batch in blobs.read_many([span.image for span in spans]):
-            for data in batch:
-                if len(data) != spans[number].length:
-                    raise blob_missing(
-                        spans[number].image, f"has {len(data)} instead of {spans[number].length} bytes"
-                    )
-                number += 1
-                yield data
+            for span, data in zip(spans[number:], batch, strict=False):
+                if len(data) != span.length:
+                    raise blob_missing(span.image, f"has {len(data)} bytes and should have {span.length}")
+            number += len(batch)
+            yield batch
     except NotFound as error:
         raise blob_missing(error.metadata.get("sha256", ""), "is not there") from error
 
@@ -87,11 +102,15 @@ async def stream_images(
     spans = [Span(size, None, sha256, 0, whole=True) for sha256, size in images]
     for first in range(0, len(spans), _WINDOW):
         window = spans[first : first + _WINDOW]
-        whole = _read_images(blobs, [span for span in window if _fits(span)])
+        batches = _read_images(blobs, [span for span in window if _fits(span)])
+        read: Iterator[bytes] = iter(())
         for span in window:
             left = span.length
             if _fits(span):
-                data = await anext(whole)
+                data = next(read, None)
+                if data is None:
+                    read = iter(await anext(batches))
+                    data = next(read)
                 for at in range(0, left, CHUNK):
                     yield span.image, data[at : at + CHUNK], at + CHUNK >= left
             else:

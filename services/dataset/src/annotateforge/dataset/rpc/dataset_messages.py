@@ -33,11 +33,11 @@ def dataset_message(dataset: Dataset) -> dataset_pb2.Dataset:
 def entry_message(entry: Entry) -> dataset_pb2.ManifestEntry:
     """A file of an archive as the API shows it."""
     return dataset_pb2.ManifestEntry(
-        name=entry.name.decode(),
+        name=entry.name,
         size_bytes=entry.size,
         crc32=entry.crc32,
         sha256=entry.image,
-        offset=entry.data_offset,
+        offset=entry.offset,
     )
 
 

@@ -1,0 +1,131 @@
+"""What computing an archive costs: DownloadArchive over loopback gRPC against a bare grpc.aio stream.
+
+- archive: the dataset service, as in production, puts the zip together from manifest and blobs while it
+sends; - bare: a grpc.aio server sends the same bytes from memory, in messages and chunks of the same size.
+
+Both are processes of their own, and so is the client. They take turns, so that what else the machine does
+meets both; what is printed are medians over the rounds.
+
+    python -m benchmarks.archive_stream [--rounds N] [--copies N]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import uvloop
+
+from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
+from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
+from annotateforge.runtime.blobs import CHUNK
+from annotateforge.runtime.telemetry import configure_logging
+from benchmarks import _blood_cells as cells
+
+SERVICE = "annotateforge.api.dataset.v1.DatasetService"
+WAYS = ("archive", "bare")
+
+
+@dataclass
+class Figures:
+    """What was measured of one way, a value per round."""
+
+    gibibytes: list[float] = field(default_factory=list)
+    """A second."""
+    first: list[float] = field(default_factory=list)
+    """Milliseconds to the first bytes."""
+
+
+async def serve_bare(path: str) -> None:
+    """Send a file from memory."""
+    content = Path(path).read_bytes()
+
+    async def download(
+        request: api.DownloadArchiveRequest, context: Any
+    ) -> AsyncIterator[api.DownloadArchiveResponse]:
+        for at in range(0, len(content), CHUNK):
+            yield api.DownloadArchiveResponse(chunk=content[at : at + CHUNK])
+
+    server = grpc.aio.server()
+    handler = grpc.unary_stream_rpc_method_handler(
+        download,
+        request_deserializer=api.DownloadArchiveRequest.FromString,
+        response_serializer=api.DownloadArchiveResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(SERVICE, {"DownloadArchive": handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await cells.tell_and_wait(f"127.0.0.1:{port}")
+    await server.stop(None)
+
+
+async def download(client: DatasetServiceStub, dataset_id: str, into: Figures | None) -> int:
+    """Read an archive to its end; answers its bytes."""
+    started, first, size = time.perf_counter(), 0.0, 0
+    async for message in client.DownloadArchive(api.DownloadArchiveRequest(dataset_id=dataset_id)):
+        if message.chunk:
+            first = first or time.perf_counter() - started
+            size += len(message.chunk)
+    if into is not None:
+        into.gibibytes.append(size / 2**30 / (time.perf_counter() - started))
+        into.first.append(first * 1000)
+    return size
+
+
+async def measure(rounds: int, copies: int) -> None:
+    module = "benchmarks.archive_stream"
+    figures = {way: Figures() for way in WAYS}
+    async with cells.scratch() as folder, cells.dataset_service(module, folder) as (service, process):
+        dataset = await cells.prepare(service, await cells.import_cells(service, copies))
+        path = folder / "archive.zip"
+        with path.open("wb") as file:
+            async for message in service.DownloadArchive(api.DownloadArchiveRequest(dataset_id=dataset.id)):
+                file.write(message.chunk)
+        async with (
+            cells.process(module, "--role", "bare", "--folder", str(path)) as (address, _),
+            grpc.aio.insecure_channel(address) as channel,
+        ):
+            clients = {"archive": service, "bare": DatasetServiceStub(channel)}
+            for number in range(rounds + 1):
+                # Nobody is first in every round; round 0 only warms up.
+                for way in WAYS if number % 2 else WAYS[::-1]:
+                    size = await download(clients[way], dataset.id, figures[way] if number else None)
+                    assert size == dataset.archive_size_bytes
+        memory = process.memory_info().rss / 2**20
+    print(cells.machine())
+    mebibytes = dataset.archive_size_bytes / 2**20
+    print(f"{dataset.total_images:,} images, {mebibytes:,.0f} MiB, chunks of {CHUNK // 1024} KiB")
+    for way in WAYS:
+        speed, first = statistics.median(figures[way].gibibytes), statistics.median(figures[way].first)
+        print(f"{way:8} {speed:5.2f} GiB/s   first bytes after {first:6.2f} ms")
+    pairs = zip(figures["archive"].gibibytes, figures["bare"].gibibytes, strict=True)
+    print(f"archive / bare: {statistics.median(our / their for our, their in pairs):.2f} of the speed")
+    print(f"the service holds {memory:.0f} MiB of memory at the end")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--copies", type=int, default=14, help="how often the 364 images are there")
+    parser.add_argument("--role", choices=["service", "bare"], help=argparse.SUPPRESS)
+    parser.add_argument("--service", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    configure_logging("benchmark", "json", "error")
+    cells.require_data()
+    if arguments.role == "service":
+        uvloop.run(cells.serve(arguments.service, arguments.folder))
+    elif arguments.role == "bare":
+        uvloop.run(serve_bare(arguments.folder))
+    else:
+        uvloop.run(measure(arguments.rounds, arguments.copies))
+
+
+if __name__ == "__main__":
+    main()
