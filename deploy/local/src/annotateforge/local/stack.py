@@ -119,21 +119,35 @@ def _workers(installation: Installation, shared: Mapping[str, str]) -> list[Serv
     devices = training_devices(os.environ)
     cores = max(1, (os.cpu_count() or 1) // len(devices))
     share = {"WORKER_CORES": str(cores)} if len(devices) > 1 else {}
-    return [_worker(device, share, installation, shared) for device in devices]
-
-
-def _worker(
-    device: str, share: Mapping[str, str], installation: Installation, shared: Mapping[str, str]
-) -> ServicePart:
-    name = f"worker-{device}"
     installation.weights.mkdir(exist_ok=True)
+    return [
+        ServicePart(
+            ServiceProgram(
+                f"worker-{device}",
+                "annotateforge.trainer.worker",
+                worker_settings(device, share, installation, os.environ, shared),
+                installation.log(f"worker-{device}"),
+            ),
+            listen=None,
+        )
+        for device in devices
+    ]
+
+
+def worker_settings(
+    device: str,
+    share: Mapping[str, str],
+    installation: Installation,
+    environment: Mapping[str, str],
+    shared: Mapping[str, str],
+) -> dict[str, str]:
+    """All environment variables of the worker of a device; `share` is its part of the machine."""
+    name = f"worker-{device}"
     own = {
         "WORKER_NAME": f"{socket.gethostname()}-{device}",
         "WORKER_DIR": str(installation.work(name)),
         "WEIGHTS_DIR": str(installation.weights),
         **share,
     }
-    environment = settings.of_process("worker", os.environ, shared, own)
-    environment["ANNOTATEFORGE_WORKER_DEVICES"] = device
-    program = ServiceProgram(name, "annotateforge.trainer.worker", environment, installation.log(name))
-    return ServicePart(program, listen=None)
+    variables = settings.of_process("worker", environment, shared, own)
+    return {**variables, "ANNOTATEFORGE_WORKER_DEVICES": device}
