@@ -264,7 +264,7 @@ async def test_a_call_that_takes_too_long_is_given_up(
     settings: Settings, token: Callable[[str], str]
 ) -> None:
     async with (
-        app.running(settings.model_copy(update={"call_timeout": 0.2})) as running,
+        app.running(settings.model_copy(update={"read_timeout": 0.2})) as running,
         httpx.AsyncClient(
             base_url=running.url, headers={"authorization": f"Bearer {token('viewer')}"}
         ) as client,

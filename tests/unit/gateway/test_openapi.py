@@ -123,6 +123,9 @@ def test_bodies_are_described_in_their_forms(document: dict[str, Any]) -> None:
     download = paths["/api/v1/datasets/{dataset_id}/archive"]["get"]
     assert {"200", "206", "304", "416", "default"} == set(download["responses"])
     assert "offset" not in {p["name"] for p in download["parameters"]}
+    thumbnail = paths["/api/v1/images/{image_id}/thumbnail"]["get"]
+    assert {"200", "304", "default"} == set(thumbnail["responses"])
+    assert {p["name"] for p in thumbnail["parameters"]} == {"image_id", "size", "If-None-Match"}
     assert paths["/api/v1/projects/{project_id}"]["delete"]["responses"].keys() == {"204", "default"}
     assert "201" in paths["/api/v1/training/jobs"]["post"]["responses"]
     assert paths["/api/v1/training/jobs"]["post"]["description"].endswith("Needs the role `editor`.")

@@ -72,7 +72,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         metrics.WATCHERS.set_function(lambda: hub.watchers)
         metrics.WATCHED_JOBS.set_function(lambda: hub.watched)
         bindings = {name: bindings_of(SERVICES[name]) for name in channels}
-        limits = Limits(settings.max_json_bytes, settings.call_timeout, settings.work_timeout)
+        limits = Limits(
+            settings.max_json_bytes, settings.read_timeout, settings.call_timeout, settings.work_timeout
+        )
         transcoder = Transcoder(
             [(bindings[name], channel) for name, channel in channels.items()],
             tokens,

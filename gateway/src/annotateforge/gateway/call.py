@@ -1,7 +1,7 @@
 """One REST call on its way: what a shape's server needs to know of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from google.protobuf.message import Message
 
@@ -16,8 +16,10 @@ class Limits:
 
     json_bytes: int
     """Most bytes of a JSON body."""
+    read_seconds: float
+    """Longest time of a GET, and longest silence of a download."""
     call_seconds: float
-    """Longest time of a call that does no bulk work, and longest silence of a download."""
+    """Longest time of any other plain call."""
     work_seconds: float
     """Longest time for which a service may work on a whole upload, or between two messages of progress."""
 
@@ -32,7 +34,7 @@ class RestCall:
     """Texts of the path's variables."""
     query: list[tuple[str, str]]
     """Decoded parameters in their order."""
-    metadata: Metadata
+    metadata: Metadata = field(repr=False)
     """What goes to the service with the call: token and request id."""
     limits: Limits
 

@@ -25,7 +25,6 @@ from annotateforge.runtime.errors import DeadlineExceeded, Internal, InvalidArgu
 
 # Clients may keep what they got, and ask with its tag whether it still holds.
 _CACHE = (b"cache-control", b"private, no-cache")
-_RANGES = (b"accept-ranges", b"bytes")
 
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
 _ENTITY_TAG = re.compile(r"[\x21\x23-\x7e]+")
@@ -41,7 +40,7 @@ class _Content(NamedTuple):
 async def serve_download(call: RestCall) -> None:
     """Answer a call of the shape DOWNLOAD: 200, 206, 304, or 416 by HttpRefusal."""
     request: Any = call.request()
-    if request.offset or request.length:
+    if _is_ranged(request) and (request.offset or request.length):
         name = "offset" if request.offset else "length"
         raise InvalidArgument.of_field(
             "UNKNOWN_PARAMETER", name, "is not a parameter here; ask for a range with the header Range"
@@ -68,13 +67,14 @@ class _Download:
         self._call = call
         self._request = request
         self._exchange = call.exchange
+        self._ranged = _is_ranged(request)
         self._if_none_match = call.exchange.header(b"if-none-match")
         self._if_range = call.exchange.header(b"if-range")
 
     async def serve(self) -> None:
         # A range means something to GET alone (section 14.2).
         head = self._exchange.scope["method"] == "HEAD"
-        wanted = None if head else parse_range(self._exchange.header(b"range"))
+        wanted = None if head or not self._ranged else parse_range(self._exchange.header(b"range"))
         content, partial = await self._open_wanted(wanted, 1 if head else 0)
         try:
             info = content.info
@@ -82,7 +82,7 @@ class _Download:
                 await self._exchange.answer_nothing(304, _validators(info))
             elif head:
                 length = (b"content-length", b"%d" % info.total_size)
-                await self._exchange.answer_nothing(200, [*_headers(info), length])
+                await self._exchange.answer_nothing(200, [*self._headers(info), length])
             else:
                 await self._send(content, partial)
         finally:
@@ -118,9 +118,10 @@ class _Download:
         return await self._open(*found), True
 
     async def _open(self, offset: int, length: int) -> _Content:
-        request: Message = type(self._request)()
+        request = type(self._request)()
         request.CopyFrom(self._request)
-        request.offset, request.length = offset, length  # type: ignore[attr-defined]
+        if self._ranged:
+            request.offset, request.length = offset, length
         rpc = self._call.route.call(request, metadata=self._call.metadata)
         try:
             first = await self._next(rpc)
@@ -134,7 +135,7 @@ class _Download:
 
     async def _send(self, content: _Content, partial: bool) -> None:
         info = content.info
-        headers = [*_headers(info), (b"content-length", b"%d" % info.length)]
+        headers = [*self._headers(info), (b"content-length", b"%d" % info.length)]
         if partial:
             last = info.offset + info.length - 1
             headers.append((b"content-range", b"bytes %d-%d/%d" % (info.offset, last, info.total_size)))
@@ -152,21 +153,26 @@ class _Download:
     async def _next(self, rpc: Any) -> Any:
         """The stream's next message; None at its end."""
         try:
-            async with asyncio.timeout(self._call.limits.call_seconds):
+            async with asyncio.timeout(self._call.limits.read_seconds):
                 message = await rpc.read()
         except TimeoutError:
             raise DeadlineExceeded("DEADLINE_EXCEEDED", "The service sends no more of the content.") from None
         return None if message is grpc.aio.EOF else message
 
+    def _headers(self, info: ContentInfo) -> list[tuple[bytes, bytes]]:
+        known = _MEDIA_TYPE.fullmatch(info.content_type)
+        media_type = info.content_type if known else "application/octet-stream"
+        return [
+            (b"content-type", media_type.encode()),
+            (b"content-disposition", content_disposition(info.filename, media_type).encode()),
+            (b"accept-ranges", b"bytes" if self._ranged else b"none"),
+            *_validators(info),
+        ]
 
-def _headers(info: ContentInfo) -> list[tuple[bytes, bytes]]:
-    media_type = info.content_type if _MEDIA_TYPE.fullmatch(info.content_type) else "application/octet-stream"
-    return [
-        (b"content-type", media_type.encode()),
-        (b"content-disposition", content_disposition(info.filename, media_type).encode()),
-        _RANGES,
-        *_validators(info),
-    ]
+
+def _is_ranged(request: Message) -> bool:
+    """Whether the service sends any range; thumbnails come whole."""
+    return {"offset", "length"} <= set(request.DESCRIPTOR.fields_by_name)
 
 
 def _validators(info: ContentInfo) -> list[tuple[bytes, bytes]]:

@@ -164,7 +164,13 @@ def _parameters(binding: Binding) -> list[dict[str, Any]]:
             # A form gives the name with each file.
             required = is_required(parameter.field) and binding.shape is not Shape.UPLOAD
             found.append(_parameter("query", name, parameter.field, comments, required=required))
-    return found + (_RANGE_HEADERS if binding.shape is Shape.DOWNLOAD else [])
+    if binding.shape is Shape.DOWNLOAD:
+        found += _RANGE_HEADERS if _is_ranged(binding) else _RANGE_HEADERS[-1:]
+    return found
+
+
+def _is_ranged(binding: Binding) -> bool:
+    return {"offset", "length"} <= set(binding.method.input_type.fields_by_name)
 
 
 def _parameter(
@@ -209,13 +215,12 @@ def _responses(binding: Binding) -> dict[str, Any]:
         headers = fixed_paths.DOWNLOAD_HEADERS
         content = {"*/*": {"schema": _BINARY}}
         part = headers | {"Content-Range": {"schema": {"type": "string"}}}
-        return {
-            "200": {"description": "All of the content.", "headers": headers, "content": content},
-            "206": {"description": "The range that was asked for.", "headers": part, "content": content},
-            "304": {"description": "The content is still the one with this ETag."},
-            "416": problem,
-            "default": problem,
-        }
+        whole = {"description": "All of the content.", "headers": headers, "content": content}
+        partial = {"description": "The range that was asked for.", "headers": part, "content": content}
+        held = {"description": "The content is still the one with this ETag."}
+        if not _is_ranged(binding):
+            return {"200": whole, "304": held, "default": problem}
+        return {"200": whole, "206": partial, "304": held, "416": problem, "default": problem}
     status = binding.success_status
     if status == 204:
         return {"204": {"description": "Done."}, "default": problem}

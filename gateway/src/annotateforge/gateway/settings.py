@@ -31,9 +31,11 @@ class Settings(BusSettings, ServiceSettings):
     """Origins such as https://app.example.com whose pages may call the API, as a JSON list; none by
     default.
     """
-    call_timeout: Annotated[float, Field(gt=0)] = 120.0
-    """Seconds that a plain call to a service may take, and for which a download may stand still."""
-    work_timeout: Annotated[float, Field(gt=0)] = 3600.0
+    read_timeout: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds that a GET may take, and for which a service may leave a download at a standstill."""
+    call_timeout: Annotated[float, Field(gt=0)] = 660.0
+    """Seconds that any other plain call may take: creating a job may freeze a data set first."""
+    work_timeout: Annotated[float, Field(gt=0)] = 6.5 * 3600
     """Seconds for which a service may work on an upload once it has it, or without telling of progress."""
     idle_timeout: Annotated[float, Field(gt=0)] = 60.0
     """Seconds for which a client may neither send nor take any byte of a body."""

@@ -24,7 +24,9 @@ async def serve_unary(call: RestCall) -> None:
     """Answer a call of the shapes JSON and RAW."""
     body = await _read_body(call)
     request = call.request(body)
-    rpc = call.route.call(request, timeout=call.limits.call_seconds, metadata=call.metadata)
+    limits, method = call.limits, call.route.binding.http_method
+    timeout = limits.read_seconds if method == "GET" else limits.call_seconds
+    rpc = call.route.call(request, timeout=timeout, metadata=call.metadata)
     await answer(call, await unless_gone(call.exchange, rpc))
 
 
