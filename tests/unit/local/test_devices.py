@@ -22,9 +22,7 @@ TWO = "0, GPU-aaaa\n1, GPU-bbbb\n"
         ("\n", None, []),
     ],
 )
-def test_gpus_are_numbered_as_torch_will_see_them(
-    listing: str, visible: str | None, names: list[str]
-) -> None:
+def test_gpus_are_numbered_as_torch_sees_them(listing: str, visible: str | None, names: list[str]) -> None:
     assert visible_gpus(listing, visible) == names
 
 

@@ -20,12 +20,9 @@ def test_the_secret_is_made_once_and_is_its_owners_alone(tmp_path: Path) -> None
 
 
 def test_a_directory_is_held_by_one_at_a_time(tmp_path: Path) -> None:
-    with opened(tmp_path):
-        with (
-            pytest.raises(EngineError, match=f"already running on .* as process {os.getpid()}"),
-            opened(tmp_path),
-        ):
-            pass
+    taken = pytest.raises(EngineError, match=f"already running on .* as process {os.getpid()}")
+    with opened(tmp_path), taken, opened(tmp_path):
+        pass
     with opened(tmp_path):
         pass
 

@@ -15,6 +15,7 @@ from annotateforge.local.stack import worker_settings
 from annotateforge.registry.app import Settings as RegistrySettings
 from annotateforge.runtime.settings import ProcessSettings
 from annotateforge.trainer.app import Settings as TrainerSettings
+from annotateforge.trainer.worker.settings import Settings as WorkerSettings
 
 SHARED = {
     "SECRET": "s" * 32,
@@ -33,6 +34,7 @@ SETTINGS: Mapping[str, type[ProcessSettings]] = {
     "registry": RegistrySettings,
     "inference": InferenceSettings,
     "gateway": GatewaySettings,
+    "worker": WorkerSettings,
 }
 
 
@@ -45,7 +47,7 @@ def names(environment: Mapping[str, str]) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
-def test_a_service_reads_all_that_it_gets_and_gets_all_that_it_needs(
+def test_a_process_reads_all_that_it_gets_and_gets_all_that_it_needs(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = of_process(kind, {}, SHARED, {})

@@ -19,6 +19,8 @@ STOP_WITHIN = 9.0
 KEPT_FOR_THE_FIRST_STAGE = 3.0
 """Seconds of them that the first stage has at least: databases end last and should end well."""
 
+_BETWEEN_CANCELS = 0.1
+
 
 class Part(Protocol):
     """Something to keep running."""
@@ -102,10 +104,12 @@ class _Kept:
             self._task.cancel()
         patience = max(0.0, deadline - asyncio.get_running_loop().time())
         await asyncio.wait([self._task], timeout=patience)
-        # Does nothing to a task that is done; a part that is told again in this way kills its process.
-        self._task.cancel()
+        while not self._task.done():
+            # A part that is cancelled begins to stop; one that is cancelled while it stops kills its process.
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=_BETWEEN_CANCELS)
         with suppress(asyncio.CancelledError):
-            await self._task
+            self._task.result()
 
     async def _keep(self) -> None:
         try:
