@@ -23,6 +23,12 @@ def test_ultralytics_is_told_to_stay_offline_and_to_keep_its_settings_in_the_scr
     assert variables["MPLBACKEND"] == "Agg"
 
 
+def test_temporary_files_go_with_the_attempt_where_sockets_still_have_room() -> None:
+    assert environment()["TMPDIR"] == "/scratch"
+    deep = Path("/" + "d" * 100)
+    assert "TMPDIR" not in child_environment({}, deep, Path("/cache"), 1)
+
+
 def test_threads_are_set_for_cpus_alone() -> None:
     assert environment(threads=3)["OMP_NUM_THREADS"] == "3"
     assert "OMP_NUM_THREADS" not in environment(threads=None)

@@ -86,7 +86,9 @@ class Attempt:
         """
         async with self._in_touch():
             try:
-                with self._with.folders.scratch(self._name) as scratch:
+                # Short, see environment.py; the end of a job's id is random.
+                name = f"{self._job.id[-12:]}-{self._assignment.attempt}"
+                with self._with.folders.scratch(name) as scratch:
                     outcome = await self._stop.race(self._work(scratch))
             except Stopped as stopped:
                 await self._after(stopped.why)

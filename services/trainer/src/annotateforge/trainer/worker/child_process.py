@@ -45,16 +45,15 @@ class ChildProcess:
         order.
         """
         read_end, write_end = os.pipe()
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
+        )
         log = log_path.open("wb")
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                _MODULE,
-                "--reports",
-                str(write_end),
-                "--parent",
-                str(os.getpid()),
+                *("-m", _MODULE, "--reports", str(write_end), "--parent", str(os.getpid())),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
@@ -64,15 +63,11 @@ class ChildProcess:
                 start_new_session=True,
             )
         except BaseException:
-            os.close(read_end)
+            transport.close()
             log.close()
             raise
         finally:
             os.close(write_end)
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
-        )
         return cls(process, reader, transport, log)
 
     @property

@@ -1,8 +1,13 @@
 """The environment of a child: what ultralytics, torch and matplotlib read while they are imported."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
+_LONGEST_SOCKET = 107
+"""Bytes of a socket's path, see unix(7)."""
+_SOCKET = len("/pymp-12345678/listener-12345678")
+"""What multiprocessing appends for the sockets over which data loaders hand out tensors."""
 _SECRET = ("ANNOTATEFORGE_", "ULTRALYTICS_", "WANDB_", "COMET_", "CLEARML_", "MLFLOW_", "NEPTUNE_", "AWS_")
 
 
@@ -19,12 +24,17 @@ def child_environment(
         "YOLO_OFFLINE": "true",
         "YOLO_AUTOINSTALL": "false",
         "YOLO_CONFIG_DIR": str(scratch),
+        # Equal seeds give equal numbers on a GPU too; cuBLAS reads it.
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
         "NO_COLOR": "1",
     }
+    if len(os.fsencode(scratch)) + _SOCKET <= _LONGEST_SOCKET:
+        # So that nothing is left in the system's folder by a child that was killed.
+        own["TMPDIR"] = str(scratch)
     if threads is not None:
         # ultralytics sets it to 1 where it is not set, and torch sizes its pool by it when it is loaded.
         own["OMP_NUM_THREADS"] = str(threads)
