@@ -1,16 +1,21 @@
 """Calls with JSON in and out."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
-from annotateforge.gateway import app
+from annotateforge.api.dataset.v1 import dataset_service_pb2
+from annotateforge.gateway import app, http_protocol
 from annotateforge.gateway.settings import Settings
 from annotateforge.runtime.auth import issue_token
+from annotateforge.runtime.rest.codec import decode
 from tests.integration.gateway.conftest import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -199,6 +204,67 @@ async def test_a_streamed_body_of_unknown_length_is_bounded(client: httpx.AsyncC
     assert (answer.status_code, reason(answer)) == (413, "BODY_TOO_LARGE")
     # The rest of the body is not taken for another request.
     assert (await client.get("/api/v1/projects")).status_code == 200
+
+
+async def test_a_large_body_makes_nobody_else_wait(
+    settings: Settings, services: Services, token: Callable[[str], str]
+) -> None:
+    polygon = {"points": [{"x": number * 1.5, "y": 2.25} for number in range(300)]}
+    body = orjson.dumps({"annotations": [{"class_label": "a", "polygon": polygon}] * 400})
+    started = time.perf_counter()
+    decode(dataset_service_pb2.SetAnnotationsRequest, body)
+    decoding = time.perf_counter() - started
+    longest = 0.0
+
+    async def tick() -> None:
+        nonlocal longest
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0)
+            longest = max(longest, time.perf_counter() - before)
+
+    headers = {"authorization": f"Bearer {token('editor')}", "content-type": "application/json"}
+    async with (
+        app.running(settings.model_copy(update={"max_json_bytes": 2**24})) as running,
+        httpx.AsyncClient(base_url=running.url, headers=headers, timeout=60) as client,
+    ):
+        ticking = asyncio.create_task(tick())
+        answer = await client.put(f"/api/v1/images/{MISSING}/annotations", content=body)
+        ticking.cancel()
+    assert answer.status_code == 200
+    # Done in the loop, reading and writing would take twice as long as reading alone.
+    assert longest < decoding
+
+
+async def test_a_head_without_an_end_is_refused(gateway: app.App) -> None:
+    host, _, port = gateway.address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET / HTTP/1.1\r\nhost: x\r\ncookie: ")
+    with contextlib.suppress(ConnectionError):
+        for _ in range(200):
+            writer.write(b"x" * 1024)
+            await writer.drain()
+    with contextlib.suppress(ConnectionError):
+        answer = await asyncio.wait_for(reader.read(), 5)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    async with httpx.AsyncClient(base_url=gateway.url) as client:
+        # What fits is read.
+        assert (await client.get("/", headers={"cookie": "x" * 60_000})).status_code == 200
+
+
+async def test_a_head_that_does_not_come_is_not_waited_for(
+    gateway: app.App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
+    host, _, port = gateway.address.rpartition(":")
+    complete = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    for begun in (b"", b"GET / HT", complete + b"GET / HTTP/1.1\r\nhost"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(begun)
+        answered = await asyncio.wait_for(reader.read(), 5)
+        assert answered.count(b"HTTP/1.1 200") == begun.count(b"healthz")
+        writer.close()
 
 
 async def test_methods_that_a_path_has_are_named(client: httpx.AsyncClient) -> None:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from annotateforge.gateway.http_protocol import BoundedHttpProtocol
+
 _GRACE_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 75
 _BACKLOG = 2048
@@ -52,7 +54,7 @@ async def http_server(app: ASGIApp, listen: str) -> AsyncIterator[str]:
     config = uvicorn.Config(
         app,
         interface="asgi3",
-        http="httptools",
+        http=BoundedHttpProtocol,
         ws="websockets-sansio",
         lifespan="off",
         # Lines of uvicorn's at info show whole addresses, and with them tokens of WebSockets.

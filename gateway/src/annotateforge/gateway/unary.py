@@ -16,14 +16,15 @@ from annotateforge.runtime.server import MAX_MESSAGE
 
 _WATCH_AFTER = 0.1
 """Seconds after which a call is thought worth cancelling when its client goes away."""
+_LARGE = 256 * 1024
+"""Bytes of JSON whose conversion would make everybody else wait, and is therefore done in a thread."""
 _RAW_BYTES = MAX_MESSAGE - 64 * 1024
 """Most bytes of a body that becomes a field: what a message holds, less its other fields."""
 
 
 async def serve_unary(call: RestCall) -> None:
     """Answer a call of the shapes JSON and RAW."""
-    body = await _read_body(call)
-    request = call.request(body)
+    request = await _read_request(call)
     limits, method = call.limits, call.route.binding.http_method
     timeout = limits.read_seconds if method == "GET" else limits.call_seconds
     rpc = call.route.call(request, timeout=timeout, metadata=call.metadata)
@@ -32,7 +33,7 @@ async def serve_unary(call: RestCall) -> None:
 
 async def serve_last(call: RestCall) -> None:
     """Answer a call of the shape LAST."""
-    request = call.request(await _read_body(call))
+    request = await _read_request(call)
     rpc = call.route.call(request, metadata=call.metadata)
     leaving = asyncio.create_task(_cancel_when_gone(call.exchange, rpc))
     name = call.route.binding.response_body
@@ -63,7 +64,9 @@ async def answer(call: RestCall, response: Message) -> None:
         await call.exchange.answer(route.binding.success_status, b"", headers)
     else:
         headers.append(JSON)
-        await call.exchange.answer(route.binding.success_status, route.write(response), headers)
+        large = response.ByteSize() > _LARGE
+        body = await asyncio.to_thread(route.write, response) if large else route.write(response)
+        await call.exchange.answer(route.binding.success_status, body, headers)
 
 
 async def unless_gone(exchange: Exchange, rpc: Any) -> Any:
@@ -104,6 +107,13 @@ async def patiently(rpc: Any, seconds: float) -> AsyncIterator[Any]:
 async def _cancel_when_gone(exchange: Exchange, rpc: Any) -> None:
     await exchange.gone()
     rpc.cancel()
+
+
+async def _read_request(call: RestCall) -> Message:
+    body = await _read_body(call)
+    if len(body) > _LARGE and call.route.binding.shape is not Shape.RAW:
+        return await asyncio.to_thread(call.request, body)
+    return call.request(body)
 
 
 async def _read_body(call: RestCall) -> bytes:
