@@ -17,8 +17,8 @@ from annotateforge.dataset.labels import write_files
 from annotateforge.dataset.shapes import Fate, box_outlines, polygon_outlines
 from annotateforge.dataset.spec import DatasetSpec, Task
 
-_CHUNK = 1 << 17
-"""Coordinates that are worked on at once: what a chunk needs stays within some tens of megabytes."""
+_CHUNK = 1 << 15
+"""Coordinates that are worked on at once: what a chunk needs stays within a few megabytes."""
 
 
 class Skip(StrEnum):
@@ -90,18 +90,20 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
     outlines_of = polygon_outlines if spec.task is Task.SEGMENT else box_outlines
     chosen = annotations.class_id >= 0
     fits = np.isin(annotations.type, [TYPE_CODES[kind] for kind in spec.annotation_types])
+    used = chosen & fits
     fates: Counter[int] = Counter()
     # Hands out what was written without another copy of it.
     files = io.BytesIO()
     size = np.zeros(len(images), np.int64)
     crc32 = np.zeros(len(images), np.uint32)
-    # image · classes + class, which orders pairs by image and then by class.
-    pairs: list[Longs] = []
+    # image · classes + class, ascending as the images are, and how often each is there.
+    pairs: list[Longs] = [np.empty(0, np.int64)]
+    times: list[Longs] = [np.empty(0, np.int64)]
     repeated: list[int] = []
     clipped: list[Longs] = []
     classes = len(spec.classes)
     for first, last in _chunks(annotations):
-        part = annotations.take(first + np.flatnonzero((chosen & fits)[first:last]))
+        part = annotations.take(first + np.flatnonzero(used[first:last]))
         width, height = images.width[part.image].astype(float), images.height[part.image].astype(float)
         outlines = outlines_of(part, width, height)
         fates.update(outlines.fate.tolist())
@@ -112,12 +114,13 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
         files.write(written.data)
         size[labelled] = written.size
         crc32[labelled] = written.crc32
-        pairs.append(image * classes + class_id)
+        found, often = np.unique(image * classes + class_id, return_counts=True)
+        pairs.append(found)
+        times.append(often.astype(np.int64))
         repeated.extend(int(labelled[row]) * classes + class_id for row, class_id in written.repeated)
         clipped.append(image[outlines.clipped[stays]])
 
-    shown, instances = np.unique(np.concatenate([np.empty(0, np.int64), *pairs]), return_counts=True)
-    instances = instances.astype(np.int64)
+    shown, instances = np.concatenate(pairs), np.concatenate(times)
     np.subtract.at(instances, np.searchsorted(shown, np.array(repeated, np.int64)), 1)
     image, class_id = np.divmod(shown, classes)
     unlabelled = annotations.class_id == NO_LABEL

@@ -5,13 +5,21 @@ call them in one transaction of isolation REPEATABLE READ.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Annotations, Images, starts
+from annotateforge.dataset.columns import (
+    FORMAT_CODES,
+    NO_LABEL,
+    NOT_CHOSEN,
+    TYPE_CODES,
+    Annotations,
+    Images,
+    starts,
+)
 from annotateforge.dataset.copy_format import CopyReader
 from annotateforge.dataset.spec import DatasetSpec, Task
 from annotateforge.runtime.database import Connection
@@ -28,14 +36,21 @@ WHERE NOT EXISTS (SELECT FROM projects WHERE projects.id = named.id)
 ORDER BY position
 LIMIT 1
 """
-# Enums are numbered as in the protos, which declare them in the same order.
+
+
+def _code(column: str, codes: Mapping[Any, int]) -> str:
+    """An enum as its number. Written out, because enum_range asks the catalogue again for every row."""
+    cases = " ".join(f"WHEN '{value}' THEN {code}" for value, code in codes.items())
+    return f"CASE {column} {cases} END::smallint"
+
+
 IMAGES = f"""
 SELECT
     images.id,
     images.sha256,
     images.crc32,
     images.size_bytes,
-    array_position(enum_range(NULL::image_format), images.format)::smallint,
+    {_code("images.format", FORMAT_CODES)},
     images.width,
     images.height,
     CASE WHEN images.image_class = '' THEN {NO_LABEL}
@@ -59,7 +74,7 @@ SELECT
     numbered.number::integer,
     CASE WHEN annotations.class_label = '' THEN {NO_LABEL}
         ELSE coalesce(chosen.position - 1, {NOT_CHOSEN}) END::smallint,
-    array_position(enum_range(NULL::annotation_type), annotations.type)::smallint,
+    {_code("annotations.type", TYPE_CODES)},
     CASE WHEN chosen.position IS NOT NULL AND annotations.type = ANY($3::annotation_type[])
         THEN annotations.coordinates ELSE '{{}}' END
 FROM numbered
@@ -140,34 +155,33 @@ async def read_annotations(connection: Connection, spec: DatasetSpec, report: Re
     classify.
     """
     reader = CopyReader({"image": ">i4", "class_id": ">i2", "type": ">i2"}, array=True)
-    images, classes = [np.empty(0, np.int32)], [np.empty(0, np.int16)]
-    types, counts = [np.empty(0, np.uint8)], [np.empty(0, np.int32)]
-    numbers = [np.empty(0)]
+    # They grow in place, where arrays that are joined at the end would need twice the memory.
+    images, classes, types, counts, numbers = (bytearray() for _ in range(5))
     done = 0
 
     async def parse(block: bytes) -> None:
         nonlocal done
         rows, count, values = await asyncio.to_thread(reader.rows, block)
-        images.append(rows["image"].astype(np.int32))
-        classes.append(rows["class_id"].astype(np.int16))
-        types.append(rows["type"].astype(np.uint8))
-        counts.append(count)
-        numbers.append(values)
+        images.extend(rows["image"].astype(np.int32).tobytes())
+        classes.extend(rows["class_id"].astype(np.int16).tobytes())
+        types.extend(rows["type"].astype(np.uint8).tobytes())
+        counts.extend(count.tobytes())
+        numbers.extend(values.tobytes())
         done += len(rows)
         report(done)
 
     if spec.task is not Task.CLASSIFY:
         kinds = [kind.value for kind in spec.annotation_types]
         await _copy(connection, ANNOTATIONS, [spec.project_ids, spec.classes, kinds], parse)
-    image, count = np.concatenate(images), np.concatenate(counts)
+    image, count = np.frombuffer(images, np.int32), np.frombuffer(counts, np.int32)
     order = np.argsort(image, kind="stable")
     return Annotations(
         image=image[order],
-        class_id=np.concatenate(classes)[order],
-        type=np.concatenate(types)[order],
+        class_id=np.frombuffer(classes, np.int16)[order],
+        type=np.frombuffer(types, np.uint8)[order],
         count=count[order],
         start=starts(count)[order],
-        numbers=np.concatenate(numbers),
+        numbers=np.frombuffer(numbers, np.float64),
     )
 
 
