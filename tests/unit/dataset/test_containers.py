@@ -179,6 +179,13 @@ def test_a_zip_with_an_exotic_compression_is_refused(tmp_path: Path) -> None:
     assert refused(bytes(content), tmp_path).reason == "ARCHIVE_COMPRESSION_UNSUPPORTED"
 
 
+def test_a_zip_with_entries_that_cannot_be_opened_is_damaged(tmp_path: Path) -> None:
+    content = bytearray(zipped({"a.txt": b"secret"}))
+    # "Compressed patched data", for which zipfile raises what it raises for no other fault.
+    content[content.find(b"PK\x01\x02") + 8] |= 0x20
+    assert refused(bytes(content), tmp_path).reason == "ARCHIVE_DAMAGED"
+
+
 def test_entries_that_share_bytes_are_refused(tmp_path: Path) -> None:
     """The directory names one and the same compressed kernel many times."""
     kernel = zipped({"a.bin": bytes(1 << 20)})
@@ -237,6 +244,34 @@ def test_an_extended_header_of_gigabytes_is_not_read_into_memory(tmp_path: Path)
     entry.size = 8 << 30
     header = entry.tobuf(format=tarfile.GNU_FORMAT)
     assert refused(header + bytes(1 << 20), tmp_path).reason == "ARCHIVE_DAMAGED"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (tarfile.XHDTYPE, b"12 path=abc\n"),
+        (tarfile.XGLTYPE, b"12 path=abc\n"),
+        (tarfile.GNUTYPE_LONGNAME, b"abc\0"),
+    ],
+)
+def test_extended_headers_without_end_are_refused(kind: bytes, content: bytes, tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("more")
+    entry.type, entry.size = kind, len(content)
+    header = entry.tobuf(format=tarfile.GNU_FORMAT) + content.ljust(512, b"\0")
+    assert contents(header * 3 + tarred({"abc": b"x"}), tmp_path) == {"abc": b"x"}
+    assert refused(header * 2000 + tarred({"abc": b"x"}), tmp_path).reason == "ARCHIVE_DAMAGED"
+
+
+def test_global_headers_of_a_tar_do_not_fill_the_memory(tmp_path: Path) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as target:
+        for number in range(4):
+            record = f"300020 k{number:05}={'x' * 300_006}\n"
+            entry = tarfile.TarInfo("global")
+            entry.type, entry.size = tarfile.XGLTYPE, len(record)
+            target.addfile(entry, io.BytesIO(record.encode()))
+            target.addfile(tarfile.TarInfo(f"{number}.txt"))
+    assert refused(archive.getvalue(), tmp_path).reason == "ARCHIVE_DAMAGED"
 
 
 def test_an_archive_without_files_has_none(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ DECODER_ERRORS = (
     OSError,
     EOFError,
     ValueError,
+    NotImplementedError,
 )
 """What the standard library raises over bytes that are not what they should be."""
 

@@ -18,7 +18,11 @@ from annotateforge.dataset.imports.containers import (
 )
 
 _LONGEST_EXTENSION = 1 << 20
-"""Bytes of an extended header, which tarfile reads into memory as a whole."""
+"""Bytes of an extended header, which tarfile reads into memory as a whole, and of all global ones, which it
+keeps.
+"""
+_MOST_EXTENSIONS = 16
+"""Extended headers of one member, each of which tarfile reads inside the one before."""
 _EXTENSIONS = frozenset(
     (
         tarfile.XHDTYPE,
@@ -41,11 +45,12 @@ class TarContainer(Container):
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
         try:
-            with tarfile.open(fileobj=file, mode="r:", tarinfo=_Entry, errors="surrogateescape") as archive:
+            with _Archive.open(fileobj=file, mode="r:", tarinfo=_Entry, errors="surrogateescape") as archive:
                 count = 0
                 while (entry := archive.next()) is not None:
                     # tarfile keeps what it has seen, which nobody needs here.
                     archive.members = []  # type: ignore[attr-defined]  # its own idiom for reading without end
+                    archive.extensions = 0
                     count += 1
                     budget.count_members(count)
                     if entry.offset_data + (entry.size if entry.isreg() else 0) > size:
@@ -92,13 +97,30 @@ def unpack_gzip(
         raise damaged_archive() from error
 
 
-class _Entry(tarfile.TarInfo):
-    """A header; one that would make tarfile read a huge extension into memory is refused."""
+class _Archive(tarfile.TarFile):
+    """An archive that counts its extended headers."""
 
-    def _proc_member(self, tarfile_: Any) -> Any:
-        if self.type in _EXTENSIONS and not 0 <= self.size <= _LONGEST_EXTENSION:
-            raise tarfile.ReadError("an extended header of unreasonable size")
-        return super()._proc_member(tarfile_)  # type: ignore[misc]  # the hook that tarfile documents for subclasses
+    extensions = 0
+    """How many came since the last member."""
+    global_bytes = 0
+    """Bytes of those that hold for the whole archive."""
+
+
+class _Entry(tarfile.TarInfo):
+    """A header; extensions that would make tarfile fill the memory or the stack are refused."""
+
+    def _proc_member(self, archive: Any) -> Any:
+        if self.type in _EXTENSIONS:
+            archive.extensions += 1
+            if self.type == tarfile.XGLTYPE:
+                archive.global_bytes += self.size
+            if (
+                not 0 <= self.size <= _LONGEST_EXTENSION
+                or archive.extensions > _MOST_EXTENSIONS
+                or archive.global_bytes > _LONGEST_EXTENSION
+            ):
+                raise tarfile.ReadError("extended headers of unreasonable size or number")
+        return super()._proc_member(archive)  # type: ignore[misc]  # the hook that tarfile documents for subclasses
 
 
 class _Section(io.RawIOBase):

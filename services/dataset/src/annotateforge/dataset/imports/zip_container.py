@@ -38,7 +38,7 @@ class ZipContainer(Container):
         _count_entries(file, budget)
         try:
             self._zip = zipfile.ZipFile(file)
-        except (*DECODER_ERRORS, NotImplementedError, struct.error) as error:
+        except (*DECODER_ERRORS, struct.error) as error:
             raise damaged_archive() from error
         self._entries = self._zip.infolist()
         names = MemberNames()
