@@ -31,10 +31,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         # What one read brings is little; what is counted here is only what has not led to anything.
         if self._outside_body > LARGEST_HEAD and not self.transport.is_closing():
-            if self.cycle and not self.cycle.response_complete:
-                self.transport.close()
-            else:
+            # Before the first request there is no cycle.
+            if getattr(self.cycle, "response_complete", True):
                 self.send_400_response("The head of the request is too large.")
+            else:
+                self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
