@@ -67,9 +67,12 @@ class Trainer:
     async def listen(self, job_id: str) -> AsyncGenerator[Message | Gap, None]:
         bus: asyncio.Queue[Message | Gap] = asyncio.Queue()
         self._buses.append(bus)
-        yield GAP
-        while True:
-            yield await bus.get()
+        try:
+            yield GAP
+            while True:
+                yield await bus.get()
+        finally:
+            self._buses.remove(bus)
 
     def store(self, event: event_pb2.JobEvent) -> None:
         self.stored.append(event)
@@ -121,8 +124,8 @@ async def test_all_watchers_share_one_subscription(hub: Hub, trainer: Trainer) -
     for event in (epoch(1), epoch(2), ending(3)):
         trainer.store(event)
         trainer.tell(event)
-    assert await asyncio.gather(*watching) == [["1", "2", "3"]] * 50
     assert trainer.subscriptions == 1
+    assert await asyncio.gather(*watching) == [["1", "2", "3"]] * 50
 
 
 async def test_a_watch_after_the_end_of_what_there_is_waits_for_what_follows(
@@ -217,6 +220,8 @@ async def test_the_last_to_leave_ends_the_subscription(hub: Hub, trainer: Traine
         with contextlib.suppress(asyncio.CancelledError):
             await task
     assert hub.watched == 0
+    await asyncio.sleep(0.01)
+    assert trainer.subscriptions == 0
 
 
 @settings(max_examples=60, deadline=None)
