@@ -15,6 +15,7 @@ import pytest
 
 from annotateforge.client import Client, ClientError
 from annotateforge.client.profile import LocalServer
+from tests.scenarios.processes import alive, all_gone, children, descendants
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -71,31 +72,16 @@ class Up:
 
     def pid(self, part: str) -> int:
         """The process of a part."""
-        for child in self.children():
+        for child in children(self.process.pid):
             with suppress(OSError):
                 words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
                 if words[0].endswith(PROCESSES[part]) or PROCESSES[part] in words:
                     return child
         raise AssertionError(f"{part} does not run")
 
-    def children(self) -> set[int]:
-        """Processes that it has started itself."""
-        tasks = Path(f"/proc/{self.process.pid}/task")
-        return {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
-
     def descendants(self) -> set[int]:
         """All processes below it."""
-        found: set[int] = set()
-        new = self.children()
-        while new:
-            found |= new
-            new = {
-                int(pid)
-                for parent in new
-                for children in Path(f"/proc/{parent}/task").glob("*/children")
-                for pid in children.read_text().split()
-            } - found
-        return found
+        return descendants(self.process.pid)
 
     def client(self) -> Client:
         """A client as the command line would make it."""
@@ -121,22 +107,6 @@ def up(data_dir: Path, **arguments: object) -> Iterator[Up]:
     finally:
         if running.process.poll() is None:
             running.stop()
-
-
-def alive(pids: set[int]) -> set[int]:
-    found = set()
-    for pid in pids:
-        with suppress(OSError):
-            if "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
-                found.add(pid)
-    return found
-
-
-def all_gone(pids: set[int]) -> None:
-    end = time.monotonic() + STOP_LIMIT
-    while left := alive(pids):
-        assert time.monotonic() < end, left
-        time.sleep(0.02)
 
 
 def usable(client: Client) -> None:
