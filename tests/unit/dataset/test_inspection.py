@@ -56,6 +56,14 @@ def test_a_file_cut_short_is_unreadable(kind: str) -> None:
         assert caught.value.reason == "IMAGE_UNREADABLE"
 
 
+def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded() -> None:
+    data = encoded("JPEG", 200, 150, progressive=True)
+    last = data.rfind(b"\xff\xda")
+    with pytest.raises(ImageRefused) as caught:
+        inspect(data[:-2] + data[last:-2] * 100 + b"\xff\xd9", LIMITS)
+    assert caught.value.reason == "IMAGE_TOO_LARGE"
+
+
 def test_a_png_with_a_damaged_chunk_is_unreadable() -> None:
     data = bytearray(encoded("PNG", 200, 150))
     data[len(data) // 2] ^= 1

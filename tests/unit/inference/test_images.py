@@ -53,6 +53,14 @@ def test_every_kind_of_png_becomes_three_channels(pixels: npt.NDArray[np.uint8],
         np.testing.assert_array_equal(found[..., 0], pixels[..., 0])
 
 
+def test_a_jpeg_of_endless_scans_is_refused(pixels: npt.NDArray[np.uint8]) -> None:
+    data = encoded(Image.fromarray(pixels), "JPEG", progressive=True)
+    last = data.rfind(b"\xff\xda")
+    with pytest.raises(InvalidArgument) as caught:
+        decode(data[:-2] + data[last:-2] * 100 + b"\xff\xd9", MOST_PIXELS)
+    assert caught.value.reason == "IMAGE_TOO_LARGE"
+
+
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.95])
 def test_an_image_that_is_cut_short_is_refused(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from annotateforge.dataset.images import ImageFacts, ImageFormat
+from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans
 
 # Pillow's own limit warns first and counts otherwise than ours, which is checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -85,6 +86,12 @@ def upright_size(data: bytes, image_format: ImageFormat, most_pixels: int) -> tu
                 )
             orientation = orientation_of(picture, exif)
             if image_format is ImageFormat.JPEG:
+                if has_too_many_scans(data):
+                    raise ImageRefused(
+                        "IMAGE_TOO_LARGE",
+                        f"It has more than the {MOST_SCANS} scans that a JPEG may have.",
+                        "Open it in an image editor and save it again.",
+                    )
                 picture.draft("L", (1, 1))
             if image_format is not ImageFormat.PNG:
                 picture.load()

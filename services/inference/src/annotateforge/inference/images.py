@@ -8,6 +8,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from annotateforge.runtime.errors import InvalidArgument
+from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans
 
 # Pillow's own limit warns first and counts otherwise than ours. Only headers are read here.
 Image.MAX_IMAGE_PIXELS = None
@@ -24,7 +25,8 @@ def decode(data: bytes, most_pixels: int) -> Pixels:
 
     OpenCV decides about pixels and orientation, so that a model sees what it was trained on; Pillow reads the
     header before, so that nothing is decoded that is too large. InvalidArgument: IMAGE_UNREADABLE when it is
-    no JPEG, PNG, BMP, TIFF or WebP, or is damaged or cut short; IMAGE_TOO_LARGE for more than `most_pixels`.
+    no JPEG, PNG, BMP, TIFF or WebP, or is damaged or cut short; IMAGE_TOO_LARGE for more than `most_pixels`,
+    or for a JPEG with too many scans.
     """
     # Brought by ultralytics, and like it not loaded before it is needed.
     import cv2
@@ -32,6 +34,10 @@ def decode(data: bytes, most_pixels: int) -> Pixels:
     width, height = _size(data)
     if width * height > most_pixels:
         raise _too_large(width, height, most_pixels)
+    if has_too_many_scans(data):
+        raise InvalidArgument.of_field(
+            "IMAGE_TOO_LARGE", "image", f"is a JPEG with more than {MOST_SCANS} scans; save it again"
+        )
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:

@@ -1,0 +1,41 @@
+"""JPEGs that ask for endless work are told from those that only look like it."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans
+
+
+def jpeg(**options: object) -> bytes:
+    target = io.BytesIO()
+    Image.effect_noise((64, 48), 60).convert("RGB").save(target, "JPEG", **options)
+    return target.getvalue()
+
+
+def with_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan comes so many times more."""
+    data = jpeg(progressive=True)
+    last = data.rfind(b"\xff\xda")
+    return data[:-2] + data[last:-2] * count + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 100, "restart_marker_rows": 1}])
+def test_what_encoders_write_is_no_trouble(options: dict[str, object]) -> None:
+    assert not has_too_many_scans(jpeg(**options))
+
+
+def test_scans_without_end_are_seen() -> None:
+    assert not has_too_many_scans(with_scans(20))
+    assert has_too_many_scans(with_scans(MOST_SCANS))
+    # Fill bytes and rubbish before a marker are passed over, as decoders do.
+    assert has_too_many_scans(with_scans(MOST_SCANS).replace(b"\xff\xda", b"\x07\xff\xff\xff\xda"))
+
+
+def test_scans_within_other_data_do_not_count() -> None:
+    data, other = jpeg(), b"\xff\xda" * 1000
+    segment = b"\xff\xe1" + (len(other) + 2).to_bytes(2) + other
+    assert not has_too_many_scans(data[:2] + segment + data[2:])
+    assert not has_too_many_scans(data + other)
+    assert not has_too_many_scans(other)
