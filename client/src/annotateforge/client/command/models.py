@@ -136,7 +136,7 @@ def delete(
     """Delete a model with its files. An active one must be deactivated first."""
     found = session.client.model(model)
     if not yes:
-        typer.confirm(f"Delete the model {found.name!r}?", abort=True, err=True)
+        session.output.confirm(f"Delete the model {found.name}?")
     session.client.delete_model(model)
     session.output.message(found, f"Model {found.name} is deleted.")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import typer
 from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from annotateforge.client.client import to_dict
 from annotateforge.client.command.texts import plain
+from annotateforge.client.errors import WrongArgument
 
 Cell = str | Text
 """A text is shown as it is; a Text brings a style."""
@@ -44,6 +46,12 @@ class Output:
     def note(self, text: Cell, style: str = "") -> None:
         """Print a text beside the result."""
         write(self.notes, text, style)
+
+    def confirm(self, question: str) -> None:
+        """Go on when the person says so; typer.Abort otherwise, WrongArgument when there is nobody to ask."""
+        if not sys.stdin.isatty():
+            raise WrongArgument(f"{question} There is nobody to ask; say --yes.")
+        typer.confirm(plain(question).plain, abort=True, err=True)
 
     def json(self, value: object) -> None:
         """Print a value as one JSON document."""

@@ -98,6 +98,6 @@ def delete(
     """Delete a project with its images and annotations. Frozen data sets keep what they need."""
     found = session.client.find_project(project)
     if not yes:
-        typer.confirm(f"Delete {found.name!r} with {found.image_count} images?", abort=True, err=True)
+        session.output.confirm(f"Delete {found.name} with {found.image_count} images?")
     session.client.delete_project(found.id)
     session.output.message(found, f"Project {found.name} is deleted.")
