@@ -3,7 +3,7 @@ import zlib
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotateforge.dataset.columns import Longs
@@ -27,6 +27,7 @@ def line(class_id: int, numbers: list[int]) -> bytes:
     return " ".join([str(class_id), *(f"{number / GRID:.7f}" for number in numbers)]).encode() + b"\n"
 
 
+@settings(deadline=None)
 @given(rows)
 def test_rows_are_written_as_python_would_format_them(some: list[tuple[int, list[int]]]) -> None:
     text, length = write_rows(*columns(some))
@@ -34,6 +35,7 @@ def test_rows_are_written_as_python_would_format_them(some: list[tuple[int, list
     assert length.tolist() == [len(line(*row)) for row in some]
 
 
+@settings(deadline=None)
 @given(st.lists(rows, max_size=5))
 def test_files_hold_each_row_once_in_the_order_of_bytes(images: list[list[tuple[int, list[int]]]]) -> None:
     written = write_files(
@@ -52,6 +54,7 @@ def test_repeated_rows_are_told_with_image_and_class() -> None:
     assert written.repeated == ((1, 12), (1, 12))
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=10, unique=True))
 def test_any_class_name_survives_data_yaml(names: list[str]) -> None:
     text = data_yaml("images/train", "images/val", tuple(names))

@@ -4,7 +4,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotateforge.dataset.annotations import AnnotationType
@@ -152,6 +152,7 @@ def test_a_polygon_that_comes_back_stays_one_outline_of_the_right_area() -> None
     assert area == pytest.approx(3 * 40 * 10)
 
 
+@settings(deadline=None)
 @given(st.lists(polygons, min_size=1, max_size=5))
 def test_clipping_many_at_once_equals_clipping_each(many: list[list[tuple[float, float]]]) -> None:
     def clipped(some: list[list[tuple[float, float]]]) -> tuple[list[float], list[float], list[int]]:
@@ -167,6 +168,7 @@ def test_clipping_many_at_once_equals_clipping_each(many: list[list[tuple[float,
         assert list(together[part]) == list(chain.from_iterable(each[part] for each in apart))
 
 
+@settings(deadline=None)
 @given(polygons)
 def test_a_clipped_polygon_covers_the_points_that_the_polygon_and_the_image_cover(
     points: list[tuple[float, float]],
@@ -184,6 +186,7 @@ def test_a_clipped_polygon_covers_the_points_that_the_polygon_and_the_image_cove
             assert _covers(px, py, cut_x, cut_y) == _covers(px, py, x, y)
 
 
+@settings(deadline=None)
 @given(st.tuples(inside, inside, st.floats(0.001, 300)), st.integers(1, 5000), st.integers(1, 5000))
 def test_written_boxes_never_leave_the_image(
     circle: tuple[float, float, float], width: int, height: int

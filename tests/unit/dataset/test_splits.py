@@ -71,6 +71,7 @@ def unit_sizes(images: list[Image]) -> list[int]:
     return [size for _, _, size in units]
 
 
+@settings(deadline=None)
 @given(singles, splits, tasks)
 def test_the_ratio_is_met_to_one_image_and_both_sides_have_one(
     images: list[Image], split: Split, task: Task
@@ -80,6 +81,7 @@ def test_the_ratio_is_met_to_one_image_and_both_sides_have_one(
     assert 0 < trains.sum() < len(images)
 
 
+@settings(deadline=None)
 @given(mixed, splits, tasks)
 def test_copies_and_groups_stay_together_and_the_ratio_is_met_as_nearly_as_they_allow(
     images: list[Image], split: Split, task: Task
@@ -103,6 +105,7 @@ def test_copies_and_groups_stay_together_and_the_ratio_is_met_as_nearly_as_they_
     assert abs(sum(trains) - target) == min(abs(total - target) for total in reachable)
 
 
+@settings(deadline=None)
 @given(mixed, splits, tasks, st.randoms(use_true_random=False))
 def test_the_order_of_the_images_changes_nothing(
     images: list[Image], split: Split, task: Task, dice: random.Random
@@ -114,7 +117,7 @@ def test_the_order_of_the_images_changes_nothing(
     assert after.tolist() == before[order].tolist()
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(singles, st.tuples(st.integers(10**6 + 1, 10**7), st.just(0), shown), splits, tasks)
 def test_adding_an_image_moves_at_most_two_others(
     images: list[Image], new: Image, split: Split, task: Task
@@ -125,6 +128,7 @@ def test_adding_an_image_moves_at_most_two_others(
     assert np.count_nonzero(before != after) <= most
 
 
+@settings(deadline=None)
 @given(singles, st.data())
 def test_adding_a_copy_moves_few_others(images: list[Image], data: st.DataObject) -> None:
     copied = data.draw(st.sampled_from(images))
@@ -133,6 +137,7 @@ def test_adding_a_copy_moves_few_others(images: list[Image], data: st.DataObject
     assert np.count_nonzero(before != after) <= 4
 
 
+@settings(deadline=None)
 @given(singles, splits)
 def test_every_stratum_has_its_quota_rounded_down_or_up(images: list[Image], split: Split) -> None:
     split = Split(split.train_ratio, split.seed, Strategy.STRATIFIED)
