@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -154,6 +155,10 @@ def test_the_page_shows_every_operation_and_loads_nothing(document: dict[str, An
     assert not re.search(r"<(script|link|img|iframe)|src=|url\(|https?://", body)
     for target in re.findall(r'href="#([^"]+)"', body):
         assert f'id="{target}"' in body
+
+
+def test_the_page_is_well_formed(document: dict[str, Any]) -> None:
+    ElementTree.fromstring(f"<body>{docs_body(document).replace('<br>', '<br/>')}</body>")
 
 
 def test_comments_are_found_for_every_kind_of_name() -> None:
