@@ -6,10 +6,11 @@ import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 
 from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2
+from annotateforge.api.trainer.v1 import job_pb2, trainer_service_pb2
 from annotateforge.client.calls import dataset, inference, registry, trainer
 from annotateforge.client.calls.pages import enum_value
 from annotateforge.client.errors import Detail, ServerRefused, WrongArgument
-from annotateforge.client.transport import checked_address, is_local
+from annotateforge.client.transport import checked_address, is_local, refuse_infinite
 from annotateforge.runtime.rest.rules import bindings_of
 
 
@@ -79,3 +80,18 @@ def test_a_refusal_tells_of_every_field_once() -> None:
     assert str(several) == (
         "The job is not right. (INVALID_JOB)\n  epochs: must be at least 1\n  name: is empty"
     )
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_that_json_cannot_write_are_refused_instead_of_left_out(rate: float) -> None:
+    config = job_pb2.JobConfig(learning_rate=rate)
+    with pytest.raises(WrongArgument, match="learning_rate is -?(nan|inf); it must be a finite number"):
+        refuse_infinite(trainer_service_pb2.CreateJobRequest(config=config))
+
+
+def test_corners_of_annotations_are_finite_too() -> None:
+    point = annotation_pb2.Point(x=float("nan"), y=1)
+    polygon = annotation_pb2.Polygon(points=[annotation_pb2.Point(x=1, y=1), point])
+    with pytest.raises(WrongArgument, match="x is nan"):
+        refuse_infinite(annotation_pb2.Annotation(polygon=polygon))
+    refuse_infinite(annotation_pb2.Annotation(box=annotation_pb2.Box(x_min=1, y_min=1, x_max=2, y_max=2)))

@@ -4,6 +4,7 @@ No route is written here: method, path, query and body follow from the `google.a
 protos.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -160,7 +161,18 @@ def is_local(url: str) -> bool:
         return host == "localhost"
 
 
+def refuse_infinite(message: Message) -> None:
+    """WrongArgument when a number is NaN or infinite: JSON would leave it out, and a default be taken."""
+    for field, value in message.ListFields():
+        for item in value if field.is_repeated else (value,):
+            if isinstance(item, Message):
+                refuse_infinite(item)
+            elif isinstance(item, float) and not math.isfinite(item):
+                raise WrongArgument(f"{field.name} is {item}; it must be a finite number.")
+
+
 def _written(service: ServiceDescriptor, method: str, request: Message) -> HttpRequest:
+    refuse_infinite(request)
     try:
         return write_request(_bindings(service)[method], request)
     except ValueError as error:
