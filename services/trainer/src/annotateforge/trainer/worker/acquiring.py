@@ -4,6 +4,7 @@ import grpc
 import structlog
 from google.protobuf.duration_pb2 import Duration
 
+from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
 from annotateforge.api.trainer.v1.worker_pb2 import Worker
 from annotateforge.api.trainer.v1.worker_service_pb2 import (
     AcquireJobRequest,
@@ -41,7 +42,8 @@ async def work_for_ever(equipment: Equipment, name: str) -> None:
         backoff.reset()
         if assignment is not None:
             with bind(job_id=assignment.job.id, attempt=assignment.attempt):
-                log.info("begins", task=assignment.job.task_type, dataset=assignment.job.dataset.digest)
+                task = TaskType.Name(assignment.job.task_type).removeprefix("TASK_TYPE_").lower()
+                log.info("begins", task=task, dataset=assignment.job.dataset.digest)
                 await Attempt(equipment, assignment).run()
 
 
