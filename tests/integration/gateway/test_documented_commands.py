@@ -25,7 +25,8 @@ async def test_the_commands_of_the_page_work(
     gateway: app.App, services: Services, token: Callable[[str], str], tmp_path: Path
 ) -> None:
     (tmp_path / "cells.zip").write_bytes(b"some archive")
-    (tmp_path / "cell.png").write_bytes(b"some picture")
+    for name in ("cell.png", "cell-2.png", "cell-3.png"):
+        (tmp_path / name).write_bytes(b"some picture")
     content = bytes(range(256)) * 100
     services.dataset.contents["i1"] = (ContentInfo(etag="t", content_type="image/png"), content)
     process = await asyncio.create_subprocess_exec(
@@ -45,8 +46,8 @@ async def test_the_commands_of_the_page_work(
     assert b'"images_added":12' in written
     assert [header.filename for header, _, _ in services.dataset.uploaded] == [
         "cell.png",
-        "cell.png",
-        "cells.zip",
+        "cell-2.png",
+        "cell-3.png",
     ]
     assert (tmp_path / "part").read_bytes() == content
 
