@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -108,10 +109,12 @@ def _engines() -> Finding:
 
 def _disk(data_dir: Path) -> Finding:
     existing = next(path for path in [data_dir.resolve(), *data_dir.resolve().parents] if path.exists())
-    if not os.access(existing, os.W_OK):
-        return Finding(
-            "disk", Verdict.BAD, f"{existing} cannot be written", "Choose another directory with --data-dir."
-        )
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        message = f"{existing} cannot be written: {error.strerror}"
+        return Finding("disk", Verdict.BAD, message, "Choose another directory with --data-dir.")
     free = shutil.disk_usage(existing).free
     message = f"{size(free)} free for {data_dir.resolve()}"
     if free < _LEAST_FREE_BYTES:

@@ -24,6 +24,9 @@ _NEEDS = {
 }
 _SHARED = frozenset().union(*_NEEDS.values())
 
+# No process forks without starting another program, and gRPC would note each time that it prepares for that.
+_QUIET = {"GRPC_ENABLE_FORK_SUPPORT": "false"}
+
 # What would be overruled, or could only be right for one of the processes.
 _OURS = {
     "LISTEN",
@@ -63,4 +66,4 @@ def of_process(
     }
     needed = {_PREFIX + name: shared[name] for name in _NEEDS[kind]}
     defaults = {_PREFIX + name: value for name, value in own.items() if not environment.get(_PREFIX + name)}
-    return {f"{_PREFIX}LOG_FORMAT": "console", **inherited, **defaults, **needed}
+    return {f"{_PREFIX}LOG_FORMAT": "console", **_QUIET, **inherited, **defaults, **needed}
