@@ -130,6 +130,26 @@ async def test_reports_of_the_time_without_a_trainer_arrive_later_and_once(
 
 
 @pytest.mark.slow
+async def test_reports_whose_answers_are_lost_are_recorded_once(stack: Stack, worker_dir: Path) -> None:
+    epochs = 8
+    job = await stack.job(await stack.project(), epochs=epochs)
+    async with gate_to(stack.trainer_address) as gate:
+        settings = stack.worker_settings(worker_dir, trainer_address=gate.address)
+        async with running(settings):
+            await stack.until(job, "epoch_start")
+            # Every few answers the line breaks in the middle of one.
+            gate.cut_at(*(gate.answered + 150 * number for number in range(1, 40)))
+            ended = await stack.ended(job)
+        assert gate.cuts > 3
+    assert ended.status == JobStatus.JOB_STATUS_COMPLETED, ended.failure
+    events = await stack.events(job)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    for kind in ("epoch_start", "epoch_complete"):
+        told = [getattr(event, kind).epoch for event in events if event.HasField(kind)]
+        assert told == list(range(1, epochs + 1))
+
+
+@pytest.mark.slow
 async def test_a_model_is_registered_once_although_the_line_breaks_meanwhile(
     stack: Stack, worker_dir: Path
 ) -> None:

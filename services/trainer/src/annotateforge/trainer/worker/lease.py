@@ -12,7 +12,7 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import (
     HeartbeatRequest,
 )
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
-from annotateforge.runtime.errors import Code, DomainError
+from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.worker.machine import current_load
 from annotateforge.trainer.worker.retries import Backoff
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 def is_fenced(error: DomainError) -> bool:
     """Whether the trainer says that the attempt is no longer this worker's."""
-    return error.code in (Code.ABORTED, Code.NOT_FOUND)
+    return error.reason in ("ATTEMPT_STALE", "JOB_NOT_FOUND")
 
 
 def heed(directive: Directive.ValueType, stop: Stop) -> None:

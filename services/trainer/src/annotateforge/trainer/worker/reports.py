@@ -77,8 +77,10 @@ class Reports:
                     log.warning("reports wait", error=str(error), waiting=len(self._waiting))
                     await backoff.wait()
                     continue
-                backoff.reset()
-                await self._drop(batch, accepted)
+                if await self._drop(batch, accepted):
+                    backoff.reset()
+                else:
+                    await backoff.wait()
 
     async def flush(self) -> None:
         """Wait until all that was added is accepted, for ever if the attempt has to stop meanwhile."""
@@ -91,10 +93,12 @@ class Reports:
         heed(response.directive, self._stop)
         return response.accepted_through
 
-    async def _drop(self, sent: list[Report], accepted: int) -> None:
-        """Forget what is recorded, and the progress that was sent."""
+    async def _drop(self, sent: list[Report], accepted: int) -> bool:
+        """Forget what is recorded, and the progress that was sent; False when there was nothing to forget."""
+        before = len(self._waiting)
         told = {id(report) for report in sent if report.number == 0}
         async with self._changed:
             while self._waiting and (0 < self._waiting[0].number <= accepted or id(self._waiting[0]) in told):
                 self._waiting.popleft()
             self._changed.notify_all()
+        return len(self._waiting) < before

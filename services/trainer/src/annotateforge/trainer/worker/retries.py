@@ -14,11 +14,13 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
 MOST_FAULTS = 5
-"""How often in a row a service may answer that it is at fault itself before that is believed."""
+"""How often in a row a service may say that it is at fault itself, or that somebody else was first, before
+that is believed.
+"""
 
 # A token that has expired may be replaced, and a training must not be lost over it.
 _PASSING = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.UNAUTHENTICATED}
-_FAULTS = {Code.INTERNAL, Code.UNKNOWN}
+_FAULTS = {Code.INTERNAL, Code.UNKNOWN, Code.ABORTED}
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -38,10 +40,13 @@ class Backoff:
 
     def may_pass(self, error: DomainError) -> bool:
         """Whether the same call may work later."""
+        if error.reason == "ATTEMPT_STALE":
+            return False
         if error.code in _FAULTS:
             self._faults += 1
             return self._faults < MOST_FAULTS
-        return error.code in _PASSING
+        # A disk can be cleared, and a trained model must not be lost because that takes a while.
+        return error.code in _PASSING or error.reason == "STORE_FULL"
 
     async def wait(self) -> None:
         """Wait before the next try."""
