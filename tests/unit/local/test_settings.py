@@ -92,3 +92,9 @@ def test_an_empty_setting_is_none() -> None:
         "inference", {"ANNOTATEFORGE_INFERENCE_CACHE": ""}, SHARED, {"INFERENCE_CACHE": "/small"}
     )
     assert got["ANNOTATEFORGE_INFERENCE_CACHE"] == "/small"
+
+
+def test_grpc_does_not_fill_the_logs_with_notes_about_forks_unless_somebody_wants_it() -> None:
+    variable = "GRPC_ENABLE_FORK_SUPPORT"
+    assert of_process("worker", {}, SHARED, {})[variable] == "false"
+    assert of_process("worker", {variable: "true"}, SHARED, {})[variable] == "true"
