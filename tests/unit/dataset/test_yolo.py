@@ -91,8 +91,13 @@ def test_a_hostile_yaml_is_a_problem_and_no_more(tmp_path: Path) -> None:
     laughs = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"{chr(98 + n)}: &{chr(98 + n)} [{','.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)
     )
+    merges = "a: &k {x: y}\n" + "".join(
+        f"k{n}: &k{n} {{<<: [{','.join([f'*k{n - 1}' if n else '*k'] * 10)}]}}\n" for n in range(8)
+    )
     files: Files = {
         "bomb.yaml": laughs + "names: *j\n",
+        "merges.yaml": merges + "names: *k7\n",
+        "number.yaml": f"names: [{'1:' * 100_000}1]",
         "code.yaml": "names: !!python/object/apply:os.system ['true']",
         "deep.yaml": "names: " + "[" * 5000,
         "a.png": png(),
@@ -100,7 +105,14 @@ def test_a_hostile_yaml_is_a_problem_and_no_more(tmp_path: Path) -> None:
     }
     read = read_archive(zipped(files), tmp_path)
     assert read.count == 1
-    assert read.reasons["LABEL_FILE_MALFORMED"] == 2
+    assert read.reasons["LABEL_FILE_MALFORMED"] == 1
+
+
+def test_class_names_are_taken_as_they_are_written(tmp_path: Path) -> None:
+    lines = "\n".join(f"{number}{LINE[1:]}" for number in range(4))
+    files: Files = {"data.yaml": "names: [no, 1.0, 1:30, 2024-01-02]", "a.png": png(), "a.txt": lines}
+    read = read_archive(zipped(files), tmp_path)
+    assert [found.class_label for found in read.annotations["a.png"]] == ["no", "1.0", "1:30", "2024-01-02"]
 
 
 def test_boxes_and_polygons_may_stand_in_one_file(tmp_path: Path) -> None:

@@ -65,9 +65,10 @@ def _read_yaml(tree: Tree, member: Member, report: Report) -> ClassNames | None:
     if content is None:
         return None
     try:
-        document = yaml.safe_load(content)
-    # yaml.YAMLError, and RecursionError or ValueError from what a hostile file makes of nesting, dates and
-    # numbers.
+        # Scalars stay text: merge keys and base-60 numbers make hours of work out of a small file, and
+        # `no` is a fine name for a class.
+        document = yaml.load(content, yaml.BaseLoader)
+    # yaml.YAMLError, and RecursionError or ValueError from what a hostile file makes of nesting.
     except (yaml.YAMLError, RecursionError, ValueError, UnicodeError) as error:
         mark = getattr(error, "problem_mark", None)
         report.warn(
@@ -87,16 +88,14 @@ def _read_yaml(tree: Tree, member: Member, report: Report) -> ClassNames | None:
         by_id = {int(key): name for key, name in names.items() if _is_id(key)}
     else:
         return None
-    if len(by_id) > _MOST_CLASSES or not all(isinstance(name, (str, int, float)) for name in by_id.values()):
+    if len(by_id) > _MOST_CLASSES or not all(isinstance(name, str) for name in by_id.values()):
         return None
-    named = {key: str(name).strip() for key, name in sorted(by_id.items())}
+    named = {key: name.strip() for key, name in sorted(by_id.items())}
     return ClassNames(member.name, named, has_keypoints="kpt_shape" in document)
 
 
-def _is_id(key: object) -> bool:
-    return (isinstance(key, int) and not isinstance(key, bool) and key >= 0) or (
-        isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 10
-    )
+def _is_id(key: str) -> bool:
+    return key.isascii() and key.isdigit() and len(key) < 10
 
 
 def _read_list(tree: Tree, member: Member) -> ClassNames | None:
