@@ -4,9 +4,11 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.api.trainer.v1.job_pb2 import JobStatus
@@ -19,10 +21,13 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import Directive
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.local.nats import embedded_nats
 from annotateforge.runtime.auth import Role
+from annotateforge.runtime.bus import connect_bus
+from annotateforge.runtime.database import Pool, open_pool
 from annotateforge.runtime.errors import Code
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
-from annotateforge.trainer.app import Settings, running
+from annotateforge.trainer.app import SCHEMA, App, Settings, running
+from annotateforge.trainer.watch import Watches
 from tests.integration.trainer.conftest import channel_to
 from tests.integration.trainer.workers import (
     Editor,
@@ -34,6 +39,14 @@ from tests.integration.trainer.workers import (
     progress,
     training_started,
 )
+
+
+@pytest.fixture
+async def pool(trainer: App, database_url: str) -> AsyncIterator[Pool]:
+    """The trainer's tables beside its process, to change what nobody tells of."""
+    pool = await open_pool(database_url, SCHEMA)
+    yield pool
+    await pool.close()
 
 
 async def watch(editor: Editor, job_id: str, after: int = 0) -> list[JobEvent]:
@@ -167,6 +180,35 @@ async def test_a_job_that_is_deleted_while_it_is_watched_ends_the_watch(
     await editor.DeleteJob(DeleteJobRequest(job_id=job.id))
     async with asyncio.timeout(10):
         assert stored(await watching)[-1:] == [3]
+
+
+async def test_watchers_hear_of_what_nats_did_not_bring_also_after_a_failure_of_any_kind(
+    pool: Pool, nats_url: str, editor: Editor
+) -> None:
+    job = await make_job(editor)
+    async with connect_bus(nats_url, "watch") as bus:
+        watches = Watches(pool, bus)
+        async with watches.comparing(), contextlib.aclosing(watches.watch(UUID(job.id), 0)) as events:
+            assert (await anext(events)).sequence == 1
+            assert (await anext(events)).sequence == 2
+            await pool.execute("ALTER TABLE jobs RENAME COLUMN last_sequence TO newest_sequence")
+            with capture_logs() as logs:
+                async with asyncio.timeout(15):
+                    while not any(entry["event"] == "watches cannot be compared" for entry in logs):
+                        await asyncio.sleep(0.05)
+            await pool.execute("ALTER TABLE jobs RENAME COLUMN newest_sequence TO last_sequence")
+            # Nobody tells of this one.
+            silent = JobEvent(sequence=3, job_id=job.id)
+            silent.warning.reason = "SILENT"
+            await pool.execute(
+                "INSERT INTO events (job_id, sequence, attempt, time, kind, message)"
+                " VALUES ($1, 3, 0, now(), 'warning', $2)",
+                UUID(job.id),
+                silent.SerializeToString(),
+            )
+            await pool.execute("UPDATE jobs SET last_sequence = 3 WHERE id = $1", UUID(job.id))
+            async with asyncio.timeout(15):
+                assert (await anext(events)).warning.reason == "SILENT"
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import re
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import structlog
 from nats.aio.client import Client
@@ -22,8 +21,9 @@ from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NoStreamResponseError, NotFoundError
 
 from annotateforge.runtime import subjects
+from annotateforge.runtime.backlog import Backlog
 from annotateforge.runtime.errors import InvalidArgument, Unavailable
-from annotateforge.runtime.feed import GAP, Gap
+from annotateforge.runtime.feed import GAP
 
 MAX_PAYLOAD = 1024 * 1024 - 4096
 """Most bytes of one message: what nats-server takes by default, less its headers."""
@@ -48,45 +48,15 @@ class Message(NamedTuple):
     data: bytes
 
 
-class Subscription:
+class Subscription(Backlog[Message]):
     """Messages of one subject, in the order in which they came, as an asynchronous iterator.
 
     Yields a `Gap` where messages may be missing: after a reconnect, and in place of what a reader that is too
     slow did not take. Ends when the subscription or the bus is closed.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._waiting: deque[Message | Gap] = deque()
-        self._arrived = asyncio.Event()
-        self._closed = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Message | Gap:
-        while not self._waiting:
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._waiting.popleft()
-
     async def _receive(self, message: Msg) -> None:
-        if len(self._waiting) >= self._limit:
-            self._mark_gap()
-        self._waiting.append(Message(message.subject, message.data))
-        self._arrived.set()
-
-    def _mark_gap(self) -> None:
-        """What waits is dropped too: whoever sees the gap reads the truth, which holds all of it."""
-        self._waiting.clear()
-        self._waiting.append(GAP)
-        self._arrived.set()
-
-    def _close(self) -> None:
-        self._closed = True
-        self._arrived.set()
+        self.put(Message(message.subject, message.data))
 
 
 class Bus:
@@ -180,7 +150,7 @@ class Bus:
             yield subscription
         finally:
             self._subscriptions.discard(subscription)
-            subscription._close()
+            subscription.close()
             with contextlib.suppress(NatsError, OSError):
                 await inner.unsubscribe()
 
@@ -203,13 +173,13 @@ class Bus:
 
     def _reconnected(self) -> None:
         for subscription in self._subscriptions:
-            subscription._mark_gap()
+            subscription.put(GAP)
 
     def _closed(self) -> None:
         for flushing in self._flushing:
             flushing.cancel()
         for subscription in self._subscriptions:
-            subscription._close()
+            subscription.close()
 
 
 _DECLARED = ("subjects", "retention", "max_age", "max_bytes", "duplicate_window")

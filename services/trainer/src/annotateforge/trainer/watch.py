@@ -7,15 +7,14 @@ does not bring is noticed by comparing with the jobs' rows every few seconds.
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Self
 from uuid import UUID
 
 import structlog
 
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.runtime import subjects
+from annotateforge.runtime.backlog import Backlog
 from annotateforge.runtime.bus import Bus
 from annotateforge.runtime.database import Pool, database_error
 from annotateforge.runtime.errors import DomainError, OutOfRange, Unavailable
@@ -33,37 +32,8 @@ _COMPARE_EVERY_WITHOUT_BUS = 1.0
 log = structlog.get_logger()
 
 
-class _Watcher:
-    """The live events of one watcher, as an asynchronous iterator; ends when it is closed."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[JobEvent | Gap] = deque()
-        self._arrived = asyncio.Event()
-        self._closed = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> JobEvent | Gap:
-        while not self._waiting:
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._waiting.popleft()
-
-    def put(self, event: JobEvent | Gap) -> None:
-        """Hand over an event. A Gap stands for all that waits: the store has it."""
-        if isinstance(event, Gap) or len(self._waiting) >= _BACKLOG:
-            self._waiting.clear()
-            event = GAP
-        self._waiting.append(event)
-        self._arrived.set()
-
-    def close(self) -> None:
-        """End the iteration after what waits."""
-        self._closed = True
-        self._arrived.set()
+_Watcher = Backlog[JobEvent]
+"""The live events of one watcher; where there is a Gap, the store has what is missing."""
 
 
 class _Feed:
@@ -173,7 +143,7 @@ class Watches:
         if feed is None:
             # What the job's row says was read before anybody replays the store, so every replay covers it.
             feed = self._feeds[job_id] = _Feed(self._bus, job_id, last_sequence)
-        watcher = _Watcher()
+        watcher = _Watcher(_BACKLOG)
         feed.watchers.add(watcher)
         try:
             try:
@@ -202,9 +172,9 @@ class Watches:
             try:
                 await self._compare()
             except Exception as error:
-                if database_error(error) is None:
-                    raise
-                log.warning("watches cannot be compared", error=type(error).__name__)
+                # Without it watchers would hang on whatever NATS did not bring: go on, whatever it is.
+                expected = database_error(error) is not None
+                log.warning("watches cannot be compared", error=type(error).__name__, exc_info=not expected)
 
     async def _compare(self) -> None:
         if not self._feeds:
