@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from annotateforge.api.trainer.v1.job_pb2 import JobStatus
-from annotateforge.api.trainer.v1.trainer_service_pb2 import UpdateJobRequest
+from annotateforge.api.trainer.v1.trainer_service_pb2 import ListEventsRequest, UpdateJobRequest
 from annotateforge.api.trainer.v1.worker_pb2 import Worker
 from annotateforge.api.trainer.v1.worker_service_pb2 import AcquireJobRequest
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
@@ -77,6 +77,20 @@ async def test_a_job_waits_for_a_worker_with_its_device(editor: Editor, worker: 
     other = ScriptedWorker(worker, devices=("1",))
     await other.acquire()
     assert other.job_id == anywhere.id
+
+
+async def test_a_job_for_whose_device_no_worker_is_there_says_so_at_once(
+    editor: Editor, worker: WorkerServiceStub
+) -> None:
+    await ScriptedWorker(worker, devices=("0", "cpu")).acquire()
+    lost = await make_job(editor, device="7")
+    served = await make_job(editor, device="0")
+    events = (await editor.ListEvents(ListEventsRequest(job_id=lost.id))).events
+    assert [event.WhichOneof("payload") for event in events] == ["status_change", "dataset_ready", "warning"]
+    assert events[-1].warning.reason == "NO_WORKER_FOR_DEVICE"
+    assert "0, cpu" in events[-1].warning.message
+    events = (await editor.ListEvents(ListEventsRequest(job_id=served.id))).events
+    assert [event.WhichOneof("payload") for event in events] == ["status_change", "dataset_ready"]
 
 
 async def test_a_waiting_worker_is_woken_by_a_new_job_also_of_another_replica(

@@ -76,15 +76,17 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         wakeups = Wakeups(bus)
         watches = Watches(pool, bus)
         journal = Journal(pool, outbox, bus, wakeups)
+        online_for = LEASES_UNTIL_OFFLINE * lease
         jobs = Jobs(
             pool,
             journal,
             Datasets(dataset_channel, settings.freeze_timeout_seconds),
             BaseModels(registry_channel),
+            online_for,
         )
         queue = Queue(pool, journal, wakeups, lease)
         heartbeats = Heartbeats(pool, journal, wakeups, lease)
-        trainer = TrainerRpc(pool, jobs, watches, LEASES_UNTIL_OFFLINE * lease)
+        trainer = TrainerRpc(pool, jobs, watches, online_for)
         worker = WorkerRpc(queue, heartbeats, journal, lease)
         async with (
             outbox.sweeping(),

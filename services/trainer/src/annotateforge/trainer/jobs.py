@@ -1,9 +1,11 @@
 """Jobs as people see them: made, changed, cancelled, repeated and deleted."""
 
 import contextlib
+from datetime import timedelta
 from uuid import UUID
 
 from annotateforge.api.dataset.v1.dataset_pb2 import Dataset
+from annotateforge.api.trainer.v1.worker_pb2 import Worker
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import Aborted, FailedPrecondition, NotFound
 from annotateforge.runtime.ids import new_id
@@ -12,6 +14,7 @@ from annotateforge.trainer.base_models import BaseModels
 from annotateforge.trainer.datasets import Datasets
 from annotateforge.trainer.journal import Journal, job_not_found
 from annotateforge.trainer.orders import Order
+from annotateforge.trainer.placement import warning_of_no_worker
 from annotateforge.trainer.records import JobRecord, NewJob
 from annotateforge.trainer.resources import dataset_ready, task_word
 from annotateforge.trainer.status import Status
@@ -20,7 +23,16 @@ from annotateforge.trainer.status import Status
 class Jobs:
     """All jobs."""
 
-    def __init__(self, pool: Pool, journal: Journal, datasets: Datasets, base_models: BaseModels) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        journal: Journal,
+        datasets: Datasets,
+        base_models: BaseModels,
+        online_for: timedelta,
+    ) -> None:
+        """online_for: how long a worker that was heard of counts as online."""
+        self._online_for = online_for
         self._pool = pool
         self._journal = journal
         self._datasets = datasets
@@ -116,7 +128,9 @@ class Jobs:
         )
         async with self._pool.acquire() as connection, connection.transaction():
             now = await store.read_clock(connection)
-            change = lifecycle.create(new_id(), config.epochs, dataset_ready(dataset), now)
+            descriptions = await store.list_worker_descriptions(connection, self._online_for)
+            warning = warning_of_no_worker(config.device, map(Worker.FromString, descriptions))
+            change = lifecycle.create(new_id(), config.epochs, dataset_ready(dataset), now, warning)
             written = await self._journal.create(connection, new, change, now)
         if written:
             await self._journal.announce(None, change)

@@ -8,18 +8,24 @@ open.
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from annotateforge.api.trainer.v1.event_pb2 import DatasetReady, Retry, TrainingComplete
+from annotateforge.api.trainer.v1.event_pb2 import DatasetReady, Retry, TrainingComplete, Warning
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.runtime.errors import Aborted, FailedPrecondition
 from annotateforge.trainer.job import Change, Draft, JobState
 from annotateforge.trainer.status import Outcome, Status
 
 
-def create(job_id: UUID, total_epochs: int, dataset: DatasetReady, now: datetime) -> Change:
-    """A new job waits in the queue, and its data set is frozen already."""
+def create(
+    job_id: UUID, total_epochs: int, dataset: DatasetReady, now: datetime, warning: Warning | None = None
+) -> Change:
+    """A new job waits in the queue, and its data set is frozen already. `warning` is what its maker should
+    know at once.
+    """
     draft = Draft(JobState(id=job_id, status=Status.PENDING, total_epochs=total_epochs), now)
     draft.begin()
     draft.record(dataset_ready=dataset)
+    if warning is not None:
+        draft.record(warning=warning)
     return draft.done()
 
 

@@ -169,6 +169,10 @@ ORDER BY workers.name, workers.id
 LIMIT $4
 """
 
+LIST_WORKER_DESCRIPTIONS = (
+    "SELECT description FROM workers WHERE heartbeat_time > clock_timestamp() - $1::interval"
+)
+
 DELETE_OLD_WORKERS = "DELETE FROM workers WHERE heartbeat_time <= clock_timestamp() - $1::interval"
 
 
@@ -357,6 +361,11 @@ async def list_workers(
     name, worker_id = after or (None, None)
     rows = await connection.fetch(LIST_WORKERS, lately, name, worker_id, limit)
     return [WorkerRecord(**row) for row in rows]
+
+
+async def list_worker_descriptions(connection: Connection, lately: timedelta) -> list[bytes]:
+    """How the workers that were heard of lately describe themselves, serialised."""
+    return [row["description"] for row in await connection.fetch(LIST_WORKER_DESCRIPTIONS, lately)]
 
 
 async def delete_old_workers(connection: Connection, lately: timedelta) -> None:
