@@ -1,22 +1,15 @@
 """Blobs go when nothing needs them, and stay as long as anything does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-
-import pytest
+from collections.abc import Awaitable, Callable
 
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
-from annotateforge.dataset.claims import BlobSweep, claiming
-from annotateforge.dataset.settings import Settings
-from annotateforge.runtime.blobs import BlobStore
-from annotateforge.runtime.database import Pool, database
 from tests.integration.dataset.calls import Sent, downloaded, new_project, upload
 from tests.unit.dataset.archives import png
 
 Stored = Callable[[], set[str]]
 Eventually = Callable[[Callable[[], bool]], Awaitable[None]]
-Swept = tuple[Pool, BlobStore, BlobSweep]
 
 
 async def test_the_last_image_takes_its_bytes_with_it(
@@ -56,42 +49,3 @@ async def test_bytes_that_are_uploaded_while_they_are_deleted_elsewhere_are_neve
                 await editor.DeleteImage(api.DeleteImageRequest(image_id=image.id))
 
     await asyncio.gather(*(churn(worker) for worker in range(4)))
-
-
-@pytest.fixture
-async def swept(settings: Settings) -> AsyncIterator[Swept]:
-    blobs = BlobStore.open(f"{settings.store_url}/dataset")
-    async with database(settings.database_url, "dataset", "annotateforge.dataset") as pool:
-        yield pool, blobs, BlobSweep(pool, blobs)
-
-
-async def test_claimed_bytes_outlast_the_sweep_until_the_claim_ends(swept: Swept, stored: Stored) -> None:
-    pool, blobs, sweep = swept
-    digest = "ab" * 32
-
-    async def broken_off() -> None:
-        async with claiming(pool) as claims:
-            await claims.claim([(bytes.fromhex(digest), 3)])
-            await blobs.put_bytes(b"abc", digest)
-            await pool.execute("INSERT INTO loose_blobs (sha256) VALUES ($1)", bytes.fromhex(digest))
-            assert await sweep.sweep() == 1
-            assert stored() == {digest}
-            raise RuntimeError("broken off")
-
-    with pytest.raises(RuntimeError, match="broken off"):
-        await broken_off()
-    assert await sweep.sweep() == 1
-    assert stored() == set()
-    assert await pool.fetchval("SELECT count(*) FROM blobs") == 0
-
-
-async def test_an_ingest_whose_process_died_is_ended_by_the_sweep(swept: Swept, stored: Stored) -> None:
-    pool, blobs, sweep = swept
-    digest = "cd" * 32
-    async with claiming(pool) as claims:
-        await claims.claim([(bytes.fromhex(digest), 3)])
-        await blobs.put_bytes(b"abc", digest)
-        await pool.execute("UPDATE ingests SET expire_time = now() - interval '1 second'")
-        await sweep.sweep()
-        assert stored() == set()
-        assert await pool.fetchval("SELECT count(*) FROM ingests") == 0

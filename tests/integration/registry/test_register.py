@@ -238,8 +238,8 @@ async def nothing_is_left(database_url: str, stored: Callable[[], set[str]], eve
                     "models",
                     "artifacts",
                     "blobs",
-                    "registrations",
-                    "registration_blobs",
+                    "ingests",
+                    "ingest_blobs",
                     "loose_blobs",
                 )
             ]

@@ -12,18 +12,15 @@ The service's first migration makes the table:
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-
-import structlog
+from contextlib import AbstractAsyncContextManager
 
 from annotateforge.runtime.bus import MAX_PAYLOAD, Bus
 from annotateforge.runtime.database import Connection, Pool
-from annotateforge.runtime.errors import DomainError, InvalidArgument
+from annotateforge.runtime.errors import InvalidArgument
+from annotateforge.runtime.sweep import Sweep
 
 _BATCH = 256
-_SWEEP_EVERY = 5.0
-_LONGEST_BACKOFF = 5.0
+_EVERY = 5.0
 
 _ADD = "insert into outbox (subject, message_id, payload) values ($1, $2, $3)"
 _ADD_MANY = """
@@ -36,8 +33,6 @@ _LOCK = "select pg_advisory_xact_lock(hashtextextended('annotateforge.outbox.' |
 _OLDEST = "select id, subject, message_id, payload from outbox order by id limit $1"
 _DELETE = "delete from outbox where id = any($1::bigint[])"
 
-log = structlog.get_logger()
-
 
 class Outbox:
     """The outbox of one service: add inside a transaction, wake after it, sweep in the background."""
@@ -45,7 +40,7 @@ class Outbox:
     def __init__(self, pool: Pool, bus: Bus) -> None:
         self._pool = pool
         self._bus = bus
-        self._woken = asyncio.Event()
+        self._sweep = Sweep("outbox", self._more, _EVERY)
 
     async def add(self, connection: Connection, subject: str, message_id: str, payload: bytes) -> None:
         """Have `payload` published on `subject` once the caller's transaction has committed.
@@ -65,39 +60,11 @@ class Outbox:
 
     def wake(self) -> None:
         """Publish now; to be called after the commit. Without it the next sweep does it within 5 s."""
-        self._woken.set()
+        self._sweep.wake()
 
-    @contextlib.asynccontextmanager
-    async def sweeping(self) -> AsyncIterator[None]:
+    def sweeping(self) -> AbstractAsyncContextManager[None]:
         """Publish in the background for the time of the context: at the start, when woken, and every 5 s."""
-        task = asyncio.create_task(self._sweep_for_ever(), name="outbox")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _sweep_for_ever(self) -> None:
-        failures = 0
-        while True:
-            self._woken.clear()
-            try:
-                while await self.sweep() == _BATCH:
-                    pass
-                failures = 0
-            except Exception as error:
-                failures += 1
-                expected = isinstance(error, DomainError)
-                log.warning("outbox waits", failures=failures, error=str(error), exc_info=not expected)
-            # After a failure a wake-up does not shorten the pause: whatever is away gets time to come back.
-            pause = min(0.1 * 2**failures, _LONGEST_BACKOFF) if failures else _SWEEP_EVERY
-            if failures:
-                await asyncio.sleep(pause)
-            else:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._woken.wait()
+        return self._sweep.running()
 
     async def sweep(self) -> int:
         """Publish the oldest messages in their order and delete those that were acknowledged; answers how
@@ -122,6 +89,9 @@ class Outbox:
             if result is not None:
                 raise result
         return len(sent)
+
+    async def _more(self) -> bool:
+        return await self.sweep() == _BATCH
 
 
 def _check(payload: bytes) -> None:

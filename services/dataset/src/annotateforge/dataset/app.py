@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
-from annotateforge.dataset.claims import BlobSweep
 from annotateforge.dataset.imports.importing import Importer
 from annotateforge.dataset.imports.opening import Spool
 from annotateforge.dataset.inspector import inspecting
@@ -13,6 +12,7 @@ from annotateforge.dataset.rpc.service import DatasetRpc
 from annotateforge.dataset.settings import Settings
 from annotateforge.dataset.uploads import Uploader
 from annotateforge.runtime.auth import TokenVerifier
+from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import database
 from annotateforge.runtime.server import serve
@@ -39,7 +39,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     async with database(
         settings.database_url, SCHEMA, "annotateforge.dataset", max_size=max(2, settings.database_pool_size)
     ) as pool:
-        sweep = BlobSweep(pool, blobs)
+        sweep = BlobSweep(pool, blobs, references=("images", "dataset_blobs"))
         with inspecting(settings.image_limits, settings.dataset_image_threads) as inspector:
             rpc = DatasetRpc(
                 pool=pool,

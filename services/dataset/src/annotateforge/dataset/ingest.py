@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from annotateforge.dataset.claims import Claims
 from annotateforge.dataset.images import ImageFacts
 from annotateforge.dataset.inspection import ImageRefused
 from annotateforge.dataset.inspector import Inspector
+from annotateforge.runtime.blob_claims import Claims
 from annotateforge.runtime.blobs import BlobStore
 
 BATCH_IMAGES = 64

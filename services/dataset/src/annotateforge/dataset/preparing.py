@@ -7,7 +7,6 @@ import asyncpg
 import structlog
 
 from annotateforge.dataset.archive import lay_out
-from annotateforge.dataset.claims import claiming
 from annotateforge.dataset.columns import Annotations, Images
 from annotateforge.dataset.datasets import Dataset, NewDataset, dataset_invalid, identity
 from annotateforge.dataset.examination import examine, missing_classes
@@ -16,6 +15,7 @@ from annotateforge.dataset.health import HealthReport
 from annotateforge.dataset.projects import project_not_found
 from annotateforge.dataset.spec import DatasetSpec
 from annotateforge.dataset.store import columns, datasets
+from annotateforge.runtime.blob_claims import claiming
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import Aborted

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from annotateforge.dataset.claims import claiming
 from annotateforge.dataset.images import Image, NewImage
 from annotateforge.dataset.ingest import BATCH_BYTES, BATCH_IMAGES, Ingest
 from annotateforge.dataset.inspection import ImageRefused
 from annotateforge.dataset.inspector import Inspector
 from annotateforge.dataset.problems import Problem, Severity
 from annotateforge.dataset.store.images import digests_of, insert_images
+from annotateforge.runtime.blob_claims import claiming
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import FieldViolation, InvalidArgument, ResourceExhausted

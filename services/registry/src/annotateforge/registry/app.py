@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from annotateforge.api.registry.v1.registry_service_pb2_grpc import add_RegistryServiceServicer_to_server
-from annotateforge.registry.claims import BlobSweep
 from annotateforge.registry.registry import Registry
 from annotateforge.registry.rpc import RegistryRpc
 from annotateforge.runtime.auth import TokenVerifier
+from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.bus import connect_bus
 from annotateforge.runtime.database import database
@@ -51,7 +51,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     ):
         await bus.declare_streams()
         outbox = Outbox(pool, bus)
-        sweep = BlobSweep(pool, blobs)
+        sweep = BlobSweep(pool, blobs, references=("artifacts",))
         rpc = RegistryRpc(pool, Registry(pool, outbox, sweep), blobs, settings.registry_most_model_bytes)
         async with (
             outbox.sweeping(),

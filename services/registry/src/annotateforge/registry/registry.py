@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 from annotateforge.registry import messages, store
-from annotateforge.registry.claims import BlobSweep, Claims, claiming
 from annotateforge.registry.models import (
     Artifact,
     Change,
@@ -20,6 +19,8 @@ from annotateforge.registry.models import (
     task_type_changed,
 )
 from annotateforge.runtime import subjects
+from annotateforge.runtime.blob_claims import Claims, claiming
+from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import Aborted
 from annotateforge.runtime.ids import new_id
@@ -36,7 +37,7 @@ class Registry:
 
     def claiming(self) -> AbstractAsyncContextManager[Claims]:
         """Claims for the blobs of a registration, to be made before their bytes are put."""
-        return claiming(self._pool, self._sweep)
+        return claiming(self._pool, self._sweep.wake)
 
     async def registered(self, training: Training) -> Model | None:
         """The model that this attempt has registered already, or None where it may register one.
@@ -53,7 +54,7 @@ class Registry:
 
         The model of an earlier attempt keeps its id, its texts and, if it is active, its activation, and gets
         this content: the job has one model, and the later attempt is the one that counts. Where this attempt
-        has registered already, that is the answer. Aborted: ATTEMPT_STALE, REGISTRATION_EXPIRED.
+        has registered already, that is the answer. Aborted: ATTEMPT_STALE, INGEST_EXPIRED.
         FailedPrecondition: TASK_TYPE_CHANGED.
         """
         async with self._pool.acquire() as connection, connection.transaction():

@@ -65,7 +65,7 @@ class RegistryRpc(RegistryServiceServicer):
             async with self._registry.claiming() as claims:
 
                 async def put(artifact: Artifact, chunks: AsyncIterator[bytes]) -> None:
-                    await claims.claim(artifact.sha256, artifact.size_bytes)
+                    await claims.claim([(bytes.fromhex(artifact.sha256), artifact.size_bytes)])
                     await self._blobs.put_stream(chunks, limit=artifact.size_bytes)
 
                 artifacts = await receive_artifacts(parts, put, self._most_model_bytes)

@@ -1,4 +1,4 @@
-"""The registry's SQL: models, artifacts, activations. Claims and the sweep of blobs are in claims.py."""
+"""The registry's SQL: models, artifacts, activations."""
 
 from collections.abc import Sequence
 from datetime import datetime

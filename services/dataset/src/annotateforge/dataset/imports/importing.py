@@ -17,7 +17,6 @@ from uuid import UUID
 
 import structlog
 
-from annotateforge.dataset.claims import claiming
 from annotateforge.dataset.images import LONGEST_CLASS, ImageFacts, NewImage
 from annotateforge.dataset.imports import FORMATS
 from annotateforge.dataset.imports.containers import ArchiveLimits, Container, Member
@@ -33,6 +32,7 @@ from annotateforge.dataset.inspector import Inspector
 from annotateforge.dataset.problems import Problem
 from annotateforge.dataset.store.images import digests_of
 from annotateforge.dataset.store.imports import StagedAnnotation, Staging, staging
+from annotateforge.runtime.blob_claims import claiming
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import InvalidArgument

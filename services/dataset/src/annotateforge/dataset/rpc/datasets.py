@@ -12,7 +12,6 @@ import grpc
 from annotateforge.api.content.v1.content_pb2 import ContentInfo
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.dataset.archive import Archive
-from annotateforge.dataset.claims import BlobSweep
 from annotateforge.dataset.datasets import Dataset
 from annotateforge.dataset.health_message import health_message
 from annotateforge.dataset.opened import OpenedArchives
@@ -26,6 +25,7 @@ from annotateforge.dataset.rpc.dataset_messages import (
 from annotateforge.dataset.spec import read_spec
 from annotateforge.dataset.store import datasets as store
 from annotateforge.dataset.streaming import stream_archive, stream_images
+from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import InvalidArgument, NotFound

@@ -10,7 +10,6 @@ from annotateforge.api.content.v1.content_pb2 import ContentInfo
 from annotateforge.api.dataset.v1 import annotation_pb2
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.dataset.annotations import LONGEST_LABEL, MOST_PER_IMAGE, Annotation, defects
-from annotateforge.dataset.claims import BlobSweep
 from annotateforge.dataset.images import LONGEST_CLASS, LONGEST_FILENAME, LONGEST_GROUP, clean_filename
 from annotateforge.dataset.inspector import Inspector
 from annotateforge.dataset.rpc.messages import (
@@ -25,6 +24,7 @@ from annotateforge.dataset.store.projects import get_project
 from annotateforge.dataset.texts import text_defect
 from annotateforge.dataset.thumbnails import DEFAULT_SIZE, LARGEST, SMALLEST, thumbnail_etag
 from annotateforge.dataset.uploads import MOST_VIOLATIONS, UploadedFile, Uploader
+from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import FieldViolation, InvalidArgument

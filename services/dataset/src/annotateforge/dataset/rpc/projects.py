@@ -6,10 +6,10 @@ from uuid import UUID
 import grpc
 
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
-from annotateforge.dataset.claims import BlobSweep
 from annotateforge.dataset.projects import check_texts
 from annotateforge.dataset.rpc.messages import project_message, stats_message
 from annotateforge.dataset.store import projects as store
+from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.ids import new_id, parse_id
 from annotateforge.runtime.paging import read_page

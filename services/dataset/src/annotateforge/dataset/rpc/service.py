@@ -1,7 +1,6 @@
 """DatasetService: its handlers joined."""
 
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceServicer
-from annotateforge.dataset.claims import BlobSweep
 from annotateforge.dataset.imports.importing import Importer
 from annotateforge.dataset.imports.opening import Spool
 from annotateforge.dataset.inspector import Inspector
@@ -11,6 +10,7 @@ from annotateforge.dataset.rpc.imports import ImportHandlers
 from annotateforge.dataset.rpc.projects import ProjectHandlers
 from annotateforge.dataset.settings import Settings
 from annotateforge.dataset.uploads import Uploader
+from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 

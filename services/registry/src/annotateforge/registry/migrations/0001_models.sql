@@ -1,6 +1,6 @@
 -- Models, the files that belong to them, which of them was active when, and the blobs that hold the files' bytes.
 --
--- Life of a blob. A registration first claims its digests (a row in blobs, a row in registration_blobs), then writes the
+-- Life of a blob. A registration, an ingest, first claims its digests (a row in blobs, a row in ingest_blobs), then writes the
 -- bytes to the object store, then commits the model with its artifacts and gives the claims back. Whenever a reference goes,
 -- a trigger notes the digest in loose_blobs, and the sweep deletes what nothing refers to any more, row and bytes under one
 -- row lock. So the bytes of a committed artifact are always there, and bytes that nobody needs go, however a process dies.
@@ -81,19 +81,19 @@ COMMENT ON COLUMN activations.deactivate_time IS 'Null while the model is active
 COMMENT ON COLUMN activations.activated_by IS 'Subject of the token.';
 COMMENT ON COLUMN activations.active_model_id IS 'model_id while it is active. Its foreign key keeps an active model from being deleted and from being another task''s.';
 
-CREATE TABLE registrations (
+CREATE TABLE ingests (
     id uuid PRIMARY KEY,
     expire_time timestamptz NOT NULL
 );
-COMMENT ON TABLE registrations IS 'Registrations that are writing blobs. One whose process died is deleted by the sweep after expire_time.';
+COMMENT ON TABLE ingests IS 'Registrations that are writing blobs. One whose process died is deleted by the sweep after expire_time.';
 
-CREATE TABLE registration_blobs (
-    registration_id uuid NOT NULL REFERENCES registrations ON DELETE CASCADE,
-    sha256 bytea NOT NULL CONSTRAINT registration_blobs_blob REFERENCES blobs,
-    PRIMARY KEY (registration_id, sha256)
+CREATE TABLE ingest_blobs (
+    ingest_id uuid NOT NULL REFERENCES ingests ON DELETE CASCADE,
+    sha256 bytea NOT NULL CONSTRAINT ingest_blobs_blob REFERENCES blobs,
+    PRIMARY KEY (ingest_id, sha256)
 );
-CREATE INDEX registration_blobs_sha256 ON registration_blobs (sha256);
-COMMENT ON TABLE registration_blobs IS 'Claims: blobs of a registration whose model is not committed yet.';
+CREATE INDEX ingest_blobs_sha256 ON ingest_blobs (sha256);
+COMMENT ON TABLE ingest_blobs IS 'Claims: blobs of a registration whose model is not committed yet.';
 
 CREATE TABLE loose_blobs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -109,7 +109,7 @@ END
 $$;
 CREATE TRIGGER artifacts_note_loose_blobs AFTER DELETE ON artifacts
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_loose_blobs();
-CREATE TRIGGER registration_blobs_note_loose_blobs AFTER DELETE ON registration_blobs
+CREATE TRIGGER ingest_blobs_note_loose_blobs AFTER DELETE ON ingest_blobs
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION note_loose_blobs();
 
 CREATE TABLE outbox (

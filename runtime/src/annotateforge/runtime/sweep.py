@@ -1,0 +1,62 @@
+"""Work that is left over in a table, done in the background: at the start, when woken, and every so often."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+from annotateforge.runtime.database import database_error
+from annotateforge.runtime.errors import DomainError
+
+_LONGEST_BACKOFF = 5.0
+
+log = structlog.get_logger()
+
+
+class Sweep:
+    """Calls for batch after batch until nothing is left, then waits to be woken."""
+
+    def __init__(self, name: str, batch: Callable[[], Awaitable[bool]], every: float) -> None:
+        """`batch` does some of the work and answers whether more may be left; it bears being cancelled and
+        called again. Without being woken it is called every `every` seconds.
+        """
+        self._name = name
+        self._batch = batch
+        self._every = every
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look now."""
+        self._woken.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Sweep for the time of the context. No failure ends it: what is left is tried again."""
+        task = asyncio.create_task(self._run(), name=self._name)
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            self._woken.clear()
+            try:
+                while await self._batch():
+                    pass
+                failures = 0
+            except Exception as error:
+                failures += 1
+                expected = isinstance(error, DomainError) or database_error(error) is not None
+                log.warning(f"{self._name} waits", failures=failures, error=str(error), exc_info=not expected)
+            if failures:
+                # A wake-up does not shorten this pause: whatever is away gets time to come back.
+                await asyncio.sleep(min(0.1 * 2 ** min(failures, 10), _LONGEST_BACKOFF))
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._every):
+                        await self._woken.wait()
