@@ -100,10 +100,7 @@ class JobSocket:
             raise InvalidArgument.of_field(
                 "INVALID_VALUE", "after", "must be the sequence of an event, a whole number from 0"
             )
-        try:
-            await self._store.position(job_id, token)
-        except InvalidArgument as error:
-            raise InvalidArgument(error.reason, error.message) from error
+        await self._store.position(job_id, token)
         return int(after)
 
     async def _send_events(self, socket: WebSocket, job_id: str, after: int) -> None:
