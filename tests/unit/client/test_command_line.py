@@ -163,7 +163,9 @@ def test_doctor_speaks_json(run: Run) -> None:
 
 def test_only_what_a_command_needs_is_loaded() -> None:
     heavy = ["torch", "ultralytics", "grpc", "asyncpg", "nats", "numpy", "PIL", "starlette"]
-    program = f"import sys, annotateforge.client.command; print([m for m in {heavy} if m in sys.modules])"
+    program = (
+        f"import sys, annotateforge.client.command.program; print([m for m in {heavy} if m in sys.modules])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )

@@ -1,5 +1,17 @@
 """The command line `annotateforge`."""
 
-from annotateforge.client.command.program import main
+import sys
 
 __all__ = ["main"]
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command of the process's arguments; see `program.main`. Ctrl-C is heard while it loads, too."""
+    try:
+        from annotateforge.client.command import program
+
+        program.main()
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

@@ -24,7 +24,6 @@ from annotateforge.client.errors import ClientError, ServerRefused, WrongArgumen
 EXIT_FAILED = 1
 EXIT_WRONG_USE = 2
 EXIT_REFUSED = 3
-EXIT_INTERRUPTED = 130
 
 # From here on a server speaks of its own trouble, not of what it was asked.
 _OWN_TROUBLE = 500
@@ -67,8 +66,6 @@ def main() -> None:
         word, code = _outcome(error)
         write(notes_console(), Text.assemble((word, "red"), ": ", plain(str(error))))
         sys.exit(code)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
 
 
 def _outcome(error: ClientError) -> tuple[str, int]:
