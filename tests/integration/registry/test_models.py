@@ -78,18 +78,18 @@ async def test_wrong_requests_are_refused_with_their_field(
         (editor.ListModels(api.ListModelsRequest(page_token="x")), "INVALID_PAGE_TOKEN", "page_token"),
         (
             editor.ListModels(api.ListModelsRequest(task_type=cast(Any, 99))),
-            "INVALID_TASK_TYPE",
+            "INVALID_FILTER",
             "task_type",
         ),
-        (editor.UpdateModel(api.UpdateModelRequest(model_id=model_id, name=" ")), "INVALID_NAME", "name"),
+        (editor.UpdateModel(api.UpdateModelRequest(model_id=model_id, name=" ")), "INVALID_MODEL", "name"),
         (
             editor.UpdateModel(api.UpdateModelRequest(model_id=model_id, name="x" * 201)),
-            "INVALID_NAME",
+            "INVALID_MODEL",
             "name",
         ),
         (
             editor.UpdateModel(api.UpdateModelRequest(model_id=model_id, description="x" * 10_001)),
-            "INVALID_DESCRIPTION",
+            "INVALID_MODEL",
             "description",
         ),
         (download(editor, model_id=model_id, offset=-1), "INVALID_RANGE", "offset"),

@@ -4,9 +4,13 @@ from typing import Any
 import pytest
 
 from annotateforge.api.dataset.v1.dataset_pb2 import TASK_TYPE_DETECT
-from annotateforge.api.registry.v1.registry_service_pb2 import ArtifactHeader, RegisterModelHeader
+from annotateforge.api.registry.v1.registry_service_pb2 import (
+    ArtifactHeader,
+    RegisterModelHeader,
+    UpdateModelRequest,
+)
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
-from annotateforge.registry.header import read_artifact, read_header, read_name
+from annotateforge.registry.header import read_artifact, read_header, read_update
 from annotateforge.registry.models import TaskType
 from annotateforge.runtime.errors import InvalidArgument
 from annotateforge.runtime.ids import new_id
@@ -136,7 +140,14 @@ def test_a_jobs_name_of_several_lines_becomes_a_models_name() -> None:
 
 
 def test_names_may_be_of_any_script_but_not_of_control_characters() -> None:
-    assert read_name(" 赤血球 №\u00a07 ", "name") == "赤血球 №\u00a07"
+    assert read_update(UpdateModelRequest(name=" 赤血球 №\u00a07 ")) == ("赤血球 №\u00a07", None)
     with pytest.raises(InvalidArgument) as caught:
-        read_name("a\x1b[31m", "name")
-    assert caught.value.reason == "INVALID_NAME"
+        read_update(UpdateModelRequest(name="a\x1b[31m"))
+    assert [violation.field for violation in caught.value.violations] == ["name"]
+
+
+def test_all_that_is_wrong_with_an_update_is_named_at_once() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        read_update(UpdateModelRequest(name=" ", description="\0"))
+    assert caught.value.reason == "INVALID_MODEL"
+    assert [violation.field for violation in caught.value.violations] == ["name", "description"]

@@ -1,4 +1,4 @@
-"""What a worker may say about a model and its artifacts: read from the messages, with every fault named at
+"""What callers may say about a model and its artifacts: read from the messages, with every fault named at
 once.
 """
 
@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType as TaskTypeProto
-from annotateforge.api.registry.v1.registry_service_pb2 import ArtifactHeader, RegisterModelHeader
+from annotateforge.api.registry.v1.registry_service_pb2 import (
+    ArtifactHeader,
+    RegisterModelHeader,
+    UpdateModelRequest,
+)
 from annotateforge.registry.models import Artifact, TaskType, Training
 from annotateforge.runtime.errors import FieldViolation, InvalidArgument
 from annotateforge.runtime.ids import parse_id
@@ -40,35 +44,34 @@ _TASK_TYPES = {
 }
 
 
-def read_task_type(number: int, field: str) -> TaskType | None:
-    """The task of the wire; None for unspecified. InvalidArgument INVALID_TASK_TYPE for a number without a
-    name.
-    """
+def read_task_filter(number: int) -> TaskType | None:
+    """The task that a list is restricted to; None for all. InvalidArgument INVALID_FILTER."""
     if number == TaskTypeProto.TASK_TYPE_UNSPECIFIED:
         return None
-    for known, task_type in _TASK_TYPES.items():
-        if number == known:
-            return task_type
-    raise InvalidArgument.of_field("INVALID_TASK_TYPE", field, "must be classify, detect or segment")
-
-
-def read_name(text: str, field: str) -> str:
-    """A name for people without the blanks around it. InvalidArgument INVALID_NAME."""
-    name = text.strip()
-    if not _is_line(name, LONGEST_NAME):
+    task_type = _task_type(number)
+    if task_type is None:
         raise InvalidArgument.of_field(
-            "INVALID_NAME", field, f"must have 1 to {LONGEST_NAME} characters on one line"
+            "INVALID_FILTER", "task_type", "must be classify, detect or segment; leave it out for all"
         )
-    return name
+    return task_type
 
 
-def read_description(text: str, field: str) -> str:
-    """A free text. InvalidArgument INVALID_DESCRIPTION."""
-    if len(text) > LONGEST_DESCRIPTION or "\0" in text:
-        raise InvalidArgument.of_field(
-            "INVALID_DESCRIPTION", field, f"must have at most {LONGEST_DESCRIPTION} characters and no U+0000"
+def read_update(request: UpdateModelRequest) -> tuple[str | None, str | None]:
+    """The name without the blanks around it, and the description; None for what stays. InvalidArgument
+    INVALID_MODEL names every field that is wrong.
+    """
+    name = request.name.strip() if request.HasField("name") else None
+    description = request.description if request.HasField("description") else None
+    violations = []
+    if name is not None and not _is_line(name, LONGEST_NAME):
+        violations.append(FieldViolation("name", f"must have 1 to {LONGEST_NAME} characters on one line"))
+    if description is not None and (len(description) > LONGEST_DESCRIPTION or "\0" in description):
+        violations.append(
+            FieldViolation("description", f"must have at most {LONGEST_DESCRIPTION} characters and no U+0000")
         )
-    return text
+    if violations:
+        raise InvalidArgument.of_fields("INVALID_MODEL", violations)
+    return name, description
 
 
 def read_header(header: RegisterModelHeader) -> tuple[str, Training]:
@@ -78,7 +81,7 @@ def read_header(header: RegisterModelHeader) -> tuple[str, Training]:
     violations = list(_header_faults(header))
     if violations:
         raise InvalidArgument.of_fields("INVALID_MODEL", violations)
-    task_type = read_task_type(header.task_type, "header.task_type")
+    task_type = _task_type(header.task_type)
     assert task_type is not None
     return _one_line(header.name), Training(
         job_id=parse_id(header.job_id, "header.job_id"),
@@ -104,7 +107,7 @@ def _header_faults(header: RegisterModelHeader) -> Iterator[FieldViolation]:
             yield from error.violations
     if not 1 <= len(_one_line(header.name)) <= LONGEST_NAME:
         yield FieldViolation("header.name", f"must have 1 to {LONGEST_NAME} characters")
-    if header.task_type not in _TASK_TYPES:
+    if _task_type(header.task_type) is None:
         yield FieldViolation("header.task_type", "must be classify, detect or segment")
     if header.attempt < 1:
         yield FieldViolation("header.attempt", "must be at least 1")
@@ -173,6 +176,11 @@ def read_artifact(header: ArtifactHeader) -> Artifact:
     if violations:
         raise InvalidArgument.of_fields("INVALID_ARTIFACT", violations)
     return Artifact(name, content_type, header.size_bytes, header.sha256.lower())
+
+
+def _task_type(number: int) -> TaskType | None:
+    """The task of the wire; None for a number without a name."""
+    return next((task_type for known, task_type in _TASK_TYPES.items() if number == known), None)
 
 
 def _one_line(text: str) -> str:

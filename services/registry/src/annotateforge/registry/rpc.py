@@ -12,7 +12,7 @@ from annotateforge.api.registry.v1 import registry_service_pb2 as api
 from annotateforge.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from annotateforge.registry import messages, store
 from annotateforge.registry.filenames import weights_filename
-from annotateforge.registry.header import read_description, read_header, read_name, read_task_type
+from annotateforge.registry.header import read_header, read_task_filter, read_update
 from annotateforge.registry.models import WEIGHTS, Artifact, Model, artifact_not_found
 from annotateforge.registry.registry import Registry
 from annotateforge.registry.upload import Parts, receive_artifacts
@@ -80,7 +80,7 @@ class RegistryRpc(RegistryServiceServicer):
         async with self._pool.acquire() as connection:
             found = await store.list_models(
                 connection,
-                task_type=read_task_type(request.task_type, "task_type"),
+                task_type=read_task_filter(request.task_type),
                 is_active=request.is_active if request.HasField("is_active") else None,
                 job_id=parse_id(request.job_id, "job_id") if request.job_id else None,
                 name_contains=request.name_contains or None,
@@ -93,11 +93,8 @@ class RegistryRpc(RegistryServiceServicer):
         )
 
     async def UpdateModel(self, request: api.UpdateModelRequest, context: Context) -> api.UpdateModelResponse:
-        model = await self._registry.update(
-            parse_id(request.model_id, "model_id"),
-            read_name(request.name, "name") if request.HasField("name") else None,
-            read_description(request.description, "description") if request.HasField("description") else None,
-        )
+        model_id = parse_id(request.model_id, "model_id")
+        model = await self._registry.update(model_id, *read_update(request))
         return api.UpdateModelResponse(model=messages.model_message(model))
 
     async def ActivateModel(
@@ -119,7 +116,7 @@ class RegistryRpc(RegistryServiceServicer):
         async with self._pool.acquire() as connection:
             found = await store.list_activations(
                 connection,
-                task_type=read_task_type(request.task_type, "task_type"),
+                task_type=read_task_filter(request.task_type),
                 before=page.cursor[0] if page.cursor else None,
                 limit=page.limit,
             )
