@@ -12,7 +12,7 @@ from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetService
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
 from annotateforge.runtime.errors import DomainError, FieldViolation, Internal, InvalidArgument
 from annotateforge.runtime.rpc_status import from_rpc_error
-from annotateforge.trainer.resources import task_word
+from annotateforge.trainer.messages import task_word
 
 _OF_CONFIG = ("project_ids", "classes", "annotation_types", "split", "dataset_id")
 

@@ -13,10 +13,10 @@ from annotateforge.trainer import lifecycle, store
 from annotateforge.trainer.base_models import BaseModels
 from annotateforge.trainer.datasets import Datasets
 from annotateforge.trainer.journal import Journal, job_not_found
+from annotateforge.trainer.messages import dataset_ready, task_word
 from annotateforge.trainer.orders import Order
 from annotateforge.trainer.placement import warning_of_no_worker
 from annotateforge.trainer.records import JobRecord, NewJob
-from annotateforge.trainer.resources import dataset_ready, task_word
 from annotateforge.trainer.status import Status
 
 

@@ -7,8 +7,8 @@ from annotateforge.api.dataset.v1.dataset_pb2 import Dataset, TaskType
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
 from annotateforge.api.trainer.v1.trainer_service_pb2 import CreateJobRequest, UpdateJobRequest
 from annotateforge.trainer.config import check_priority, filled_config
+from annotateforge.trainer.messages import task_type
 from annotateforge.trainer.records import JobRecord
-from annotateforge.trainer.resources import task_type
 from annotateforge.trainer.violations import Violations
 
 LONGEST_NAME = 200

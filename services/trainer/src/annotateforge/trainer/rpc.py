@@ -22,8 +22,8 @@ from annotateforge.trainer import store
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
+from annotateforge.trainer.messages import job_message, task_word, worker_message
 from annotateforge.trainer.orders import check_update, read_order, repeated
-from annotateforge.trainer.resources import job_resource, task_word, worker_resource
 from annotateforge.trainer.status import Status, status_of
 from annotateforge.trainer.watch import Watches
 
@@ -45,11 +45,11 @@ class TrainerRpc(TrainerServiceServicer):
     async def CreateJob(self, request: api.CreateJobRequest, context: Context) -> api.CreateJobResponse:
         record = await self._jobs.create(read_order(request))
         with bind(job_id=record.id):
-            return api.CreateJobResponse(job=job_resource(record))
+            return api.CreateJobResponse(job=job_message(record))
 
     async def GetJob(self, request: api.GetJobRequest, context: Context) -> api.GetJobResponse:
         with _job(request.job_id) as job_id:
-            return api.GetJobResponse(job=job_resource(await self._jobs.get(job_id)))
+            return api.GetJobResponse(job=job_message(await self._jobs.get(job_id)))
 
     async def ListJobs(self, request: api.ListJobsRequest, context: Context) -> api.ListJobsResponse:
         page = read_page(request.page_size, request.page_token, (UUID,))
@@ -58,7 +58,7 @@ class TrainerRpc(TrainerServiceServicer):
             before = page.cursor[0] if page.cursor else None
             found = await store.list_jobs(connection, before, status, task, page.size)
         return api.ListJobsResponse(
-            jobs=[job_resource(record, with_log=False) for record in found.rows],
+            jobs=[job_message(record, with_log=False) for record in found.rows],
             next_page_token=page_token((found.rows[-1].id,)) if found.more else "",
         )
 
@@ -71,16 +71,16 @@ class TrainerRpc(TrainerServiceServicer):
                 request.description if request.HasField("description") else None,
                 request.priority if request.HasField("priority") else None,
             )
-            return api.UpdateJobResponse(job=job_resource(record))
+            return api.UpdateJobResponse(job=job_message(record))
 
     async def CancelJob(self, request: api.CancelJobRequest, context: Context) -> api.CancelJobResponse:
         with _job(request.job_id) as job_id:
-            return api.CancelJobResponse(job=job_resource(await self._jobs.cancel(job_id)))
+            return api.CancelJobResponse(job=job_message(await self._jobs.cancel(job_id)))
 
     async def RestartJob(self, request: api.RestartJobRequest, context: Context) -> api.RestartJobResponse:
         with _job(request.job_id) as job_id:
             order = repeated(await self._jobs.get(job_id), request.name)
-            return api.RestartJobResponse(job=job_resource(await self._jobs.create(order)))
+            return api.RestartJobResponse(job=job_message(await self._jobs.create(order)))
 
     async def DeleteJob(self, request: api.DeleteJobRequest, context: Context) -> api.DeleteJobResponse:
         with _job(request.job_id) as job_id:
@@ -125,7 +125,7 @@ class TrainerRpc(TrainerServiceServicer):
             found = await store.list_workers(connection, FORGET_WORKERS_AFTER, after, page.limit)
         workers, next_page_token = page.cut(found, lambda worker: (worker.name, worker.id))
         return api.ListWorkersResponse(
-            workers=[worker_resource(worker, self._online_for) for worker in workers],
+            workers=[worker_message(worker, self._online_for) for worker in workers],
             next_page_token=next_page_token,
         )
 

@@ -16,8 +16,8 @@ from annotateforge.trainer import lifecycle, outcomes, reports
 from annotateforge.trainer.job import JobState
 from annotateforge.trainer.journal import Decide, Journal
 from annotateforge.trainer.leases import Heartbeats
+from annotateforge.trainer.messages import job_message
 from annotateforge.trainer.queue import IdleWorker, Queue
-from annotateforge.trainer.resources import job_resource
 from annotateforge.trainer.violations import Violations
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -47,7 +47,7 @@ class WorkerRpc(WorkerServiceServicer):
             return api.AcquireJobResponse()
         with bind(job_id=record.id):
             return api.AcquireJobResponse(
-                assignment=api.Assignment(job=job_resource(record), attempt=record.attempt, lease=self._lease)
+                assignment=api.Assignment(job=job_message(record), attempt=record.attempt, lease=self._lease)
             )
 
     async def Heartbeat(self, request: api.HeartbeatRequest, context: Context) -> api.HeartbeatResponse:

@@ -1,4 +1,4 @@
-"""Rows as the protos show them."""
+"""Rows as messages of the API."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,7 +14,7 @@ from annotateforge.trainer.records import JobRecord, WorkerRecord
 from annotateforge.trainer.status import Status
 
 
-def job_resource(record: JobRecord, *, with_log: bool = True) -> Job:
+def job_message(record: JobRecord, *, with_log: bool = True) -> Job:
     """A job as the API shows it; `with_log` False leaves out the log of its failure, as lists do."""
     config = JobConfig.FromString(record.config)
     config.priority = record.priority
@@ -54,7 +54,7 @@ def job_resource(record: JobRecord, *, with_log: bool = True) -> Job:
     return job
 
 
-def worker_resource(record: WorkerRecord, online_for: timedelta) -> Worker:
+def worker_message(record: WorkerRecord, online_for: timedelta) -> Worker:
     """A worker as the API shows it; online while it was heard of within `online_for`."""
     worker = Worker.FromString(record.description)
     worker.id = str(record.id)
