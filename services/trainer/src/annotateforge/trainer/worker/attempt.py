@@ -86,10 +86,7 @@ class Attempt:
         """
         async with self._in_touch():
             try:
-                # Short, see environment.py; the end of a job's id is random.
-                name = f"{self._job.id[-12:]}-{self._assignment.attempt}"
-                with self._with.folders.scratch(name) as scratch:
-                    outcome = await self._stop.race(self._work(scratch))
+                outcome = await self._stop.race(self._work())
             except Stopped as stopped:
                 await self._after(stopped.why)
             except asyncio.CancelledError:
@@ -111,21 +108,24 @@ class Attempt:
                 if isinstance(result, Exception):
                     log.error("a task of the attempt failed", exc_info=result)
 
-    async def _work(self, scratch: Path) -> Outcome:
+    async def _work(self) -> Outcome:
         """Train and register. What goes wrong becomes a Failure."""
+        # Short, see environment.py; the end of a job's id is random.
+        name = f"{self._job.id[-12:]}-{self._assignment.attempt}"
         try:
-            outcome = await self._train(scratch)
-            await self._reports.flush()
-            if isinstance(outcome, TrainingComplete):
-                # Nothing is awaited between this and the end: the job of a registered model is completed.
-                outcome.model_id = await register(
-                    self._with.registry, self._assignment, outcome, self._architecture, scratch / "run"
-                )
-                outcome.training_seconds = time.monotonic() - self._started
+            with self._with.folders.scratch(name) as scratch:
+                outcome = await self._train(scratch)
+                await self._reports.flush()
+                if isinstance(outcome, TrainingComplete):
+                    # Nothing is awaited after this: the job of a registered model is completed.
+                    outcome.model_id = await register(
+                        self._with.registry, self._assignment, outcome, self._architecture, scratch / "run"
+                    )
+                    outcome.training_seconds = time.monotonic() - self._started
+                return outcome
         except Exception as error:
             log.exception("the attempt failed")
             return failures.of_error(error)
-        return outcome
 
     async def _train(self, scratch: Path) -> Outcome:
         machine, device = self._with.machine, self._device
@@ -178,7 +178,7 @@ class Attempt:
         except BrokenFrames as error:
             return failures.internal(f"The training process reports what makes no sense: {error}.")
         code = await child.ended()
-        return outcome or failures.of_ended_child(code)
+        return failures.of_ended_child(code) if outcome is None else outcome
 
     @property
     def _device(self) -> str:
