@@ -39,6 +39,6 @@ def child_environment(
         # ultralytics sets it to 1 where it is not set, and torch sizes its pool by it when it is loaded.
         own["OMP_NUM_THREADS"] = str(threads)
         # How often a waiting thread looks before it sleeps. By default it looks for milliseconds, which makes
-        # training ten times slower as soon as anything else wants its core; see docs/worker.md for figures.
+        # training many times slower as soon as anything else wants its core; docs/worker.md has figures.
         own["GOMP_SPINCOUNT"] = "1000"
     return kept | own
