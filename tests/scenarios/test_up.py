@@ -169,9 +169,11 @@ def test_whatever_is_killed_comes_back_and_all_can_be_used_again(tmp_path: Path)
         for part in PARTS:
             before = running.pid(part)
             os.kill(before, signal.SIGKILL)
-            running.until(rf"crashed\s+{part}\s+signal 9", 1)
+            running.until(rf"crashed\s+{part}\s+signal 9; it is started again, see .*previous", 1)
             running.until(rf"ready\s+{part}\b", 2)
             assert running.pid(part) != before
+            (line,) = [line for line in running.lines if re.search(rf"crashed\s+{part}\b", line)]
+            assert Path(line.partition("see ")[2]).is_file()
             usable(client)
         assert [project.name for project in client.projects()] == ["cells"]
         assert "online" in command(running, "workers")

@@ -50,7 +50,7 @@ class EngineDirectory:
 
     @property
     def log(self) -> Path:
-        """Where the engine's output of this run goes; that of the run before has the suffix .previous."""
+        """Where the engine's output of this run goes; see `previous_log` for the run before."""
         return self.path / "log"
 
     def log_tail(self) -> str:
@@ -59,6 +59,11 @@ class EngineDirectory:
             lines = self.log.read_text(errors="replace").splitlines()
             return "\n".join(lines[-_LOG_LINES:])
         return ""
+
+
+def previous_log(path: Path) -> Path:
+    """Where the output of the run before lies in an engine's directory."""
+    return path / "log.previous"
 
 
 @asynccontextmanager
@@ -149,7 +154,7 @@ async def _spawn(
     death_signal: signal.Signals,
 ) -> asyncio.subprocess.Process:
     with suppress(FileNotFoundError):
-        directory.log.replace(directory.log.with_suffix(".previous"))
+        directory.log.replace(previous_log(directory.path))
     owner = "-" if identity is None else f"{identity.uid}:{identity.gid}"
     launcher = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(int(death_signal)), owner]
     # A file, not a pipe: nobody has to keep reading it, and it survives us.

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from annotateforge.local.engine import ExitCallback
+from annotateforge.local.engine import ExitCallback, previous_log
 from annotateforge.local.nats import embedded_nats
 from annotateforge.local.postgres import embedded_postgres
 from annotateforge.local.service import ServiceProgram, service_process
@@ -18,6 +18,7 @@ class PostgresPart:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
+        self.previous_log = previous_log(data_dir)
 
     @asynccontextmanager
     async def running(self, on_exit: ExitCallback) -> AsyncIterator[str]:
@@ -33,6 +34,7 @@ class NatsPart:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
+        self.previous_log = previous_log(data_dir)
         self._port = 0
 
     @asynccontextmanager
@@ -52,6 +54,7 @@ class ServicePart:
         """
         self._program = program
         self._listen = listen
+        self.previous_log = program.previous_log
 
     @property
     def name(self) -> str:

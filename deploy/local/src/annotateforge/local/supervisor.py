@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Protocol
 
 from annotateforge.local.engine import ExitCallback
@@ -29,6 +30,10 @@ class Part(Protocol):
     def name(self) -> str:
         """The name shown to people."""
 
+    @property
+    def previous_log(self) -> Path:
+        """Where the output of a run is once the part has been started again."""
+
     def running(self, on_exit: ExitCallback) -> AbstractAsyncContextManager[str]:
         """Run it while the context lasts and give its address; raises EngineError when it does not start.
 
@@ -51,7 +56,9 @@ class Notice:
     part: str
     change: Change
     detail: str
-    """The address when ready; when crashed, the exit status or the end of the log."""
+    """The address when ready; when crashed, the exit status or why it could not be started again."""
+    log: Path
+    """Where a part that crashed has left its last words."""
 
 
 Tell = Callable[[Notice], None]
@@ -111,6 +118,9 @@ class _Kept:
         with suppress(asyncio.CancelledError):
             self._task.result()
 
+    def _notify(self, change: Change, detail: str = "") -> None:
+        self._tell(Notice(self._part.name, change, detail, self._part.previous_log))
+
     async def _keep(self) -> None:
         try:
             await self._keep_running()
@@ -133,10 +143,10 @@ class _Kept:
             if problem is None:
                 break
             pause = FIRST_PAUSE if loop.time() - began > STEADY_AFTER else pause
-            self._tell(Notice(self._part.name, Change.CRASHED, problem))
+            self._notify(Change.CRASHED, problem)
             await _wait(self._stopping, pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-        self._tell(Notice(self._part.name, Change.STOPPED, ""))
+        self._notify(Change.STOPPED)
 
     async def _run(self) -> str | None:
         """Run the part once, until it ends or is to stop; what it died of, None when it was told to stop."""
@@ -149,7 +159,7 @@ class _Kept:
 
         async with self._part.running(on_exit) as address:
             self._running = True
-            self._tell(Notice(self._part.name, Change.READY, address))
+            self._notify(Change.READY, address)
             if not self._first.done():
                 self._first.set_result(address)
             await _either(ended, self._stopping)

@@ -55,7 +55,7 @@ async def running(data_dir: Path, port: int, terminal: Terminal) -> AsyncIterato
         patience = _PATIENCE if LocalServer.find(installation.path) else 0.0
 
         def tell(notice: Notice) -> None:
-            terminal.say(told(notice, installation.path))
+            terminal.say(told(notice))
 
         async with stack.running(installation, port, tell, patience=patience) as running_stack:
             server = LocalServer(running_stack.url, running_stack.kept_token)
@@ -106,7 +106,7 @@ def _welcome(terminal: Terminal, running_stack: stack.Stack, data_dir: Path) -> 
     terminal.say(Text(kept, "dim"))
 
 
-def told(notice: Notice, data_dir: Path) -> Text:
+def told(notice: Notice) -> Text:
     """What to say about a change."""
     part = f"{notice.part:<10}"
     match notice.change:
@@ -118,7 +118,7 @@ def told(notice: Notice, data_dir: Path) -> Text:
             return Text.assemble(
                 "  ",
                 ("crashed", "red"),
-                f"  {part} {notice.detail}; it is started again, see {data_dir / 'logs'}",
+                f"  {part} {notice.detail}; it is started again, see {notice.log}",
             )
         case Change.STOPPED:
             return Text(f"  stopped  {notice.part}", "dim")
