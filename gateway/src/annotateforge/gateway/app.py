@@ -23,12 +23,12 @@ from annotateforge.gateway.job_store import JobStore
 from annotateforge.gateway.openapi import openapi_document
 from annotateforge.gateway.settings import Settings
 from annotateforge.gateway.site import Site
-from annotateforge.gateway.tokens import OwnToken, TokenCheck
 from annotateforge.gateway.transcoder import Transcoder
 from annotateforge.gateway.websocket import JobSocket
 from annotateforge.runtime import subjects
-from annotateforge.runtime.auth import TokenVerifier
+from annotateforge.runtime.auth import Role, TokenVerifier
 from annotateforge.runtime.channel import open_channel
+from annotateforge.runtime.own_token import OwnToken
 from annotateforge.runtime.rest.rules import bindings_of
 
 SERVICES: dict[str, ServiceDescriptor] = {
@@ -61,12 +61,12 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             name: await stack.enter_async_context(open_channel(address))
             for name, address in settings.addresses().items()
         }
-        own_token = OwnToken(settings.secret.get_secret_value())
+        own_token = OwnToken(settings.secret.get_secret_value(), Role.VIEWER, "service:gateway")
         trainer = await stack.enter_async_context(open_channel(settings.trainer_address, own_token))
         bus = BusLink(settings.nats_url, settings.reread_seconds)
         await stack.enter_async_context(bus.connecting())
 
-        tokens = TokenCheck(TokenVerifier.from_settings(settings))
+        tokens = TokenVerifier.from_settings(settings)
         store = JobStore(trainer)
         hub = Hub(store, lambda job_id: bus.listen(subjects.job_feed(job_id)), flat_event)
         metrics.WATCHERS.set_function(lambda: hub.watchers)

@@ -21,9 +21,8 @@ from annotateforge.gateway.exchange import SECURITY
 from annotateforge.gateway.health import Health
 from annotateforge.gateway.html_page import file_text, html_page
 from annotateforge.gateway.refusals import method_not_allowed
-from annotateforge.gateway.tokens import TokenCheck
 from annotateforge.gateway.websocket import JobSocket
-from annotateforge.runtime.auth import Role, allows, bearer
+from annotateforge.runtime.auth import Role, TokenVerifier, allows, bearer
 from annotateforge.runtime.errors import DomainError, PermissionDenied
 from annotateforge.runtime.rest.problem import problem_body
 
@@ -32,7 +31,7 @@ class Site:
     """An ASGI application for the paths in `paths` and for WebSockets."""
 
     def __init__(
-        self, document: Mapping[str, Any], health: Health, job_socket: JobSocket, tokens: TokenCheck
+        self, document: Mapping[str, Any], health: Health, job_socket: JobSocket, tokens: TokenVerifier
     ) -> None:
         self._document = orjson.dumps(document)
         self._version = str(document["info"]["version"])

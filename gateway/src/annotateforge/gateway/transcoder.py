@@ -16,10 +16,9 @@ from annotateforge.gateway.exchange import JSON, NO_STORE, ClientGone, Exchange
 from annotateforge.gateway.metrics import Tally
 from annotateforge.gateway.refusals import HttpRefusal, method_not_allowed
 from annotateforge.gateway.route import Route, make_route, resource_paths
-from annotateforge.gateway.tokens import TokenCheck
 from annotateforge.gateway.unary import serve_last, serve_unary
 from annotateforge.gateway.upload import serve_upload
-from annotateforge.runtime.auth import bearer
+from annotateforge.runtime.auth import TokenVerifier, bearer
 from annotateforge.runtime.call import REQUEST_ID_KEY, accepted_request_id
 from annotateforge.runtime.errors import (
     Code,
@@ -57,7 +56,7 @@ class Transcoder:
     def __init__(
         self,
         channels: Iterable[tuple[Iterable[Binding], grpc.aio.Channel]],
-        tokens: TokenCheck,
+        tokens: TokenVerifier,
         limits: Limits,
         idle_timeout: float,
     ) -> None:

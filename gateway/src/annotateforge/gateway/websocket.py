@@ -12,8 +12,7 @@ from annotateforge.api.options.v1 import options_pb2
 from annotateforge.api.trainer.v1 import trainer_service_pb2
 from annotateforge.gateway.hub import Hub
 from annotateforge.gateway.job_store import JobStore
-from annotateforge.gateway.tokens import TokenCheck
-from annotateforge.runtime.auth import access_roles, allows, bearer
+from annotateforge.runtime.auth import TokenVerifier, access_roles, allows, bearer
 from annotateforge.runtime.errors import Code, DomainError, InvalidArgument, PermissionDenied
 
 PATH = "/api/v1/training/ws/{job_id}"
@@ -53,7 +52,7 @@ log = structlog.get_logger()
 class JobSocket:
     """Serves WebSockets that watch one job each."""
 
-    def __init__(self, hub: Hub, store: JobStore, tokens: TokenCheck) -> None:
+    def __init__(self, hub: Hub, store: JobStore, tokens: TokenVerifier) -> None:
         self._hub = hub
         self._store = store
         self._tokens = tokens

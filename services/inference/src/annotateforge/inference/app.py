@@ -15,12 +15,12 @@ from annotateforge.inference.loaded import LoadedModels
 from annotateforge.inference.predictor import Predictor
 from annotateforge.inference.quiet import keep_to_itself
 from annotateforge.inference.rpc import InferenceRpc
-from annotateforge.inference.service_token import ServiceToken
 from annotateforge.inference.settings import Settings
 from annotateforge.inference.weights import WeightsCache
-from annotateforge.runtime.auth import TokenVerifier
+from annotateforge.runtime.auth import Role, TokenVerifier
 from annotateforge.runtime.bus import connect_bus
-from annotateforge.runtime.channel import open_channel
+from annotateforge.runtime.channel import TokenSource, open_channel
+from annotateforge.runtime.own_token import OwnToken
 from annotateforge.runtime.server import serve
 from annotateforge.runtime.subjects import all_model_events
 
@@ -45,7 +45,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         stack.callback(engine.close)
         async with (
             connect_bus(settings.nats_url, "inference") as bus,
-            open_channel(settings.registry_address, ServiceToken(settings)) as channel,
+            open_channel(settings.registry_address, _registry_token(settings)) as channel,
             bus.subscribe(all_model_events()) as events,
         ):
             stub = RegistryServiceStub(channel)
@@ -74,3 +74,10 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                 ) as server,
             ):
                 yield App(server.address)
+
+
+def _registry_token(settings: Settings) -> TokenSource:
+    """The token of the role worker that the settings give, or else our own."""
+    if settings.registry_token is not None:
+        return settings.registry_token.get_secret_value
+    return OwnToken(settings.secret.get_secret_value(), Role.WORKER, "service:inference")
