@@ -13,7 +13,7 @@ from annotateforge.api.registry.v1 import registry_service_pb2 as registry
 from annotateforge.api.trainer.v1 import trainer_service_pb2 as trainer
 from annotateforge.runtime.errors import InvalidArgument
 from annotateforge.runtime.rest.request import read_request, write_request
-from annotateforge.runtime.rest.response import read_response, response_writer
+from annotateforge.runtime.rest.response import response_writer
 from annotateforge.runtime.rest.rules import Binding
 from tests.unit.runtime.rest.test_rules import BINDINGS, ROUTER
 
@@ -183,19 +183,11 @@ def test_a_response_is_its_resource_alone_where_the_rule_says_so() -> None:
     response = dataset.GetProjectResponse(project=Project(id="7", name="ü"))
     body = response_writer(binding)(response)
     assert orjson.loads(body)["name"] == "ü"
-    assert read_response(binding, body) == response
 
 
 def test_a_response_without_such_a_rule_is_shown_whole() -> None:
     (binding,) = bindings("ListProjects")
     response = dataset.ListProjectsResponse(projects=[Project(id="7")], next_page_token="t")
     body = response_writer(binding)(response)
-    assert orjson.loads(body)["next_page_token"] == "t"
-    assert read_response(binding, body) == response
-
-
-def test_an_answer_of_a_newer_server_is_understood_as_far_as_it_is_known() -> None:
-    (binding,) = bindings("GetProject")
-    assert read_response(binding, b'{"id": "7", "colour": "red"}') == dataset.GetProjectResponse(
-        project=Project(id="7")
-    )
+    shown = orjson.loads(body)
+    assert ([project["id"] for project in shown["projects"]], shown["next_page_token"]) == (["7"], "t")
