@@ -6,7 +6,7 @@ from enum import StrEnum
 from math import isfinite
 from uuid import UUID
 
-from annotateforge.dataset.texts import text_defect
+from annotateforge.runtime.texts import text_defect
 
 LONGEST_LABEL = 200
 MOST_PER_IMAGE = 10_000

@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from annotateforge.dataset.texts import text_defect
 from annotateforge.runtime.errors import NotFound
+from annotateforge.runtime.texts import text_defect
 
 LONGEST_FILENAME = 1000
 LONGEST_CLASS = 200

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from annotateforge.dataset.texts import text_defect
 from annotateforge.runtime.errors import AlreadyExists, FieldViolation, InvalidArgument, NotFound
+from annotateforge.runtime.texts import text_defect
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 10_000

@@ -14,9 +14,9 @@ import orjson
 from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2
 from annotateforge.dataset.annotations import AnnotationType
 from annotateforge.dataset.columns import TYPE_CODES
-from annotateforge.dataset.texts import text_defect
 from annotateforge.runtime.errors import FieldViolation, InvalidArgument
 from annotateforge.runtime.ids import parse_id
+from annotateforge.runtime.texts import text_defect
 
 Kind = TypeVar("Kind", bound=IntEnum)
 

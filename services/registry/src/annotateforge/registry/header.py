@@ -17,6 +17,7 @@ from annotateforge.api.registry.v1.registry_service_pb2 import (
 from annotateforge.registry.models import Artifact, TaskType, Training
 from annotateforge.runtime.errors import FieldViolation, InvalidArgument
 from annotateforge.runtime.ids import parse_id
+from annotateforge.runtime.texts import text_defect
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 10_000
@@ -63,12 +64,10 @@ def read_update(request: UpdateModelRequest) -> tuple[str | None, str | None]:
     name = request.name.strip() if request.HasField("name") else None
     description = request.description if request.HasField("description") else None
     violations = []
-    if name is not None and not _is_line(name, LONGEST_NAME):
-        violations.append(FieldViolation("name", f"must have 1 to {LONGEST_NAME} characters on one line"))
-    if description is not None and (len(description) > LONGEST_DESCRIPTION or "\0" in description):
-        violations.append(
-            FieldViolation("description", f"must have at most {LONGEST_DESCRIPTION} characters and no U+0000")
-        )
+    if name is not None and (wrong := text_defect(name, LONGEST_NAME, required=True)):
+        violations.append(FieldViolation("name", wrong))
+    if description is not None and (wrong := text_defect(description, LONGEST_DESCRIPTION, lines=True)):
+        violations.append(FieldViolation("description", wrong))
     if violations:
         raise InvalidArgument.of_fields("INVALID_MODEL", violations)
     return name, description
@@ -111,8 +110,8 @@ def _header_faults(header: RegisterModelHeader) -> Iterator[FieldViolation]:
         yield FieldViolation("header.task_type", "must be classify, detect or segment")
     if header.attempt < 1:
         yield FieldViolation("header.attempt", "must be at least 1")
-    if not _is_line(header.architecture, 100):
-        yield FieldViolation("header.architecture", "must have 1 to 100 characters on one line")
+    if wrong := text_defect(header.architecture, 100, required=True):
+        yield FieldViolation("header.architecture", wrong)
     if not 1 <= len(header.classes) <= MOST_CLASSES:
         yield FieldViolation("header.classes", f"must be 1 to {MOST_CLASSES} labels")
     elif len(set(header.classes)) < len(header.classes):
@@ -142,8 +141,8 @@ def _metric_faults(header: RegisterModelHeader) -> Iterator[FieldViolation]:
         yield FieldViolation("header.metrics", f"must be at most {MOST_METRICS} numbers")
         return
     for name, value in sorted(header.metrics.items()):
-        if not _is_line(name, 100):
-            yield FieldViolation("header.metrics", "must have names of 1 to 100 characters on one line")
+        if wrong := text_defect(name, 100, required=True):
+            yield FieldViolation("header.metrics", f"has a name that {wrong}")
         elif not math.isfinite(value):
             yield FieldViolation(
                 f"header.metrics.{name}", "must be a finite number; leave out what could not be measured"
@@ -156,7 +155,7 @@ def read_artifact(header: ArtifactHeader) -> Artifact:
     """
     violations = []
     name = header.name
-    if not _is_line(name, LONGEST_NAME) or name in (".", "..") or "/" in name or "\\" in name:
+    if text_defect(name, LONGEST_NAME, required=True) or name in (".", "..") or "/" in name or "\\" in name:
         violations.append(
             FieldViolation(
                 "artifact.name", f"must be a file name of 1 to {LONGEST_NAME} characters, no folders"
@@ -188,14 +187,3 @@ def _one_line(text: str) -> str:
     return "".join(
         " " if unicodedata.category(character) in ("Cc", "Cs") else character for character in text
     ).strip()
-
-
-def _is_line(text: str, longest: int) -> bool:
-    """Not blank, not too long, and without control characters, which do not belong into file names and
-    headers.
-    """
-    return (
-        bool(text.strip())
-        and len(text) <= longest
-        and not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
-    )

@@ -14,7 +14,7 @@ from annotateforge.trainer.base_models import BaseModels
 from annotateforge.trainer.datasets import Datasets
 from annotateforge.trainer.journal import Journal, job_not_found
 from annotateforge.trainer.messages import dataset_ready, task_word
-from annotateforge.trainer.orders import Order
+from annotateforge.trainer.orders import Order, Update
 from annotateforge.trainer.placement import warning_of_no_worker
 from annotateforge.trainer.records import JobRecord, NewJob
 from annotateforge.trainer.status import Status
@@ -59,9 +59,7 @@ class Jobs:
         dataset = await self._dataset(order)
         return await self.get(await self._write(order, dataset))
 
-    async def update(
-        self, job_id: UUID, name: str | None, description: str | None, priority: int | None
-    ) -> JobRecord:
+    async def update(self, job_id: UUID, update: Update) -> JobRecord:
         """Change what is not None. NotFound JOB_NOT_FOUND; FailedPrecondition JOB_NOT_PENDING for the
         priority of a job that waits no longer.
         """
@@ -70,11 +68,11 @@ class Jobs:
             if locked is None:
                 raise job_not_found(job_id)
             status = locked[0].status
-            if priority is not None and status is not Status.PENDING:
+            if update.priority is not None and status is not Status.PENDING:
                 raise FailedPrecondition(
                     "JOB_NOT_PENDING", f"The job is {status}; only the priority of a waiting one can change."
                 )
-            await store.update_job(connection, job_id, name, description, priority)
+            await store.update_job(connection, job_id, update.name, update.description, update.priority)
         return await self.get(job_id)
 
     async def cancel(self, job_id: UUID) -> JobRecord:

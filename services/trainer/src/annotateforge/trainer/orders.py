@@ -37,8 +37,8 @@ def read_order(request: CreateJobRequest) -> Order:
     if request.task_type not in TaskType.values() or not request.task_type:
         violations.add("task_type", "is required: classify, detect or segment")
     order = Order(
-        name=violations.text("name", request.name, longest=LONGEST_NAME, required=True),
-        description=violations.text("description", request.description, longest=LONGEST_DESCRIPTION),
+        name=_name(request.name, violations),
+        description=_description(request.description, violations),
         task_type=request.task_type,
         config=filled_config(request.config, request.task_type, violations),
         request_id=violations.text("request_id", request.request_id, longest=LONGEST_REQUEST_ID) or None,
@@ -52,13 +52,11 @@ def repeated(record: JobRecord, name: str) -> Order:
     INVALID_JOB.
     """
     violations = Violations()
-    if name:
-        violations.text("name", name, longest=LONGEST_NAME, required=True)
     config = JobConfig.FromString(record.config)
     config.priority = record.priority
     task = task_type(record.task_type)
     order = Order(
-        name=name or record.name,
+        name=_name(name, violations) if name else record.name,
         description=record.description,
         task_type=task,
         config=filled_config(config, task, violations),
@@ -69,11 +67,34 @@ def repeated(record: JobRecord, name: str) -> Order:
     return order
 
 
-def check_update(request: UpdateJobRequest) -> None:
-    """InvalidArgument INVALID_JOB with all that is wrong with an UpdateJobRequest."""
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What is to change of a job; None for what stays."""
+
+    name: str | None
+    description: str | None
+    priority: int | None
+
+
+def read_update(request: UpdateJobRequest) -> Update:
+    """Check an UpdateJobRequest. InvalidArgument INVALID_JOB with all that is wrong."""
     violations = Violations()
-    if request.HasField("name"):
-        violations.text("name", request.name, longest=LONGEST_NAME, required=True)
-    violations.text("description", request.description, longest=LONGEST_DESCRIPTION)
+    update = Update(
+        name=_name(request.name, violations) if request.HasField("name") else None,
+        description=_description(request.description, violations)
+        if request.HasField("description")
+        else None,
+        priority=request.priority if request.HasField("priority") else None,
+    )
     check_priority(request.priority, violations, "priority")
     violations.raise_any("INVALID_JOB")
+    return update
+
+
+def _name(text: str, violations: Violations) -> str:
+    """A name without the blanks around it."""
+    return violations.text("name", text.strip(), longest=LONGEST_NAME, required=True)
+
+
+def _description(text: str, violations: Violations) -> str:
+    return violations.text("description", text, longest=LONGEST_DESCRIPTION, lines=True)

@@ -23,7 +23,7 @@ from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
 from annotateforge.trainer.messages import job_message, task_word, worker_message
-from annotateforge.trainer.orders import check_update, read_order, repeated
+from annotateforge.trainer.orders import read_order, read_update, repeated
 from annotateforge.trainer.status import Status, status_of
 from annotateforge.trainer.watch import Watches
 
@@ -64,13 +64,7 @@ class TrainerRpc(TrainerServiceServicer):
 
     async def UpdateJob(self, request: api.UpdateJobRequest, context: Context) -> api.UpdateJobResponse:
         with _job(request.job_id) as job_id:
-            check_update(request)
-            record = await self._jobs.update(
-                job_id,
-                request.name if request.HasField("name") else None,
-                request.description if request.HasField("description") else None,
-                request.priority if request.HasField("priority") else None,
-            )
+            record = await self._jobs.update(job_id, read_update(request))
             return api.UpdateJobResponse(job=job_message(record))
 
     async def CancelJob(self, request: api.CancelJobRequest, context: Context) -> api.CancelJobResponse:

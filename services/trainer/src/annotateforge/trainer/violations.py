@@ -8,6 +8,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from annotateforge.runtime.errors import FieldViolation, InvalidArgument
+from annotateforge.runtime.texts import text_defect
 
 _MOST = 100
 _FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
@@ -24,14 +25,12 @@ class Violations:
         if len(self._found) < _MOST:
             self._found.append(FieldViolation(field, description))
 
-    def text(self, field: str, value: str, *, longest: int, required: bool = False) -> str:
-        """Check a text and answer it: at most `longest` characters, not blank where required, no U+0000."""
-        if required and not value.strip():
-            self.add(field, f"is required: 1 to {longest:,} characters, not only blanks")
-        elif len(value) > longest:
-            self.add(field, f"has {len(value):,} characters; at most {longest:,} are possible")
-        elif "\0" in value:
-            self.add(field, "holds the character U+0000, which cannot be stored; leave it out")
+    def text(
+        self, field: str, value: str, *, longest: int, required: bool = False, lines: bool = False
+    ) -> str:
+        """Check a text as `runtime.texts.text_defect` does, and answer it."""
+        if wrong := text_defect(value, longest, required=required, lines=lines):
+            self.add(field, wrong)
         return value
 
     def whole(self, field: str, value: int, low: int, high: int, otherwise: str = "") -> int:

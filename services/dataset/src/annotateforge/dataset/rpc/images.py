@@ -21,7 +21,6 @@ from annotateforge.dataset.rpc.messages import (
 from annotateforge.dataset.rpc.streams import messages, unexpected_part
 from annotateforge.dataset.store import images as store
 from annotateforge.dataset.store.projects import get_project
-from annotateforge.dataset.texts import text_defect
 from annotateforge.dataset.thumbnails import DEFAULT_SIZE, LARGEST, SMALLEST, thumbnail_etag
 from annotateforge.dataset.uploads import MOST_VIOLATIONS, UploadedFile, Uploader
 from annotateforge.runtime.blob_sweep import BlobSweep
@@ -31,6 +30,7 @@ from annotateforge.runtime.errors import FieldViolation, InvalidArgument
 from annotateforge.runtime.ids import new_id, parse_id
 from annotateforge.runtime.paging import read_page
 from annotateforge.runtime.ranges import requested_range
+from annotateforge.runtime.texts import text_defect
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
