@@ -233,10 +233,19 @@ def test_a_service_that_cannot_start_is_shown_with_its_log_and_stops_all(tmp_pat
     assert "stopped  nats" in output
 
 
-def test_settings_that_it_could_not_follow_are_refused(tmp_path: Path) -> None:
-    running = Up(tmp_path / "data", TRAINER_ADDRESS="10.0.0.1:8002")
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("TRAINER_ADDRESS", "10.0.0.1:8002", "ANNOTATEFORGE_TRAINER_ADDRESS: `up` chooses this itself"),
+        ("SECRET", "short", "ANNOTATEFORGE_SECRET must have at least 32 bytes"),
+    ],
+)
+def test_settings_that_it_could_not_follow_are_refused(
+    tmp_path: Path, setting: str, value: str, message: str
+) -> None:
+    running = Up(tmp_path / "data", **{setting: value})  # type: ignore[arg-type]
     assert running.process.wait(60) == 1
-    assert "ANNOTATEFORGE_TRAINER_ADDRESS: `up` chooses this itself" in running.lines[0]
+    assert message in running.lines[0]
 
 
 def free_ports() -> int:

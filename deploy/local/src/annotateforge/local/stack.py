@@ -13,12 +13,14 @@ from datetime import timedelta
 
 from annotateforge.local import settings
 from annotateforge.local.devices import training_devices
+from annotateforge.local.engine import EngineError
 from annotateforge.local.installation import Installation
 from annotateforge.local.parts import NatsPart, PostgresPart, ServicePart
 from annotateforge.local.ports import HOST, await_free
 from annotateforge.local.service import ServiceProgram
 from annotateforge.local.supervisor import Part, Supervisor, Tell
 from annotateforge.runtime.auth import Role, issue_token
+from annotateforge.runtime.settings import MIN_SECRET_BYTES
 
 TOKEN_LIFETIME = timedelta(days=30)
 """How long the token that `up` prints is good."""
@@ -63,7 +65,7 @@ async def running(
 
 
 async def _start(supervisor: Supervisor, installation: Installation, ports: Mapping[str, int]) -> Stack:
-    secret = os.environ.get("ANNOTATEFORGE_SECRET") or installation.secret()
+    secret = _secret(installation)
     shared = {
         "SECRET": secret,
         "STORE_URL": os.environ.get("ANNOTATEFORGE_STORE_URL") or installation.store_url,
@@ -88,6 +90,18 @@ async def _start(supervisor: Supervisor, installation: Installation, ports: Mapp
         kept_token=issue_token(secret, Role.ADMIN, "local", _KEPT_TOKEN_LIFETIME),
         addresses=addresses,
     )
+
+
+def _secret(installation: Installation) -> str:
+    """The key that signs tokens: the environment's, or the installation's own."""
+    given = os.environ.get("ANNOTATEFORGE_SECRET")
+    secret = given or installation.secret()
+    if len(secret.encode()) < MIN_SECRET_BYTES:
+        where = "ANNOTATEFORGE_SECRET" if given else f"The key in {installation.path / 'secret'}"
+        raise EngineError(
+            f"{where} must have at least {MIN_SECRET_BYTES} bytes; make one with: openssl rand -hex 32"
+        )
+    return secret
 
 
 async def _start_engines(supervisor: Supervisor, installation: Installation) -> dict[str, str]:
