@@ -13,10 +13,12 @@ from annotateforge.api.dataset.v1.dataset_pb2 import Dataset
 from annotateforge.api.dataset.v1.dataset_service_pb2 import GetManifestRequest
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.api.trainer.v1.job_pb2 import JobStatus
+from annotateforge.api.trainer.v1.worker_service_pb2 import Report
 from annotateforge.runtime.auth import Role
 from annotateforge.runtime.channel import open_channel
 from annotateforge.trainer.worker.app import running
 from annotateforge.trainer.worker.datasets import DatasetCache
+from annotateforge.trainer.worker.reports import Reports
 from tests.integration.trainer_worker.gate import gate_to
 from tests.integration.trainer_worker.stack import Stack, running_stack, token
 
@@ -214,3 +216,18 @@ async def test_a_worker_takes_a_new_token_from_its_file(stack: Stack, worker_dir
                 await asyncio.sleep(0.05)
         await stack.cancel(job)
         assert (await stack.ended(job, 10)).status == JobStatus.JOB_STATUS_CANCELLED
+
+
+@pytest.mark.slow
+async def test_a_fault_in_sending_reports_fails_the_job_instead_of_holding_it_for_ever(
+    stack: Stack, worker_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def faulty(self: Reports, batch: list[Report]) -> int:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(Reports, "_send", faulty)
+    job = await stack.job(await stack.project(), epochs=1)
+    async with running(stack.worker_settings(worker_dir)):
+        ended = await stack.ended(job)
+    assert ended.status == JobStatus.JOB_STATUS_FAILED
+    assert ended.failure.reason == "INTERNAL"

@@ -1,7 +1,11 @@
 from urllib.parse import quote
 
+import grpc
+import pytest
+from google.rpc import status_pb2
+
 from annotateforge.runtime.errors import Aborted, Code, FieldViolation, InvalidArgument, error_type
-from annotateforge.runtime.rpc_status import GRPC_CODES, from_status, to_status
+from annotateforge.runtime.rpc_status import DETAILS_KEY, GRPC_CODES, from_rpc_error, from_status, to_status
 
 
 def test_an_error_survives_the_way_over_the_wire() -> None:
@@ -47,3 +51,13 @@ def test_a_long_message_in_any_script_is_shortened_to_what_a_header_holds() -> N
 
 def test_a_short_message_is_left_alone() -> None:
     assert to_status(Aborted("X", "Ä" * 200)).message == "Ä" * 200
+
+
+@pytest.mark.parametrize(
+    "details", [b"\xff\xff no status", status_pb2.Status(code=99, message="x").SerializeToString()]
+)
+def test_details_that_are_no_status_leave_the_plain_status(details: bytes) -> None:
+    trailing = grpc.aio.Metadata((DETAILS_KEY, details))
+    failed = grpc.aio.AioRpcError(grpc.StatusCode.NOT_FOUND, grpc.aio.Metadata(), trailing, "There is none.")
+    error = from_rpc_error(failed)
+    assert (error.code, error.reason, error.message) == (Code.NOT_FOUND, "NOT_FOUND", "There is none.")

@@ -1,8 +1,10 @@
 """Domain errors on the wire: google.rpc.Status with ErrorInfo and BadRequest in the trailing metadata."""
 
+import contextlib
 from urllib.parse import quote
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from annotateforge.runtime.errors import DOMAIN, Code, DomainError, FieldViolation, error_type
@@ -69,7 +71,9 @@ def from_rpc_error(error: grpc.RpcError) -> DomainError:
         return error_type(Code.UNKNOWN)(Code.UNKNOWN.name, str(error))
     for key, value in call.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
-            return from_status(status_pb2.Status.FromString(value))
+            # Whatever stands between may have written something else there; then the plain status counts.
+            with contextlib.suppress(DecodeError, ValueError):
+                return from_status(status_pb2.Status.FromString(value))
     code = Code(call.code().value[0])
     return error_type(code)(code.name, _neutral(code, call.details() or ""))
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,15 +98,22 @@ class Attempt:
     @contextlib.asynccontextmanager
     async def _in_touch(self) -> AsyncIterator[None]:
         """Keep the lease and send reports meanwhile."""
-        tasks = [asyncio.create_task(self._lease.keep()), asyncio.create_task(self._reports.send())]
+        works = (self._lease.keep(), self._reports.send())
+        tasks = [asyncio.create_task(self._stopping_when_it_fails(work)) for work in works]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
-            for result in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(result, Exception):
-                    log.error("a task of the attempt failed", exc_info=result)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _stopping_when_it_fails(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except Exception:
+            # Going on would mean to train for nobody, or to wait for ever until reports are accepted.
+            log.exception("a task of the attempt failed")
+            self._stop.tell(Why.OUT_OF_TOUCH)
 
     async def _work(self) -> Outcome:
         """Train and register. What goes wrong becomes a Failure."""
@@ -205,6 +212,10 @@ class Attempt:
         elif why is Why.REFUSED:
             failure = failures.internal(f"The trainer does not accept a report: {self._reports.refused}")
             await self._tell(self._ending(failed=failure))
+        elif why is Why.OUT_OF_TOUCH:
+            await self._tell(
+                self._ending(failed=failures.internal("The worker lost touch by its own fault."))
+            )
 
     async def _finish(self, outcome: Outcome) -> None:
         if isinstance(outcome, TrainingComplete):

@@ -13,6 +13,7 @@ class Why(Enum):
 
     CANCELLED = "somebody cancelled the job"
     REFUSED = "the trainer does not accept a report"
+    OUT_OF_TOUCH = "a fault of the worker itself: it cannot keep the lease or send reports any more"
     LOST = "the trainer gave the job to another worker, or ended it"
 
 
