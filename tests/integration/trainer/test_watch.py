@@ -174,12 +174,13 @@ async def test_a_job_that_is_deleted_while_it_is_watched_ends_the_watch(
     editor: Editor, worker: WorkerServiceStub
 ) -> None:
     job = await make_job(editor)
-    watching = asyncio.create_task(watch(editor, job.id))
-    await asyncio.sleep(0.2)
-    await editor.CancelJob(CancelJobRequest(job_id=job.id))
-    await editor.DeleteJob(DeleteJobRequest(job_id=job.id))
+    events = aiter(editor.WatchJob(WatchJobRequest(job_id=job.id)))
     async with asyncio.timeout(10):
-        assert stored(await watching)[-1:] == [3]
+        seen = [(await anext(events)).event for _ in range(2)]
+        await editor.CancelJob(CancelJobRequest(job_id=job.id))
+        await editor.DeleteJob(DeleteJobRequest(job_id=job.id))
+        seen += [answer.event async for answer in events]
+    assert stored(seen) == [1, 2, 3]
 
 
 async def test_watchers_hear_of_what_nats_did_not_bring_also_after_a_failure_of_any_kind(
