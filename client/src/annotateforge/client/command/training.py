@@ -15,6 +15,7 @@ from annotateforge.client.errors import ClientError
 
 _INTERRUPTED = 130
 _LONGEST_NAME = 200
+_MODEL = "yolov8n"
 
 Shape: TypeAlias = annotation_pb2.AnnotationType.ValueType
 
@@ -63,7 +64,9 @@ def train(
     dataset: Annotated[
         str, typer.Option(help="Id of a frozen data set, instead of projects.", show_default=False)
     ] = "",
-    model: Annotated[str, typer.Option(help="yolov8n, yolov8s, …, yolo11x.")] = "yolov8n",
+    model: Annotated[
+        str, typer.Option(help="yolov8n, yolov8s, …, yolo11x.", show_default="yolov8n, or the base model's")
+    ] = "",
     base_model: Annotated[
         str, typer.Option(help="Id of a registered model to start from.", show_default=False)
     ] = "",
@@ -98,6 +101,8 @@ def train(
     if dataset and any(option is not None for option in of_projects):
         raise typer.BadParameter("A frozen data set has its classes, annotation types and split already.")
     task_type = enum_value(dataset_pb2.TaskType, task, "task")
+    # A base model has its architecture already, and another one would be refused.
+    model = model or ("" if base_model else _MODEL)
     config = job_pb2.JobConfig(
         dataset_id=dataset,
         model=model,
@@ -133,7 +138,7 @@ def train(
         )
     job = client.create_job(
         trainer_service_pb2.CreateJobRequest(
-            name=name or f"{title}: {model}"[-_LONGEST_NAME:],
+            name=name or f"{title}: {model or 'further training'}"[-_LONGEST_NAME:],
             description=description,
             task_type=task_type,
             config=config,
