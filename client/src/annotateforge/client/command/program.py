@@ -61,7 +61,7 @@ def main() -> None:
     server, 130 interrupted.
     """
     try:
-        app()
+        app(prog_name=app.info.name)
     except ClientError as error:
         word, code = _outcome(error)
         write(notes_console(), Text.assemble((word, "red"), ": ", plain(str(error))))
