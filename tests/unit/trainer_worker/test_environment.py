@@ -23,6 +23,12 @@ def test_ultralytics_is_told_to_stay_offline_and_to_keep_its_settings_in_the_scr
     assert variables["MPLBACKEND"] == "Agg"
 
 
+def test_what_was_set_for_another_ultralytics_is_left_out() -> None:
+    variables = environment(YOLO_VERBOSE="false", YOLO_CONFIG_DIR="/elsewhere")
+    assert "YOLO_VERBOSE" not in variables
+    assert variables["YOLO_CONFIG_DIR"] == "/scratch"
+
+
 def test_temporary_files_go_with_the_attempt_where_sockets_still_have_room() -> None:
     assert environment()["TMPDIR"] == "/scratch"
     deep = Path("/" + "d" * 100)

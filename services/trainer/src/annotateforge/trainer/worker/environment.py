@@ -9,6 +9,8 @@ _LONGEST_SOCKET = 107
 _SOCKET = len("/pymp-12345678/listener-12345678")
 """What multiprocessing appends for the sockets over which data loaders hand out tensors."""
 _SECRET = ("ANNOTATEFORGE_", "ULTRALYTICS_", "WANDB_", "COMET_", "CLEARML_", "MLFLOW_", "NEPTUNE_", "AWS_")
+_OF_ULTRALYTICS = "YOLO_"
+"""What somebody set for an ultralytics of their own; `YOLO_VERBOSE=false`, say, would leave the log empty."""
 
 
 def child_environment(
@@ -19,7 +21,8 @@ def child_environment(
     `scratch` goes with the attempt, `cache` stays for the next one (matplotlib takes seconds to list the
     fonts). `threads` are those of torch on a CPU; None, for a GPU, leaves it at ultralytics' one.
     """
-    kept = {name: value for name, value in inherited.items() if not name.startswith(_SECRET)}
+    strange = (*_SECRET, _OF_ULTRALYTICS)
+    kept = {name: value for name, value in inherited.items() if not name.startswith(strange)}
     own = {
         "YOLO_OFFLINE": "true",
         "YOLO_AUTOINSTALL": "false",
