@@ -51,16 +51,28 @@ async def serve_upload(call: RestCall) -> None:
 
 
 async def _send(rpc: Any, messages: AsyncGenerator[Message, None], seconds: float) -> None:
+    """Write all messages and the end of them, or as many as there are until the service answers."""
     async with contextlib.aclosing(messages):
         async for message in messages:
-            try:
-                async with asyncio.timeout(seconds):
-                    await rpc.write(message)
-            except (asyncio.InvalidStateError, grpc.aio.AioRpcError):
-                # The service has answered already. What it said comes out when its answer is awaited; the
-                # error here may know no more than that writing failed.
-                return
-    await rpc.done_writing()
+            async with asyncio.timeout(seconds):
+                if not await _written(rpc, message):
+                    return
+    with contextlib.suppress(grpc.aio.InternalError):
+        await rpc.done_writing()
+
+
+async def _written(rpc: Any, message: Message) -> bool:
+    """Write one message; False when the service has answered already, which is found where it is awaited.
+
+    Not by `rpc.write`: when a write fails because the service has just answered, grpc.aio 1.85 gives the call
+    the status INTERNAL for good (`_StreamRequestMixin._write`), and what the service said is lost.
+    """
+    try:
+        await rpc.wait_for_connection()
+        await rpc._cython_call.send_serialized_message(message.SerializeToString())
+    except (grpc.aio.InternalError, grpc.aio.AioRpcError):
+        return False
+    return not rpc.done()
 
 
 async def _raw_messages(call: RestCall, first: Message) -> AsyncGenerator[Message, None]:
