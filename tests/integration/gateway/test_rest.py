@@ -214,26 +214,32 @@ async def test_a_large_body_makes_nobody_else_wait(
     started = time.perf_counter()
     decode(dataset_service_pb2.SetAnnotationsRequest, body)
     decoding = time.perf_counter() - started
-    longest = 0.0
 
-    async def tick() -> None:
-        nonlocal longest
+    async def longest_wait() -> float:
+        longest = 0.0
         while True:
             before = time.perf_counter()
-            await asyncio.sleep(0)
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                return longest
             longest = max(longest, time.perf_counter() - before)
 
+    waits = []
     headers = {"authorization": f"Bearer {token('editor')}", "content-type": "application/json"}
     async with (
         app.running(settings.model_copy(update={"max_json_bytes": 2**24})) as running,
         httpx.AsyncClient(base_url=running.url, headers=headers, timeout=60) as client,
     ):
-        ticking = asyncio.create_task(tick())
-        answer = await client.put(f"/api/v1/images/{MISSING}/annotations", content=body)
-        ticking.cancel()
-    assert answer.status_code == 200
-    # Done in the loop, reading and writing would take twice as long as reading alone.
-    assert longest < decoding
+        # In the loop, reading and writing would make everybody wait for twice as long as reading takes, each
+        # time. Of several times one is not disturbed by what else this machine does.
+        while len(waits) < 10 and min(waits, default=decoding) >= decoding:
+            waiting = asyncio.create_task(longest_wait())
+            answer = await client.put(f"/api/v1/images/{MISSING}/annotations", content=body)
+            waiting.cancel()
+            waits.append(await waiting)
+            assert answer.status_code == 200
+    assert min(waits) < decoding
 
 
 async def test_a_head_without_an_end_is_refused(gateway: app.App) -> None:
