@@ -225,7 +225,7 @@ async def test_a_large_body_makes_nobody_else_wait(
                 return longest
             longest = max(longest, time.perf_counter() - before)
 
-    waits = []
+    waits: list[float] = []
     headers = {"authorization": f"Bearer {token('editor')}", "content-type": "application/json"}
     async with (
         app.running(settings.model_copy(update={"max_json_bytes": 2**24})) as running,
