@@ -43,6 +43,7 @@ async def stack(database_url: str, nats_url: str, store_url: str, secret: str) -
                 trainer.Settings(
                     database_url=database_url,
                     nats_url=nats_url,
+                    store_url=store_url,
                     secret=key,
                     dataset_address=datasets.address,
                     registry_address=models.address,

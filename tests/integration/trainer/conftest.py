@@ -55,10 +55,11 @@ async def project_id(dataset_address: str, secret: str) -> str:
 
 
 @pytest.fixture
-def settings(database_url: str, nats_url: str, secret: str, dataset_address: str) -> Settings:
+def settings(database_url: str, nats_url: str, store_url: str, secret: str, dataset_address: str) -> Settings:
     return Settings(
         database_url=database_url,
         nats_url=nats_url,
+        store_url=store_url,
         secret=SecretStr(secret),
         dataset_address=dataset_address,
         # Nobody answers there; tests of base models start a registry.

@@ -173,6 +173,7 @@ async def running_stack(
             TrainerSettings(
                 **shared,
                 nats_url=nats_url,
+                store_url=store_url,
                 dataset_address=dataset.address,
                 registry_address=registry.address,
                 lease_seconds=lease_seconds,

@@ -29,7 +29,9 @@ async def test_a_job_becomes_a_registered_model(stack: Stack, worker_dir: Path, 
 
     events = await stack.events(job)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert [event.WhichOneof("payload") for event in events] == [
+    # When a checkpoint is there depends on how fast it is uploaded; that some are is test_resuming's matter.
+    kinds = [event.WhichOneof("payload") for event in events]
+    assert [kind for kind in kinds if kind != "checkpoint_saved"] == [
         "status_change",
         "dataset_ready",
         "status_change",

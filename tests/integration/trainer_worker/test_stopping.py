@@ -105,19 +105,6 @@ async def test_a_job_is_cancelled_while_the_child_is_still_importing(stack: Stac
 
 
 @pytest.mark.slow
-async def test_a_killed_child_fails_the_job_and_names_the_signal(stack: Stack, worker_dir: Path) -> None:
-    job = await stack.job(await stack.project(), epochs=LONG)
-    async with running(stack.worker_settings(worker_dir)):
-        await stack.until(job, "epoch_complete")
-        children_of(os.getpid())[0].kill()
-        ended = await stack.ended(job, patience=10)
-    assert ended.status == JobStatus.JOB_STATUS_FAILED
-    assert ended.failure.reason == "OUT_OF_MEMORY"
-    assert "SIGKILL" in ended.failure.message
-    assert ended.failure.log_tail
-
-
-@pytest.mark.slow
 async def test_a_worker_that_is_told_to_stop_hands_its_job_back(stack: Stack, worker_dir: Path) -> None:
     job = await stack.job(await stack.project(), epochs=LONG)
     async with worker_process(stack, worker_dir) as worker:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete
+from annotateforge.api.trainer.v1.event_pb2 import CheckpointSaved, TrainingComplete
 from annotateforge.api.trainer.v1.job_pb2 import Epoch, Failure
 from annotateforge.api.trainer.v1.worker_service_pb2 import Report
 from annotateforge.trainer.worker.child_process import ChildProcess
@@ -27,6 +27,8 @@ class Told:
     reports: list[Report] = field(default_factory=list)
     result: TrainingComplete | None = None
     failure: Failure | None = None
+    checkpoints: list[int] = field(default_factory=list)
+    """Epochs after which the state was kept."""
     exit_code: int | None = None
     output: str = ""
 
@@ -98,6 +100,8 @@ async def listen(child: ChildProcess, on_report: Callable[[Report], None] | None
                 on_report(told.reports[-1])
         elif kind is Kind.TRAINED:
             told.result = TrainingComplete.FromString(payload)
+        elif kind is Kind.CHECKPOINT:
+            told.checkpoints.append(CheckpointSaved.FromString(payload).epoch)
         else:
             told.failure = Failure.FromString(payload)
     told.exit_code = await child.ended()

@@ -9,7 +9,7 @@ _PREFIX = "ANNOTATEFORGE_"
 _NEEDS = {
     "dataset": {"SECRET", "DATABASE_URL", "STORE_URL"},
     "registry": {"SECRET", "DATABASE_URL", "NATS_URL", "STORE_URL"},
-    "trainer": {"SECRET", "DATABASE_URL", "NATS_URL", "DATASET_ADDRESS", "REGISTRY_ADDRESS"},
+    "trainer": {"SECRET", "DATABASE_URL", "NATS_URL", "STORE_URL", "DATASET_ADDRESS", "REGISTRY_ADDRESS"},
     "inference": {"SECRET", "NATS_URL", "REGISTRY_ADDRESS"},
     "gateway": {
         "SECRET",

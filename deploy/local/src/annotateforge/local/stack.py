@@ -161,6 +161,8 @@ def worker_settings(
         "WORKER_NAME": f"{socket.gethostname()}-{device}",
         "WORKER_DIR": str(installation.work(name)),
         "WEIGHTS_DIR": str(installation.weights),
+        # Within the time that `up` gives a process to stop.
+        "WORKER_GRACE_SECONDS": "3",
         **share,
     }
     variables = settings.of_process("worker", environment, shared, own)

@@ -11,14 +11,23 @@ from pydantic import Field
 from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import add_TrainerServiceServicer_to_server
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
 from annotateforge.runtime.auth import TokenVerifier
+from annotateforge.runtime.blob_sweep import BlobSweep
+from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.bus import connect_bus
 from annotateforge.runtime.call import caller_token
 from annotateforge.runtime.channel import open_channel
 from annotateforge.runtime.database import database
 from annotateforge.runtime.outbox import Outbox
 from annotateforge.runtime.server import serve
-from annotateforge.runtime.settings import Address, BusSettings, DatabaseSettings, ServiceSettings
+from annotateforge.runtime.settings import (
+    Address,
+    BusSettings,
+    DatabaseSettings,
+    ServiceSettings,
+    StoreSettings,
+)
 from annotateforge.trainer.base_models import BaseModels
+from annotateforge.trainer.checkpoints import Checkpoints
 from annotateforge.trainer.datasets import Datasets
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import Journal
@@ -36,7 +45,7 @@ LEASES_UNTIL_OFFLINE = 3
 """A worker that was not heard of for so many leases is shown as offline."""
 
 
-class Settings(DatabaseSettings, BusSettings, ServiceSettings):
+class Settings(DatabaseSettings, BusSettings, StoreSettings, ServiceSettings):
     """What the trainer API reads from the environment."""
 
     dataset_address: Address
@@ -46,7 +55,9 @@ class Settings(DatabaseSettings, BusSettings, ServiceSettings):
     lease_seconds: Annotated[float, Field(ge=0.5, le=3600)] = 15.0
     """How long an attempt lives without a heartbeat of its worker."""
     max_attempts: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Workers that a job may lose before it fails."""
+    """Attempts in a row that may be lost or interrupted without a new checkpoint before a job fails."""
+    trainer_most_checkpoint_bytes: Annotated[int, Field(ge=1)] = 32 * 1024**3
+    """Most bytes that a checkpoint may have."""
     freeze_timeout_seconds: Annotated[float, Field(ge=1, le=3600)] = 600.0
     """How long freezing a job's data set may take."""
 
@@ -63,6 +74,8 @@ class App:
 async def running(settings: Settings) -> AsyncIterator[App]:
     """Run the trainer API for the time of the context."""
     lease = timedelta(seconds=settings.lease_seconds)
+    # A folder of its own within the store: this service deletes blobs that its own tables do not need.
+    blobs = BlobStore.open(f"{settings.store_url.rstrip('/')}/trainer")
     async with (
         database(
             settings.database_url, SCHEMA, "annotateforge.trainer", max_size=settings.database_pool_size
@@ -75,7 +88,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         outbox = Outbox(pool, bus)
         wakeups = Wakeups(bus)
         watches = Watches(pool, bus)
-        journal = Journal(pool, outbox, bus, wakeups)
+        sweep = BlobSweep(pool, blobs, references=("checkpoints",))
+        journal = Journal(pool, outbox, bus, wakeups, sweep)
+        checkpoints = Checkpoints(pool, journal, blobs, sweep, settings.trainer_most_checkpoint_bytes)
         online_for = LEASES_UNTIL_OFFLINE * lease
         jobs = Jobs(
             pool,
@@ -87,9 +102,10 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         queue = Queue(pool, journal, wakeups, lease)
         heartbeats = Heartbeats(pool, journal, wakeups, lease)
         trainer = TrainerRpc(pool, jobs, watches, online_for)
-        worker = WorkerRpc(queue, heartbeats, journal, lease)
+        worker = WorkerRpc(queue, heartbeats, journal, checkpoints, lease, settings.max_attempts)
         async with (
             outbox.sweeping(),
+            sweep.sweeping(),
             wakeups.relaying(),
             watches.comparing(),
             LeaseSweeper(pool, journal, lease, settings.max_attempts).sweeping(),

@@ -11,6 +11,30 @@ from annotateforge.trainer.status import Outcome, Status, check_transition
 
 
 @dataclass(frozen=True, slots=True)
+class SavedCheckpoint:
+    """A checkpoint that is kept."""
+
+    epoch: int
+    """The epoch after which the state was taken."""
+    attempt: int
+    """Attempt that saved it."""
+    size_bytes: int
+    sha256: str
+    """64 lower-case hexadecimal digits."""
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why an attempt was of no use."""
+
+    attempt: int
+    reason: str
+    """Stable UPPER_SNAKE name."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class JobState:
     """What the lifecycle decides upon. The rest of a job (its name, its config) never matters here."""
 
@@ -27,7 +51,13 @@ class JobState:
     accepted_through: int = 0
     """Number of the newest attempt's last report that is recorded."""
     lost_attempts: int = 0
-    """Attempts whose lease ran out."""
+    """Attempts that were lost or interrupted since the newest checkpoint."""
+    troubles: tuple[Trouble, ...] = ()
+    """What happened to them, the oldest first."""
+    checkpoint: SavedCheckpoint | None = None
+    """From where the next attempt goes on."""
+    batch_size: int | None = None
+    """Images in a batch since memory ran out; None while it suffices."""
     lease_expire_time: datetime | None = None
     """When the open attempt's lease runs out."""
     cancel_requested: bool = False

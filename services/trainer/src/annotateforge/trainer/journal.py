@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from annotateforge.runtime import subjects
+from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.bus import Bus
 from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import NotFound
@@ -22,11 +23,12 @@ Decide = Callable[[JobState, datetime], Change]
 class Journal:
     """The one way in which the state of a job changes."""
 
-    def __init__(self, pool: Pool, outbox: Outbox, bus: Bus, wakeups: Wakeups) -> None:
+    def __init__(self, pool: Pool, outbox: Outbox, bus: Bus, wakeups: Wakeups, sweep: BlobSweep) -> None:
         self._pool = pool
         self._outbox = outbox
         self._bus = bus
         self._wakeups = wakeups
+        self._sweep = sweep
 
     async def change(self, job_id: UUID, decide: Decide) -> JobState:
         """Take one step: lock the job, decide, write, tell. Answers the job after it.
@@ -66,6 +68,8 @@ class Journal:
         job = change.job
         if change.events:
             self._outbox.wake()
+        if before is not None and job.checkpoint != before.checkpoint:
+            self._sweep.wake()
         for event in change.live:
             await self._bus.tell(subjects.job_progress(job.id), event.SerializeToString())
         if job.status is Status.PENDING and (before is None or before.status is not Status.PENDING):

@@ -8,11 +8,19 @@ open.
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from annotateforge.api.trainer.v1.event_pb2 import DatasetReady, Retry, TrainingComplete, Warning
+from annotateforge.api.trainer.v1.event_pb2 import (
+    CheckpointSaved,
+    DatasetReady,
+    Retry,
+    TrainingComplete,
+    Warning,
+)
 from annotateforge.api.trainer.v1.job_pb2 import Failure
-from annotateforge.runtime.errors import Aborted, FailedPrecondition
-from annotateforge.trainer.job import Change, Draft, JobState
+from annotateforge.runtime.errors import Aborted, FailedPrecondition, InvalidArgument
+from annotateforge.trainer.job import Change, Draft, JobState, SavedCheckpoint, Trouble
 from annotateforge.trainer.status import Outcome, Status
+
+_LONGEST_MESSAGE = 4000
 
 
 def create(
@@ -67,7 +75,7 @@ def cancel(job: JobState, now: datetime) -> Change:
     """
     draft = Draft(job, now)
     if job.status is Status.PENDING:
-        draft.become(Status.CANCELLED, end_time=now)
+        draft.become(Status.CANCELLED, end_time=now, checkpoint=None)
     elif job.status.leased:
         draft.set(cancel_requested=True)
     elif job.status is not Status.CANCELLED:
@@ -136,24 +144,63 @@ def release(job: JobState, attempt: int, message: str, now: datetime) -> Change:
 
 
 def expire(job: JobState, max_attempts: int, now: datetime) -> Change:
-    """The lease has run out: the queue has the job again, unless it was cancelled or lost too many workers.
+    """The lease has run out: the queue has the job again, unless it was cancelled or lost too many attempts.
 
     Nothing changes when the lease was renewed after all.
     """
     if job.lease_expire_time is None or job.lease_expire_time > now:
         return Change(job)
-    draft = Draft(job, now, job.attempt)
-    lost = job.lost_attempts + 1
-    draft.set(lost_attempts=lost)
-    if lost >= max_attempts and not job.cancel_requested:
-        failure = Failure(
-            reason="TOO_MANY_ATTEMPTS",
-            message=f"{lost} workers were lost while they had this job, the last in attempt {job.attempt}.",
-            hint="See the workers' logs; the job may need more memory than they have. Then restart it.",
+    failure = Failure(reason="WORKER_LOST", message="The worker was not heard of for the time of its lease.")
+    return _once_more(Draft(job, now, job.attempt), failure, Outcome.LOST, max_attempts)
+
+
+def interrupt(
+    job: JobState, attempt: int, failure: Failure, batch_size: int, max_attempts: int, now: datetime
+) -> Change:
+    """The worker says that it cannot go on, and that another attempt may; see AttemptInterrupted.
+
+    Repeating it is harmless until another worker takes the job. Aborted ATTEMPT_STALE; InvalidArgument
+    INVALID_OUTCOME for a batch that is not smaller than it was.
+    """
+    if _ended(job, attempt, Outcome.INTERRUPTED):
+        return Change(job)
+    fence(job, attempt)
+    draft = Draft(job, now, attempt)
+    if not batch_size:
+        return _once_more(draft, failure, Outcome.INTERRUPTED, max_attempts)
+    if batch_size < 1 or (job.batch_size is not None and batch_size >= job.batch_size):
+        raise InvalidArgument.of_field(
+            "INVALID_OUTCOME", "interrupted.batch_size", "must be at least 1 and less than it was"
         )
-        return _failed(draft, failure, Outcome.LOST)
-    retry = Retry(reason="WORKER_LOST", message="The worker was not heard of for the time of its lease.")
-    return _back_to_queue(draft, retry, Outcome.LOST)
+    draft.set(batch_size=batch_size)
+    retry = Retry(reason=failure.reason, message=failure.message, batch_size=batch_size)
+    return _back_to_queue(draft, retry, Outcome.INTERRUPTED)
+
+
+def keep_checkpoint(job: JobState, attempt: int, checkpoint: SavedCheckpoint, now: datetime) -> Change:
+    """The worker has brought the state after an epoch, which takes the place of the one before.
+
+    Nothing changes when it is there already, or a newer one is. Aborted ATTEMPT_STALE; FailedPrecondition
+    EPOCH_NOT_REPORTED before the epoch is complete: who goes on from here would never report it.
+    """
+    fence(job, attempt)
+    if not wants_checkpoint(job, checkpoint):
+        return Change(job)
+    if checkpoint.epoch > job.current_epoch:
+        raise FailedPrecondition(
+            "EPOCH_NOT_REPORTED",
+            f"Report that epoch {checkpoint.epoch} is complete before you save its state.",
+        )
+    draft = Draft(job, now, attempt)
+    draft.set(checkpoint=checkpoint, lost_attempts=0, troubles=())
+    draft.record(checkpoint_saved=CheckpointSaved(epoch=checkpoint.epoch, size_bytes=checkpoint.size_bytes))
+    return draft.done()
+
+
+def wants_checkpoint(job: JobState, checkpoint: SavedCheckpoint) -> bool:
+    """Whether a checkpoint is newer than the one that the job has: a later attempt's outdoes an earlier's."""
+    kept = job.checkpoint
+    return kept is None or (checkpoint.attempt, checkpoint.epoch) > (kept.attempt, kept.epoch)
 
 
 def fence(job: JobState, attempt: int) -> None:
@@ -180,7 +227,32 @@ def _closed(outcome: Outcome) -> dict[str, object]:
 
 
 def _over(outcome: Outcome, now: datetime) -> dict[str, object]:
-    return {**_closed(outcome), "end_time": now}
+    # Nothing goes on from its checkpoint any more.
+    return {**_closed(outcome), "end_time": now, "checkpoint": None}
+
+
+def _once_more(draft: Draft, failure: Failure, outcome: Outcome, max_attempts: int) -> Change:
+    """Another attempt, unless too many in a row were of no use. One that saved a checkpoint was of use."""
+    job = draft.job
+    useful = job.checkpoint is not None and job.checkpoint.attempt == job.attempt
+    troubles = (*job.troubles, Trouble(job.attempt, failure.reason, failure.message))
+    lost = 0 if useful else job.lost_attempts + 1
+    draft.set(lost_attempts=lost, troubles=() if useful else troubles)
+    if lost >= max_attempts and not job.cancel_requested:
+        return _failed(draft, _too_many(lost, troubles, failure), outcome)
+    retry = Retry(reason=failure.reason, message=failure.message)
+    return _back_to_queue(draft, retry, outcome)
+
+
+def _too_many(lost: int, troubles: tuple[Trouble, ...], last: Failure) -> Failure:
+    reasons = "; ".join(f"attempt {one.attempt}: {one.reason} ({one.message})" for one in troubles)
+    return Failure(
+        reason="TOO_MANY_ATTEMPTS",
+        message=f"{lost} attempts in a row ended without getting on. {reasons}"[:_LONGEST_MESSAGE],
+        hint=last.hint
+        or "See the workers' logs; the job may need more memory than they have. Then restart it.",
+        log_tail=last.log_tail,
+    )
 
 
 def _failed(draft: Draft, failure: Failure, outcome: Outcome) -> Change:
@@ -193,6 +265,8 @@ def _back_to_queue(draft: Draft, retry: Retry, outcome: Outcome) -> Change:
     if draft.job.cancel_requested:
         draft.become(Status.CANCELLED, **_over(outcome, draft.now))
     else:
+        if draft.job.checkpoint is not None:
+            retry.resume_epoch = draft.job.checkpoint.epoch
         draft.record(retry=retry)
         draft.become(Status.PENDING, **_closed(outcome))
     return draft.done()

@@ -7,9 +7,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from annotateforge.api.dataset.v1.dataset_pb2 import Dataset, TaskType
 from annotateforge.api.trainer.v1.event_pb2 import DatasetReady
-from annotateforge.api.trainer.v1.job_pb2 import Epoch, Job, JobConfig
+from annotateforge.api.trainer.v1.job_pb2 import Checkpoint, Epoch, Job, JobConfig
 from annotateforge.api.trainer.v1.worker_pb2 import Load, Worker
 from annotateforge.trainer import estimates
+from annotateforge.trainer.job import SavedCheckpoint
 from annotateforge.trainer.records import JobRecord, WorkerRecord
 from annotateforge.trainer.status import Status
 
@@ -47,11 +48,26 @@ def job_message(record: JobRecord, *, with_log: bool = True) -> Job:
         job.failure.MergeFromString(record.failure)
         if not with_log:
             del job.failure.log_tail[:]
+    if record.batch_size is not None:
+        job.batch_size = record.batch_size
+    if record.checkpoint is not None:
+        job.checkpoint.CopyFrom(checkpoint_message(record.checkpoint))
     if record.start_time is not None:
         job.start_time.FromDatetime(record.start_time)
     if record.end_time is not None:
         job.end_time.FromDatetime(record.end_time)
     return job
+
+
+def checkpoint_message(saved: SavedCheckpoint) -> Checkpoint:
+    """A checkpoint as the API shows it."""
+    return Checkpoint(
+        epoch=saved.epoch,
+        attempt=saved.attempt,
+        size_bytes=saved.size_bytes,
+        sha256=saved.sha256,
+        time=timestamp(saved.time),
+    )
 
 
 def worker_message(record: WorkerRecord, online_for: timedelta) -> Worker:

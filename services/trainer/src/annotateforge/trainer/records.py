@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from annotateforge.trainer.job import SavedCheckpoint
 from annotateforge.trainer.status import Status
 
 T = TypeVar("T")
@@ -51,6 +52,9 @@ class JobRecord:
     """Serialised Failure."""
     now: datetime
     """When it was read."""
+    batch_size: int | None = None
+    """Images in a batch since memory ran out; None while it suffices."""
+    checkpoint: SavedCheckpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

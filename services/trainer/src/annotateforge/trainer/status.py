@@ -46,6 +46,8 @@ class Outcome(StrEnum):
     """The worker handed the job back because it was shut down."""
     LOST = "lost"
     """The lease ran out: the worker was not heard of."""
+    INTERRUPTED = "interrupted"
+    """The worker says that another attempt can go on where it could not."""
 
 
 TRANSITIONS: Mapping[Status, frozenset[Status]] = {

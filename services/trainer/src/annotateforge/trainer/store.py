@@ -13,7 +13,7 @@ import asyncpg
 
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.runtime.database import Connection
-from annotateforge.trainer.job import Change, JobState
+from annotateforge.trainer.job import Change, JobState, SavedCheckpoint, Trouble
 from annotateforge.trainer.records import JobRecord, NewJob, OpenAttempt, Rows, Standing, WorkerRecord
 from annotateforge.trainer.status import Outcome, Status
 
@@ -26,8 +26,12 @@ _JOB_COLUMNS = """
     jobs.id, jobs.name, jobs.description, jobs.task_type, jobs.config, jobs.dataset, jobs.priority,
     jobs.restarted_from, jobs.status, jobs.attempt, coalesce(attempts.worker_name, '') AS worker_name,
     jobs.cancel_requested, jobs.last_sequence, jobs.total_epochs, jobs.current_epoch, epochs.message AS epoch,
-    jobs.create_time, jobs.start_time, jobs.end_time, jobs.model_id, jobs.failure, clock_timestamp() AS now
+    jobs.create_time, jobs.start_time, jobs.end_time, jobs.model_id, jobs.failure, jobs.batch_size,
+    ROW(checkpoints.epoch, checkpoints.attempt, checkpoints.size_bytes, checkpoints.sha256,
+        checkpoints.create_time) AS checkpoint,
+    clock_timestamp() AS now
 FROM jobs
+LEFT JOIN checkpoints ON checkpoints.job_id = jobs.id
 LEFT JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
 LEFT JOIN epochs ON epochs.job_id = jobs.id AND epochs.epoch = jobs.current_epoch
 """
@@ -60,7 +64,7 @@ RETURNING id
 LOCK_JOB = """
 SELECT
     id, status, total_epochs, attempt, lease_expire_time, cancel_requested, last_sequence, current_epoch,
-    seconds_per_epoch, start_time, end_time, model_id, failure
+    seconds_per_epoch, start_time, end_time, model_id, failure, batch_size
 FROM jobs
 WHERE id = $1
 FOR UPDATE
@@ -72,16 +76,24 @@ READ_ATTEMPT = """
 SELECT
     newest.worker_id, newest.outcome, coalesce(newest.accepted_through, 0) AS accepted_through,
     coalesce(newest.device, '') AS device,
-    (SELECT count(*) FROM attempts AS lost WHERE lost.job_id = $1 AND lost.outcome = 'lost') AS lost_attempts,
+    ROW(kept.epoch, kept.attempt, kept.size_bytes, kept.sha256, kept.create_time) AS checkpoint,
+    ARRAY(
+        SELECT ROW(useless.number, useless.reason, useless.message)
+        FROM attempts AS useless
+        WHERE useless.job_id = $1 AND useless.reason <> '' AND useless.number > coalesce(kept.attempt, 0)
+        ORDER BY useless.number
+    ) AS troubles,
     clock_timestamp() AS now
 FROM (VALUES (1)) AS always (one)
 LEFT JOIN attempts AS newest ON newest.job_id = $1 AND newest.number = $2
+LEFT JOIN checkpoints AS kept ON kept.job_id = $1
 """
 
 UPDATE_JOB_STATE = """
 UPDATE jobs SET
     status = $2, attempt = $3, lease_expire_time = $4, cancel_requested = $5, last_sequence = $6,
-    current_epoch = $7, seconds_per_epoch = $8, start_time = $9, end_time = $10, model_id = $11, failure = $12
+    current_epoch = $7, seconds_per_epoch = $8, start_time = $9, end_time = $10, model_id = $11,
+    failure = $12, batch_size = $13
 WHERE id = $1
 """
 
@@ -92,7 +104,7 @@ SELECT $1, $2, workers.id, workers.name, clock_timestamp() FROM workers WHERE wo
 
 UPDATE_ATTEMPT = """
 UPDATE attempts SET
-    device = $3, accepted_through = $4, outcome = $5::attempt_outcome,
+    device = $3, accepted_through = $4, outcome = $5::attempt_outcome, reason = $6, message = $7,
     end_time = CASE WHEN $5::attempt_outcome IS NOT NULL THEN clock_timestamp() END
 WHERE job_id = $1 AND number = $2
 """
@@ -102,6 +114,13 @@ INSERT INTO events (job_id, sequence, attempt, time, kind, message)
 SELECT $1, sequence, attempt, time, kind::event_kind, message
 FROM unnest($2::bigint[], $3::integer[], $4::timestamptz[], $5::text[], $6::bytea[])
     AS new (sequence, attempt, time, kind, message)
+"""
+
+DELETE_CHECKPOINT = "DELETE FROM checkpoints WHERE job_id = $1"
+
+INSERT_CHECKPOINT = """
+INSERT INTO checkpoints (job_id, attempt, epoch, size_bytes, sha256, create_time)
+VALUES ($1, $2, $3, $4, $5, $6)
 """
 
 DELETE_EPOCHS = "DELETE FROM epochs WHERE job_id = $1 AND epoch >= $2"
@@ -252,7 +271,9 @@ async def lock_job(connection: Connection, job_id: UUID) -> tuple[JobState, date
         outcome=None if newest["outcome"] is None else Outcome(newest["outcome"]),
         accepted_through=newest["accepted_through"],
         device=newest["device"],
-        lost_attempts=newest["lost_attempts"],
+        lost_attempts=len(newest["troubles"]),
+        troubles=tuple(Trouble(*one) for one in newest["troubles"]),
+        checkpoint=_checkpoint(newest["checkpoint"]),
     )
     return job, newest["now"]
 
@@ -275,12 +296,17 @@ async def save_change(connection: Connection, before: JobState, change: Change) 
             job.end_time,
             job.model_id,
             None if job.failure is None else job.failure.SerializeToString(),
+            job.batch_size,
         )
+    if job.checkpoint != before.checkpoint:
+        await _replace_checkpoint(connection, job)
     told = (job.device, job.accepted_through, job.outcome)
     if job.attempt > before.attempt:
         await connection.execute(INSERT_ATTEMPT, job.id, job.attempt, job.worker_id)
     elif told != (before.device, before.accepted_through, before.outcome):
-        await connection.execute(UPDATE_ATTEMPT, job.id, job.attempt, *told)
+        trouble = next((one for one in job.troubles if one.attempt == job.attempt), None)
+        why = ("", "") if trouble is None else (trouble.reason, trouble.message)
+        await connection.execute(UPDATE_ATTEMPT, job.id, job.attempt, *told, *why)
     await _insert_history(connection, change)
 
 
@@ -373,6 +399,15 @@ async def delete_old_workers(connection: Connection, lately: timedelta) -> None:
     await connection.execute(DELETE_OLD_WORKERS, lately)
 
 
+async def _replace_checkpoint(connection: Connection, job: JobState) -> None:
+    await connection.execute(DELETE_CHECKPOINT, job.id)
+    if (kept := job.checkpoint) is not None:
+        sha256 = bytes.fromhex(kept.sha256)
+        await connection.execute(
+            INSERT_CHECKPOINT, job.id, kept.attempt, kept.epoch, kept.size_bytes, sha256, kept.time
+        )
+
+
 async def _insert_history(connection: Connection, change: Change) -> None:
     events, epochs = change.events, change.epochs
     if events:
@@ -415,4 +450,9 @@ async def _fetch_within(
 
 
 def _job_record(row: asyncpg.Record) -> JobRecord:
-    return JobRecord(**{**row, "status": Status(row["status"])})
+    return JobRecord(**{**row, "status": Status(row["status"]), "checkpoint": _checkpoint(row["checkpoint"])})
+
+
+def _checkpoint(row: asyncpg.Record) -> SavedCheckpoint | None:
+    epoch, attempt, size_bytes, sha256, time = row
+    return None if epoch is None else SavedCheckpoint(epoch, attempt, size_bytes, sha256.hex(), time)

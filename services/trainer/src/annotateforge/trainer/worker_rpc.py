@@ -1,5 +1,6 @@
 """The handlers of WorkerService: check, call, convert."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,10 +14,11 @@ from annotateforge.runtime.errors import InvalidArgument
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer import lifecycle, outcomes, reports
+from annotateforge.trainer.checkpoints import Checkpoints
 from annotateforge.trainer.job import JobState
 from annotateforge.trainer.journal import Decide, Journal
 from annotateforge.trainer.leases import Heartbeats
-from annotateforge.trainer.messages import job_message
+from annotateforge.trainer.messages import checkpoint_message, job_message
 from annotateforge.trainer.queue import IdleWorker, Queue
 from annotateforge.trainer.violations import Violations
 
@@ -32,8 +34,18 @@ _MOST_VERSIONS = 50
 class WorkerRpc(WorkerServiceServicer):
     """WorkerService over the queue, the leases and the journal."""
 
-    def __init__(self, queue: Queue, heartbeats: Heartbeats, journal: Journal, lease: timedelta) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        heartbeats: Heartbeats,
+        journal: Journal,
+        checkpoints: Checkpoints,
+        lease: timedelta,
+        max_attempts: int,
+    ) -> None:
         self._queue = queue
+        self._checkpoints = checkpoints
+        self._max_attempts = max_attempts
         self._heartbeats = heartbeats
         self._journal = journal
         self._lease = Duration()
@@ -65,10 +77,22 @@ class WorkerRpc(WorkerServiceServicer):
         )
         return api.ReportEventsResponse(accepted_through=job.accepted_through, directive=_directive(job))
 
+    async def UploadCheckpoint(
+        self, request_iterator: AsyncIterator[api.UploadCheckpointRequest], context: Context
+    ) -> api.UploadCheckpointResponse:
+        saved = await self._checkpoints.take(aiter(request_iterator))
+        return api.UploadCheckpointResponse(checkpoint=checkpoint_message(saved))
+
+    async def DownloadCheckpoint(
+        self, request: api.DownloadCheckpointRequest, context: Context
+    ) -> AsyncIterator[api.DownloadCheckpointResponse]:
+        async for part in self._checkpoints.hand_out(request):
+            yield part
+
     async def FinishAttempt(
         self, request: api.FinishAttemptRequest, context: Context
     ) -> api.FinishAttemptResponse:
-        job = await self._change(request.job_id, _read_outcome(request))
+        job = await self._change(request.job_id, _read_outcome(request, self._max_attempts))
         return api.FinishAttemptResponse(status=job.status.proto)
 
     async def ReleaseAttempt(
@@ -86,7 +110,7 @@ class WorkerRpc(WorkerServiceServicer):
             return await self._journal.change(identifier, decide)
 
 
-def _read_outcome(request: api.FinishAttemptRequest) -> Decide:
+def _read_outcome(request: api.FinishAttemptRequest, max_attempts: int) -> Decide:
     attempt = request.attempt
     match request.WhichOneof("outcome"):
         case "completed":
@@ -97,9 +121,13 @@ def _read_outcome(request: api.FinishAttemptRequest) -> Decide:
             return lambda job, now: lifecycle.fail(job, attempt, failure, now)
         case "cancelled":
             return lambda job, now: lifecycle.stop(job, attempt, now)
+        case "interrupted":
+            why = outcomes.told_failure(request.interrupted.failure)
+            batch_size = request.interrupted.batch_size
+            return lambda job, now: lifecycle.interrupt(job, attempt, why, batch_size, max_attempts, now)
         case _:
             raise InvalidArgument.of_field(
-                "INVALID_OUTCOME", "outcome", "is required: completed, failed or cancelled"
+                "INVALID_OUTCOME", "outcome", "is required: completed, failed, cancelled or interrupted"
             )
 
 

@@ -17,6 +17,7 @@ from annotateforge.trainer.worker.datasets import DatasetCache
 from annotateforge.trainer.worker.folders import occupied
 from annotateforge.trainer.worker.machine import look_at_machine
 from annotateforge.trainer.worker.settings import Settings
+from annotateforge.trainer.worker.stalls import Patience
 from annotateforge.trainer.worker.tokens import token_source
 
 
@@ -55,6 +56,10 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                 folders=folders,
                 machine=machine,
                 allow_downloads=settings.allow_downloads,
+                patience=Patience(
+                    settings.stall_seconds, settings.stall_batches, settings.stall_start_seconds
+                ),
+                grace=settings.worker_grace_seconds,
             )
             working = tasks.create_task(work_for_ever(equipment, settings.worker_name))
             yield App(equipment.worker_id)

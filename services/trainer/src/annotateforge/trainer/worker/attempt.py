@@ -5,7 +5,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -18,25 +18,29 @@ from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.api.trainer.v1.worker_service_pb2 import (
     Assignment,
     AttemptCancelled,
+    AttemptInterrupted,
     FinishAttemptRequest,
     ReleaseAttemptRequest,
     Report,
 )
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.errors import DomainError
-from annotateforge.trainer.worker import failures
+from annotateforge.trainer.worker import failures, interruption
 from annotateforge.trainer.worker.base_model import fetch_base_model
+from annotateforge.trainer.worker.checkpoints import Checkpoints, fetch_checkpoint
 from annotateforge.trainer.worker.child_process import ChildProcess
 from annotateforge.trainer.worker.datasets import DatasetCache
 from annotateforge.trainer.worker.environment import child_environment
 from annotateforge.trainer.worker.folders import Folders
 from annotateforge.trainer.worker.frames import BrokenFrames, Kind
+from annotateforge.trainer.worker.interruption import Interrupted, KilledForMemory
 from annotateforge.trainer.worker.lease import Lease, is_fenced
 from annotateforge.trainer.worker.machine import CPU, Machine
 from annotateforge.trainer.worker.order import Places, order_for
 from annotateforge.trainer.worker.registration import register
 from annotateforge.trainer.worker.reports import Reports
 from annotateforge.trainer.worker.retries import patiently
+from annotateforge.trainer.worker.stalls import Patience, StallWatch
 from annotateforge.trainer.worker.stopping import Stop, Stopped, Why
 
 DEADLINE = 10.0
@@ -46,7 +50,7 @@ RELEASE_DEADLINE = 3.0
 PROGRESS_SECONDS = 0.5
 """Least time between two reports of a download's progress."""
 
-Outcome = TrainingComplete | Failure
+Outcome = TrainingComplete | Failure | Interrupted
 
 log = structlog.get_logger()
 
@@ -63,6 +67,10 @@ class Equipment:
     folders: Folders
     machine: Machine
     allow_downloads: bool
+    patience: Patience
+    """How long a training may be silent."""
+    grace: float
+    """Seconds for the newest checkpoint to be uploaded when the worker is shut down."""
 
 
 class Attempt:
@@ -76,6 +84,7 @@ class Attempt:
         self._stop = Stop()
         self._lease = Lease(equipment.trainer, equipment.worker_id, assignment, self._stop)
         self._reports = Reports(equipment.trainer, assignment, self._stop)
+        self._checkpoints = Checkpoints(equipment.trainer, assignment, self._stop, self._reports.flush)
         self._started = time.monotonic()
         self._downloading = 0.0
 
@@ -98,7 +107,7 @@ class Attempt:
     @contextlib.asynccontextmanager
     async def _in_touch(self) -> AsyncIterator[None]:
         """Keep the lease and send reports meanwhile."""
-        works = (self._lease.keep(), self._reports.send())
+        works = (self._lease.keep(), self._reports.send(), self._checkpoints.send())
         tasks = [asyncio.create_task(self._stopping_when_it_fails(work)) for work in works]
         try:
             yield
@@ -121,8 +130,15 @@ class Attempt:
         name = f"{self._job.id[-12:]}-{self._assignment.attempt}"
         try:
             with self._with.folders.scratch(name) as scratch:
-                outcome = await self._train(scratch)
+                try:
+                    outcome = await self._train(scratch)
+                except asyncio.CancelledError:
+                    if self._stop.why is None:
+                        await self._save_last_checkpoint()
+                    raise
                 await self._reports.flush()
+                if isinstance(outcome, Interrupted):
+                    await self._checkpoints.flush()
                 if isinstance(outcome, TrainingComplete):
                     # Nothing is awaited after this: the job of a registered model is completed.
                     outcome.model_id = await register(
@@ -134,12 +150,21 @@ class Attempt:
             log.exception("the attempt failed")
             return failures.of_error(error)
 
+    async def _save_last_checkpoint(self) -> None:
+        """The worker is shut down, and somebody else goes on."""
+        try:
+            async with asyncio.timeout(self._with.grace):
+                await self._checkpoints.flush()
+        except TimeoutError:
+            log.warning("the newest checkpoint could not be uploaded in time")
+
     async def _train(self, scratch: Path) -> Outcome:
         machine, device = self._with.machine, self._device
         environment = child_environment(
             os.environ, scratch, self._with.folders.cache, machine.cores if device == CPU else None
         )
         log_file = self._with.folders.log_file(self._name)
+        killed_before = KilledForMemory.now()
         # Started first: it imports what it needs while the data set is on its way.
         child = await ChildProcess.start(scratch, environment, log_file)
         try:
@@ -152,11 +177,25 @@ class Attempt:
                 cores=machine.cores,
                 allow_downloads=self._with.allow_downloads,
             )
+            order = replace(
+                order,
+                batch_size=self._job.batch_size or order.batch_size,
+                full_batch_size=order.batch_size,
+                checkpoint_dir=str(scratch / "kept"),
+                resume_from=await self._bring_checkpoint(scratch),
+            )
+            self._checkpoints.watch(scratch / "kept")
             await child.give(order)
             outcome = await self._hear(child)
-            if isinstance(outcome, Failure):
-                outcome.log_tail[:] = child.log.lines()
-                log.warning("training failed", reason=outcome.reason, message=outcome.message)
+            if isinstance(outcome, int):
+                for_memory = KilledForMemory.now().since(killed_before)
+                outcome = interruption.of_exit(outcome, order.batch_size, for_memory=for_memory)
+            elif isinstance(outcome, Failure):
+                outcome = interruption.of_failure(outcome, order.batch_size)
+            if not isinstance(outcome, TrainingComplete):
+                failure = outcome if isinstance(outcome, Failure) else outcome.failure
+                failure.log_tail[:] = child.log.lines()
+                log.warning("training failed", reason=failure.reason, message=failure.message)
             return outcome
         finally:
             await child.stop()
@@ -171,13 +210,43 @@ class Attempt:
             await fetch_base_model(self._with.registry, self._job.config.base_model_id, base_weights)
         return Places(dataset_dir, scratch / "run", self._with.folders.weights, base_weights)
 
-    async def _hear(self, child: ChildProcess) -> Outcome:
-        """Pass the child's reports on until it ends, and answer how it ended."""
+    async def _bring_checkpoint(self, scratch: Path) -> str | None:
+        if not self._job.HasField("checkpoint"):
+            return None
+        path = scratch / "checkpoint.pt"
+        if await fetch_checkpoint(self._with.trainer, self._assignment, path):
+            return str(path)
+        log.error("the trainer has lost the checkpoint; begins at the beginning")
+        return None
+
+    async def _hear(self, child: ChildProcess) -> Outcome | int:
+        """Pass the child's reports on until it ends or hangs, and answer how it ended: its exit code when it
+        did not say.
+        """
+        watch = StallWatch(self._with.patience)
+        listening = asyncio.create_task(self._listen(child, watch))
+        silence = asyncio.create_task(watch.stalled())
+        try:
+            await asyncio.wait({listening, silence}, return_when=asyncio.FIRST_COMPLETED)
+            if listening.done():
+                return listening.result()
+            return interruption.of_silence(silence.result())
+        finally:
+            listening.cancel()
+            silence.cancel()
+            await asyncio.wait({listening, silence})
+
+    async def _listen(self, child: ChildProcess, watch: StallWatch) -> Outcome | int:
         outcome: Outcome | None = None
         try:
             async for kind, payload in child.frames():
-                if kind is Kind.REPORT:
-                    self._reports.add(Report.FromString(payload))
+                report = Report.FromString(payload) if kind is Kind.REPORT else None
+                watch.hear(report, time.monotonic())
+                if report is not None:
+                    if not self._is_known(report):
+                        self._reports.add(report)
+                elif kind is Kind.CHECKPOINT:
+                    self._checkpoints.look()
                 elif kind is Kind.TRAINED:
                     outcome = TrainingComplete.FromString(payload)
                 else:
@@ -185,7 +254,17 @@ class Attempt:
         except BrokenFrames as error:
             return failures.internal(f"The training process reports what makes no sense: {error}.")
         code = await child.ended()
-        return failures.of_ended_child(code) if outcome is None else outcome
+        return code if outcome is None else outcome
+
+    def _is_known(self, report: Report) -> bool:
+        """Whether an attempt before has reported the same: epochs that were complete and are trained again,
+        because the checkpoint is older, are told once.
+        """
+        kind = report.WhichOneof("payload")
+        if kind not in ("epoch_start", "epoch_complete"):
+            return False
+        epoch: int = getattr(report, kind).epoch
+        return epoch <= self._job.current_epoch
 
     @property
     def _device(self) -> str:
@@ -220,6 +299,12 @@ class Attempt:
     async def _finish(self, outcome: Outcome) -> None:
         if isinstance(outcome, TrainingComplete):
             await self._tell(self._ending(completed=outcome))
+        elif isinstance(outcome, Interrupted):
+            await self._tell(
+                self._ending(
+                    interrupted=AttemptInterrupted(failure=outcome.failure, batch_size=outcome.batch_size)
+                )
+            )
         else:
             await self._tell(self._ending(failed=outcome))
 
@@ -228,6 +313,7 @@ class Attempt:
         completed: TrainingComplete | None = None,
         failed: Failure | None = None,
         cancelled: AttemptCancelled | None = None,
+        interrupted: AttemptInterrupted | None = None,
     ) -> FinishAttemptRequest:
         return FinishAttemptRequest(
             job_id=self._job.id,
@@ -235,6 +321,7 @@ class Attempt:
             completed=completed,
             failed=failed,
             cancelled=cancelled,
+            interrupted=interrupted,
         )
 
     async def _tell(self, ending: FinishAttemptRequest) -> None:

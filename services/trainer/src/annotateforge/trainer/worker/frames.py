@@ -25,6 +25,8 @@ class Kind(IntEnum):
     """`TrainingComplete` without a model_id: training ended well. The last frame."""
     FAILED = 3
     """`Failure` without a log_tail: training ended otherwise. The last frame."""
+    CHECKPOINT = 4
+    """`CheckpointSaved` without a size: the state after an epoch lies in the order's checkpoint_dir."""
 
 
 Frame = tuple[Kind, bytes]

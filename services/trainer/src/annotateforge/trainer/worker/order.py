@@ -60,6 +60,14 @@ class TrainingOrder:
     """Where pretrained weights may lie, named as ultralytics names them, such as yolov8n-seg.pt."""
     allow_downloads: bool
     """Whether weights that are not there may be downloaded."""
+    checkpoint_dir: str | None = None
+    """Where the state after each epoch is kept, as `<epoch, six digits>.pt`; None keeps none."""
+    resume_from: str | None = None
+    """Such a state, to go on from; None begins at the beginning."""
+    full_batch_size: int | None = None
+    """Images in a batch before memory ran out: the optimizer still learns as from batches of so many. None
+    where that is batch_size.
+    """
 
     def to_json(self) -> bytes:
         """One line, with its newline."""

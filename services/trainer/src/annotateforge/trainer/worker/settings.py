@@ -43,6 +43,17 @@ class Settings(ProcessSettings):
     allow_downloads: bool = False
     """Whether pretrained weights that are not in weights_dir may be downloaded from ultralytics."""
 
+    stall_seconds: Annotated[float, Field(ge=1)] = 120.0
+    """A training of which no batch comes for so long is ended and goes on from its checkpoint; see also
+    stall_batches.
+    """
+    stall_batches: Annotated[float, Field(ge=2)] = 10.0
+    """It may always take so many times the median time of its batches."""
+    stall_start_seconds: Annotated[float, Field(ge=10)] = 3600.0
+    """Seconds until the first batch, in which large data sets are read through."""
+    worker_grace_seconds: Annotated[float, Field(ge=1)] = 20.0
+    """Seconds for uploading the newest checkpoint when the worker is told to stop."""
+
     @model_validator(mode="after")
     def _one_token(self) -> Self:
         if (self.worker_token is None) == (self.worker_token_file is None):

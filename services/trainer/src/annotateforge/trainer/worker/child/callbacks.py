@@ -37,12 +37,13 @@ class Callbacks:
         self._evaluating = False
         self._reported = 0.0
         self._batches = 0
-        self._batch_size = order.batch_size
         self._recoveries = 0
         self._losses: dict[str, float] = {}
         self._best_epoch = 0
         self._epochs_trained = 0
         self._final: dict[str, float] = {}
+        self.evaluates_best = False
+        """Whether all epochs are done, and best.pt is evaluated."""
         self.loss_was_finite = False
         """Whether the training loss of any epoch was a number."""
 
@@ -59,6 +60,19 @@ class Callbacks:
             "on_val_batch_end": self.val_batch_end,
             "on_fit_epoch_end": self.fit_epoch_end,
         }
+
+    def story(self) -> dict[str, Any]:
+        """What has been so far, for a training that goes on from here, in plain values."""
+        return {
+            "best_epoch": self._best_epoch,
+            "epochs_trained": self._epochs_trained,
+            "loss_was_finite": self.loss_was_finite,
+        }
+
+    def go_on(self, story: Mapping[str, Any]) -> None:
+        """Go on with what `story` answered."""
+        self._best_epoch, self._epochs_trained = story["best_epoch"], story["epochs_trained"]
+        self.loss_was_finite = story["loss_was_finite"]
 
     def result(self) -> TrainingComplete:
         """What came out, once training has ended well."""
@@ -90,7 +104,7 @@ class Callbacks:
         self._reporting.training_started(self._order.device)
 
     def train_epoch_start(self, trainer: Trainer) -> None:
-        """An epoch begins, perhaps again: ultralytics repeats one when memory ran out or the loss was NaN."""
+        """An epoch begins, perhaps again: ultralytics repeats one when the loss was NaN."""
         self._batches = 0
         self._tell_repeats(trainer)
         if trainer.epoch + 1 != self._epoch:
@@ -117,6 +131,7 @@ class Callbacks:
     def fit_epoch_end(self, trainer: Trainer) -> None:
         """An epoch is complete, or, when none is open, the evaluation of best.pt."""
         if not self._open:
+            self.evaluates_best = True
             self._final = self._finite(task_metrics(self._order.task, trainer.metrics))
             return
         self._open = False
@@ -182,14 +197,6 @@ class Callbacks:
         return kept
 
     def _tell_repeats(self, trainer: Trainer) -> None:
-        if trainer.batch_size != self._batch_size:
-            self._reporting.warning(
-                "BATCH_SIZE_REDUCED",
-                f"Memory does not suffice for batches of {self._batch_size}; they have {trainer.batch_size} "
-                "images now.",
-                "Choose this batch size, a smaller image size or a smaller model.",
-            )
-            self._batch_size = trainer.batch_size
         if trainer.nan_recovery_attempts > self._recoveries:
             self._reporting.warning(
                 "EPOCH_REPEATED",

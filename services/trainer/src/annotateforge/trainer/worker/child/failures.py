@@ -5,12 +5,22 @@ import traceback
 from collections.abc import Iterator
 
 from annotateforge.api.trainer.v1.job_pb2 import Failure
+from annotateforge.trainer.worker.child.resume_state import ResumeRefused
 from annotateforge.trainer.worker.child.weights import WeightsUnavailable
 from annotateforge.trainer.worker.failures import disk_full, internal, is_disk_full, out_of_memory
 
 _LITTLE_SPACE = 16 * 1024 * 1024
 # CUDA, torch on CPUs, the system, OpenCV.
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "insufficient memory")
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "insufficient memory",
+    # What CUDA's libraries say when it is they who get none; ultralytics takes it for that, too.
+    "cublas_status_alloc_failed",
+    "cudnn_status_internal_error",
+    "unable to find an engine",
+)
 
 
 class DatasetInvalid(Exception):
@@ -33,6 +43,12 @@ def describe(error: BaseException) -> Failure:
             reason="WEIGHTS_UNAVAILABLE",
             message=str(error),
             hint='Put the file into the worker\'s weights folder, or choose pretrained "auto" or "never".',
+        )
+    if isinstance(error, ResumeRefused):
+        return Failure(
+            reason="CHECKPOINT_REFUSED",
+            message=f"The training cannot go on from its checkpoint: {error}.",
+            hint="Restart the job; it then begins at the beginning.",
         )
     if any(isinstance(one, MemoryError) for one in chain) or any(words in lowered for words in _NO_MEMORY):
         return out_of_memory(f"Memory did not suffice: {_line(error)}")

@@ -2,7 +2,13 @@
 
 import threading
 
-from annotateforge.api.trainer.v1.event_pb2 import EpochStart, Progress, TrainingComplete, Warning
+from annotateforge.api.trainer.v1.event_pb2 import (
+    CheckpointSaved,
+    EpochStart,
+    Progress,
+    TrainingComplete,
+    Warning,
+)
 from annotateforge.api.trainer.v1.job_pb2 import Epoch, Failure
 from annotateforge.api.trainer.v1.worker_service_pb2 import Report, TrainingStarted
 from annotateforge.trainer.worker.frames import Kind, write_frame
@@ -36,6 +42,9 @@ class Reporting:
         if reason not in self._warned:
             self._warned.add(reason)
             self.warning(reason, message, hint)
+
+    def checkpoint(self, epoch: int) -> None:
+        self._write(Kind.CHECKPOINT, CheckpointSaved(epoch=epoch).SerializeToString())
 
     def trained(self, result: TrainingComplete) -> None:
         self._write(Kind.TRAINED, result.SerializeToString())

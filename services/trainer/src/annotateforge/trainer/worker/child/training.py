@@ -21,6 +21,7 @@ from annotateforge.trainer.worker.child.callbacks import Callbacks
 from annotateforge.trainer.worker.child.failures import LossDiverged
 from annotateforge.trainer.worker.child.offline import stay_offline
 from annotateforge.trainer.worker.child.reporting import Reporting
+from annotateforge.trainer.worker.child.resuming import Resuming, resumable
 from annotateforge.trainer.worker.child.weights import starting_point
 from annotateforge.trainer.worker.order import TrainingOrder
 
@@ -31,6 +32,10 @@ TRAINERS = {
     "detect": DetectionTrainer,
     "segment": SegmentationTrainer,
 }
+NOMINAL_BATCH = 64
+"""Images of a step for which ultralytics' defaults are meant: `nbs`."""
+WEIGHT_DECAY = 0.0005
+"""ultralytics' default."""
 MOST_GPU_LOADERS = 8
 """Processes that load images for a GPU where the job names no number, as ultralytics has it."""
 
@@ -41,17 +46,21 @@ def train(order: TrainingOrder, reporting: Reporting) -> TrainingComplete:
     """Train, and answer the metrics of best.pt; the files lie in the order's run_dir.
 
     What ultralytics raises comes through, see `failures`; WeightsUnavailable when required weights are not
-    there, LossDiverged when there never was a loss that is a number.
+    there, LossDiverged when there never was a loss that is a number, ResumeRefused when the state to go on
+    from is none of this training.
     """
     start = starting_point(order, reporting)
     callbacks = Callbacks(order, reporting)
+    resuming = Resuming(order, reporting, callbacks)
     registered = get_default_callbacks()
-    for name, function in callbacks.by_name().items():
+    for name, function in (*callbacks.by_name().items(), *resuming.by_name().items()):
         registered[name].append(function)
-    trainer = TRAINERS[order.task](
+    trainer = resumable(TRAINERS[order.task])(
         overrides=arguments(order, start.model, pretrained=start.pretrained), _callbacks=registered
     )
+    resuming.prepare(trainer)
     trainer.train()
+    resuming.end()
     if not callbacks.loss_was_finite:
         raise LossDiverged("The training loss was no number in any epoch.")
     if not trainer.best.is_file():
@@ -86,7 +95,19 @@ def arguments(order: TrainingOrder, model: str, *, pretrained: bool) -> dict[str
     }
     if order.learning_rate is not None:
         given["lr0"] = order.learning_rate
+    if order.full_batch_size not in (None, order.batch_size):
+        given |= accumulating(order.batch_size, order.full_batch_size)
     return given
+
+
+def accumulating(batch: int, full_batch: int) -> dict[str, Any]:
+    """Arguments with which batches that memory forced to be smaller make the steps that the full ones made.
+
+    ultralytics lets `round(nbs / batch)` batches add up to one step, at least one, and weighs the decay of
+    the weights by the images of a step divided by nbs; see BaseTrainer._build_train_pipeline, 8.4.
+    """
+    images = full_batch * max(round(NOMINAL_BATCH / full_batch), 1)
+    return {"nbs": images, "weight_decay": WEIGHT_DECAY * images / NOMINAL_BATCH}
 
 
 def loader_workers(order: TrainingOrder) -> int:

@@ -47,6 +47,9 @@ def starting_point(order: TrainingOrder, reporting: Reporting) -> Start:
         return Start(str(weights), pretrained=True)
     if order.pretrained == "required":
         raise WeightsUnavailable(f"Pretrained weights {model_name(order)}.pt cannot be had: {why_not}.")
+    if order.resume_from is not None:
+        # Said when the training began; its weights come from the checkpoint.
+        return scratch
     reporting.warning(
         "TRAINED_FROM_SCRATCH",
         f"Training starts from random weights, because {model_name(order)}.pt cannot be had: {why_not}.",

@@ -1,0 +1,163 @@
+"""Checkpoints of an attempt on their way to the trainer, and the one that the attempt goes on from."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import grpc
+import structlog
+
+from annotateforge.api.trainer.v1.worker_service_pb2 import (
+    Assignment,
+    CheckpointHeader,
+    DownloadCheckpointRequest,
+    UploadCheckpointRequest,
+)
+from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
+from annotateforge.runtime.errors import DomainError
+from annotateforge.runtime.rpc_status import from_rpc_error
+from annotateforge.trainer.worker.content import Content
+from annotateforge.trainer.worker.failures import ContentDamaged
+from annotateforge.trainer.worker.lease import is_fenced
+from annotateforge.trainer.worker.retries import Backoff
+from annotateforge.trainer.worker.stopping import Stop, Why
+
+_CHUNK = 512 * 1024
+_LEAST_DEADLINE = 120.0
+_SLOWEST = 256 * 1024
+"""Bytes a second below which an upload is given up and begun anew."""
+
+log = structlog.get_logger()
+
+
+class Checkpoints:
+    """Uploads the states that the child keeps: one at a time, of those that wait the newest."""
+
+    def __init__(
+        self,
+        stub: WorkerServiceStub,
+        assignment: Assignment,
+        stop: Stop,
+        reported: Callable[[], Awaitable[None]],
+    ) -> None:
+        """reported: waits until all reports so far are accepted. A checkpoint comes after the report of its
+        epoch: an attempt that goes on from it does not report that epoch.
+        """
+        self._stub = stub
+        self._job_id = assignment.job.id
+        self._attempt = assignment.attempt
+        self._stop = stop
+        self._reported = reported
+        self._folder: Path | None = None
+        self._done = 0
+        self._news = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
+
+    def watch(self, folder: Path) -> None:
+        """Where the child puts its states, as `<epoch>.pt`, each whole or not at all."""
+        self._folder = folder
+
+    def look(self) -> None:
+        """See whether there is a new state."""
+        if self._newest() is not None:
+            self._settled.clear()
+            self._news.set()
+
+    async def send(self) -> None:
+        """Upload what comes until cancelled, or until the trainer wants nothing any more."""
+        backoff = Backoff()
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while (path := self._newest()) is not None:
+                try:
+                    await self._reported()
+                    await self._upload(path)
+                except (grpc.aio.AioRpcError, FileNotFoundError) as failed:
+                    if isinstance(failed, FileNotFoundError):
+                        # The attempt is over, and its folder gone.
+                        continue
+                    error = from_rpc_error(failed)
+                    if is_fenced(error):
+                        self._stop.tell(Why.LOST)
+                        return
+                    log.warning("checkpoint is not taken", error=str(error))
+                    if backoff.may_pass(error):
+                        await backoff.wait()
+                        continue
+                else:
+                    backoff.reset()
+                # What the trainer will never take is passed over: the next one may be another matter.
+                self._forget(path)
+            self._settled.set()
+
+    async def flush(self) -> None:
+        """Wait until the newest state that is there now is uploaded."""
+        self.look()
+        await self._settled.wait()
+
+    def _newest(self) -> Path | None:
+        """The newest state that was not uploaded; older ones are removed."""
+        if self._folder is None:
+            return None
+        found = sorted(self._folder.glob("[0-9]*.pt"))
+        for path in found[:-1]:
+            path.unlink(missing_ok=True)
+        return found[-1] if found and int(found[-1].stem) > self._done else None
+
+    def _forget(self, path: Path) -> None:
+        self._done = max(self._done, int(path.stem))
+        path.unlink(missing_ok=True)
+
+    async def _upload(self, path: Path) -> None:
+        # Opened once: a newer state removes the name, not the bytes.
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+
+            async def parts() -> AsyncIterator[UploadCheckpointRequest]:
+                header = CheckpointHeader(
+                    job_id=self._job_id,
+                    attempt=self._attempt,
+                    epoch=int(path.stem),
+                    size_bytes=size,
+                    sha256=digest.hexdigest(),
+                )
+                yield UploadCheckpointRequest(header=header)
+                file.seek(0)
+                while chunk := await asyncio.to_thread(file.read, _CHUNK):
+                    yield UploadCheckpointRequest(chunk=chunk)
+
+            await self._stub.UploadCheckpoint(parts(), timeout=_LEAST_DEADLINE + size / _SLOWEST)
+        log.info("checkpoint saved", epoch=int(path.stem), bytes=size)
+
+
+async def fetch_checkpoint(stub: WorkerServiceStub, assignment: Assignment, path: Path) -> bool:
+    """Download the checkpoint that the job goes on from to `path`; False when the trainer has lost it.
+
+    DomainError when it cannot be had otherwise, ContentDamaged when it is not what was saved.
+    """
+    saved = assignment.job.checkpoint
+    content = Content(
+        f"the checkpoint of epoch {saved.epoch}",
+        lambda offset: stub.DownloadCheckpoint(
+            DownloadCheckpointRequest(job_id=assignment.job.id, attempt=assignment.attempt, offset=offset)
+        ),
+    )
+    digest = hashlib.sha256()
+    try:
+        with path.open("wb") as file:
+            async with contextlib.aclosing(content.chunks()) as chunks:
+                async for chunk in chunks:
+                    digest.update(chunk)
+                    await asyncio.to_thread(file.write, chunk)
+    except DomainError as error:
+        if error.reason in ("CHECKPOINT_NOT_FOUND", "BLOB_NOT_FOUND"):
+            return False
+        raise
+    if digest.hexdigest() != saved.sha256:
+        raise ContentDamaged(f"the checkpoint of epoch {saved.epoch} does not have its SHA-256")
+    return True

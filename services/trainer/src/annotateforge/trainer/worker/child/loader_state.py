@@ -1,0 +1,199 @@
+"""Data loaders that can go on where another process stopped, batch for batch.
+
+What ultralytics' InfiniteDataLoader will hand out depends on the state of its generator when its iterator was
+made (which gives the order of the images, and the seeds of the loader processes), on how many batches were
+taken since, and on what goes on in whoever loads: the states of its random generators, and the images that
+its data set keeps for mosaics. Nothing here draws a random number, so a training is the same with it and
+without.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import get_worker_info
+from ultralytics.data.build import InfiniteDataLoader
+
+State = dict[str, Any]
+
+
+def keep_track(loader: Any) -> None:
+    """Turn a loader of ultralytics, which has not been used yet, into one whose state can be read and set.
+
+    In place, because trainer and validator both refer to it.
+    """
+    loader.__class__ = TrackedLoader
+    loader.begin_tracking()
+
+
+def random_state() -> State:
+    """The states of this process's generators of Python, NumPy and torch (CPU), in plain values."""
+    of_python, of_numpy = random.getstate(), np.random.get_state(legacy=False)
+    return {
+        "python": [of_python[0], list(of_python[1]), of_python[2]],
+        "numpy": {**of_numpy, "state": {**of_numpy["state"], "key": of_numpy["state"]["key"].tolist()}},
+        "torch": torch.get_rng_state().numpy().tobytes(),
+    }
+
+
+def set_random_state(state: State) -> None:
+    """Go on with what `random_state` answered."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    of_numpy = state["numpy"]
+    key = np.array(of_numpy["state"]["key"], np.uint32)
+    np.random.set_state({**of_numpy, "state": {**of_numpy["state"], "key": key}})
+    torch.set_rng_state(torch.frombuffer(bytearray(state["torch"]), dtype=torch.uint8))
+
+
+class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]
+    """See `keep_track`."""
+
+    def begin_tracking(self) -> None:
+        """Count from here. The loader has no iterator yet."""
+        self._began: torch.Tensor | None = None
+        self._taken = 0
+        self._resets = 0
+        self._seen: list[State] = [{}] * self.num_workers
+        self._pending: State | None = None
+        loader: Any = self
+        self._seed_worker = loader.worker_init_fn
+        if self.num_workers:
+            loader.collate_fn = _TellingCollate(loader.collate_fn)
+
+    def __iter__(self) -> Iterator[Any]:
+        """One epoch of batches, as InfiniteDataLoader gives them."""
+        if self.iterator is None:
+            self._make_iterator()
+        for _ in range(len(self)):
+            batch = next(self.iterator)
+            if self.num_workers:
+                batch, self._seen[self._taken % self.num_workers] = batch
+            self._taken += 1
+            yield batch
+
+    def reset(self) -> None:
+        """Begin anew, with the data set as it is now. The repetition of a reset that the state knows of,
+        which ultralytics makes when it closes the mosaic once more, is passed over.
+        """
+        if self._pending is not None and self._pending["resets"] > self._resets:
+            self._resets += 1
+            return
+        if self._pending is not None:
+            self.generator.set_state(self._pending["generator"])
+            self._pending = None
+        super().reset()
+        self._resets += 1
+        self._taken = 0
+        self._began = None
+        self._seen = [{}] * self.num_workers
+
+    def state(self) -> State:
+        """What has to be known to go on after the batches that were taken so far; all of plain values."""
+        return {
+            "workers": self.num_workers,
+            "length": len(self),
+            "generator": self.generator.get_state(),
+            "began": self._began,
+            "taken": self._taken,
+            "resets": self._resets,
+            "seen": list(self._seen),
+            "kept": _kept_images(self.dataset) if not self.num_workers else [],
+        }
+
+    def go_on(self, state: State) -> None:
+        """Go on from a state of a loader of the same data set.
+
+        One of another batch size or with another number of processes cannot be continued batch for batch:
+        then the epoch's order is drawn from where the generator stood.
+        """
+        if (state["workers"], state["length"]) == (self.num_workers, len(self)) and state[
+            "began"
+        ] is not None:
+            self._pending = state
+            if not self.num_workers:
+                _keep_images(self.dataset, state["kept"])
+        else:
+            self.generator.set_state(state["generator"])
+
+    def _make_iterator(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is None:
+            self._began = self.generator.get_state()
+            self.iterator = self._get_iterator()
+            return
+        self._began, self._taken, self._resets = pending["began"], pending["taken"], pending["resets"]
+        self._seen = list(pending["seen"])
+        self.generator.set_state(self._began)
+        endless = self.batch_sampler
+        object.__setattr__(self, "batch_sampler", _Skipping(endless, self._taken))
+        # Batches take turns among the processes. The first one of these takes the next batch, whoever's turn
+        # that was.
+        turns = [self._seen[(self._taken + number) % self.num_workers] for number in range(self.num_workers)]
+        self.worker_init_fn = _GoingOn(self._seed_worker, turns)
+        try:
+            self.iterator = self._get_iterator()
+        finally:
+            object.__setattr__(self, "batch_sampler", endless)
+            self.worker_init_fn = self._seed_worker
+
+
+class _Skipping:
+    """An endless batch sampler without its first batches."""
+
+    def __init__(self, endless: Any, skip: int) -> None:
+        self._endless = endless
+        self._skip = skip
+        self.sampler = endless.sampler
+
+    def __iter__(self) -> Iterator[list[int]]:
+        # Lazily: the seeds of the loader processes are drawn between this call and the first batch.
+        batches = iter(self._endless)
+        for _ in range(self._skip):
+            next(batches)
+        yield from batches
+
+
+@dataclass(frozen=True)
+class _TellingCollate:
+    """In a loader process: puts samples together, and tells beside them what the process has come to."""
+
+    collate: Callable[[list[Any]], Any]
+
+    def __call__(self, samples: list[Any]) -> tuple[Any, State]:
+        batch = self.collate(samples)
+        return batch, {"random": random_state(), "kept": _kept_images(_dataset_here())}
+
+
+@dataclass(frozen=True)
+class _GoingOn:
+    """In a new loader process: takes over from one of another training process."""
+
+    seed: Callable[[int], None]
+    states: Sequence[State]
+
+    def __call__(self, number: int) -> None:
+        self.seed(number)
+        state = self.states[number]
+        _keep_images(_dataset_here(), state["kept"])
+        set_random_state(state["random"])
+
+
+def _dataset_here() -> Any:
+    info = get_worker_info()
+    assert info is not None
+    return info.dataset
+
+
+def _kept_images(dataset: Any) -> list[int]:
+    """Indices of the images that a data set keeps in memory, from which mosaics are made, oldest first."""
+    kept = getattr(dataset, "buffer", None)
+    return list(kept) if isinstance(kept, list) else []
+
+
+def _keep_images(dataset: Any, indices: Sequence[int]) -> None:
+    for index in indices:
+        dataset.load_image(index)
