@@ -19,10 +19,11 @@ from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import page_token, read_page
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer import store
+from annotateforge.trainer.architectures import ARCHITECTURES
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
-from annotateforge.trainer.messages import job_message, task_word, worker_message
+from annotateforge.trainer.messages import architecture_message, job_message, task_word, worker_message
 from annotateforge.trainer.orders import read_order, read_update, repeated
 from annotateforge.trainer.status import Status, status_of
 from annotateforge.trainer.watch import Watches
@@ -111,6 +112,16 @@ class TrainerRpc(TrainerServiceServicer):
             async with contextlib.aclosing(events):
                 async for event in events:
                     yield api.WatchJobResponse(event=event)
+
+    async def ListArchitectures(
+        self, request: api.ListArchitecturesRequest, context: Context
+    ) -> api.ListArchitecturesResponse:
+        _task_filter(request.task_type)
+        return api.ListArchitecturesResponse(
+            architectures=[
+                architecture_message(one, request.task_type or None) for one in ARCHITECTURES.values()
+            ]
+        )
 
     async def ListWorkers(self, request: api.ListWorkersRequest, context: Context) -> api.ListWorkersResponse:
         page = read_page(request.page_size, request.page_token, (str, UUID))

@@ -33,6 +33,7 @@ class Callbacks:
         self._order = order
         self._reporting = reporting
         self._epoch = 0
+        self._began = time.monotonic()
         self._open = False
         self._evaluating = False
         self._reported = 0.0
@@ -87,6 +88,7 @@ class Callbacks:
 
     def train_start(self, trainer: Trainer) -> None:
         self._use_cores()
+        self._began = time.monotonic()
         self._reporting.training_started(self._order.device)
 
     def train_epoch_start(self, trainer: Trainer) -> None:
@@ -141,6 +143,23 @@ class Callbacks:
         if val_loss is not None:
             epoch.val_loss = val_loss
         self._reporting.epoch_complete(epoch)
+        self._keep_time(trainer)
+
+    def _keep_time(self, trainer: Trainer) -> None:
+        """End the training with this epoch when its time is over: best.pt is evaluated as after the last one.
+
+        Ultralytics' own `time` would also change the number of epochs, and with it the schedule of the rate.
+        """
+        limit = self._order.max_hours
+        if limit is None or trainer.stop or time.monotonic() - self._began < limit * 3600:
+            return
+        trainer.stop = True
+        self._reporting.warning(
+            "TIME_LIMIT_REACHED",
+            f"Training ends after epoch {self._epoch} of {self._order.epochs}, because its {limit:g} hours "
+            "are over.",
+            "Give it more hours, or fewer epochs: the learning rate had not fallen as far as planned.",
+        )
 
     def _use_cores(self) -> None:
         """Use all cores on a CPU: whenever ultralytics selects a device, it leaves one out.
