@@ -12,8 +12,9 @@ import pytest
 from tests.unit.trainer_worker.children import CORES, order, run_child
 from tests.unit.trainer_worker.tiny_datasets import write_dataset
 
-# What anybody would write, in an interpreter that cannot see this project; then it compares its model with the
-# one that it is told of. Ultralytics takes all cores but one for its threads, and results depend on their number.
+# What anybody would write, in an interpreter that cannot see this project; then it compares its model with
+# the one that it is told of. Ultralytics takes all cores but one for its threads, and results depend on their
+# number.
 BARE = """
 import json, sys
 sys.modules["annotateforge"] = None

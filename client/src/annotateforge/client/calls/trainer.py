@@ -77,6 +77,11 @@ class TrainerCalls:
         answer = trainer_service_pb2.ListEpochsResponse
         return listed(self._transport, SERVICE, "ListEpochs", request, answer, lambda page: page.epochs)
 
+    def evaluation(self, job_id: str) -> event_pb2.TrainingComplete:
+        """What the final evaluation of a job's model found, class by class."""
+        request = trainer_service_pb2.GetEvaluationRequest(job_id=job_id)
+        return self._transport.call(SERVICE, "GetEvaluation", request, event_pb2.TrainingComplete)
+
     def events(self, job_id: str, after: int = 0) -> Iterator[event_pb2.JobEvent]:
         """The stored events of a job after a sequence."""
         request = trainer_service_pb2.ListEventsRequest(job_id=job_id, after=after, page_size=_MOST)

@@ -14,7 +14,7 @@ from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.api.trainer.v1.job_pb2 import Epoch, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceServicer
 from annotateforge.runtime.database import Connection, Pool
-from annotateforge.runtime.errors import InvalidArgument
+from annotateforge.runtime.errors import FailedPrecondition, InvalidArgument
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import page_token, read_page
 from annotateforge.runtime.telemetry import bind
@@ -92,6 +92,19 @@ class TrainerRpc(TrainerServiceServicer):
             epochs = [Epoch.FromString(message) for message in found.rows]
             token = page_token((epochs[-1].epoch,)) if found.more else ""
             return api.ListEpochsResponse(epochs=epochs, next_page_token=token)
+
+    async def GetEvaluation(
+        self, request: api.GetEvaluationRequest, context: Context
+    ) -> api.GetEvaluationResponse:
+        with _job(request.job_id) as job_id:
+            async with self._pool.acquire() as connection:
+                await _check_there(connection, job_id)
+                message = await store.read_completion(connection, job_id)
+            if message is None:
+                raise FailedPrecondition(
+                    "JOB_NOT_COMPLETED", "The job has no model, so nothing was evaluated. Wait for its end."
+                )
+            return api.GetEvaluationResponse(evaluation=JobEvent.FromString(message).training_complete)
 
     async def ListEvents(self, request: api.ListEventsRequest, context: Context) -> api.ListEventsResponse:
         page = read_page(request.page_size, request.page_token, (int,), default=_HISTORY_PAGE)

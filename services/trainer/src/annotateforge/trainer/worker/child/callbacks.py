@@ -13,9 +13,17 @@ import torch
 
 from annotateforge.api.trainer.v1.event_pb2 import Progress, TrainingComplete
 from annotateforge.api.trainer.v1.job_pb2 import Epoch
+from annotateforge.trainer.worker.child.evaluation import (
+    MOST_CLASSES,
+    MOST_ROWS,
+    class_metrics,
+    confusion_matrix,
+)
 from annotateforge.trainer.worker.child.failures import DatasetInvalid
+from annotateforge.trainer.worker.child.meter import Meter
 from annotateforge.trainer.worker.child.metrics import finite, task_metrics, total, val_losses
 from annotateforge.trainer.worker.child.reporting import Reporting
+from annotateforge.trainer.worker.child.symptoms import SYMPTOMS, UNFOUND_EPOCHS
 from annotateforge.trainer.worker.order import TrainingOrder
 
 PROGRESS_SECONDS = 0.5
@@ -43,7 +51,9 @@ class Callbacks:
         self._losses: dict[str, float] = {}
         self._best_epoch = 0
         self._epochs_trained = 0
-        self._final: dict[str, float] = {}
+        self._final = TrainingComplete()
+        self._meter = Meter(order.device)
+        self._history: list[Epoch] = []
         self.loss_was_finite = False
         """Whether the training loss of any epoch was a number."""
 
@@ -54,6 +64,7 @@ class Callbacks:
             "on_pretrain_routine_end": self.set_class_names,
             "on_train_start": self.train_start,
             "on_train_epoch_start": self.train_epoch_start,
+            "on_train_batch_start": self.train_batch_start,
             "on_train_batch_end": self.train_batch_end,
             "on_train_epoch_end": self.train_epoch_end,
             "on_val_start": self.val_start,
@@ -63,9 +74,9 @@ class Callbacks:
 
     def result(self) -> TrainingComplete:
         """What came out, once training has ended well."""
-        return TrainingComplete(
-            metrics=self._final, best_epoch=self._best_epoch, epochs_trained=self._epochs_trained
-        )
+        result = TrainingComplete(best_epoch=self._best_epoch, epochs_trained=self._epochs_trained)
+        result.MergeFrom(self._final)
+        return result
 
     def set_loader_workers(self, trainer: Trainer) -> None:
         """Give the loaders the processes that were ordered: ultralytics has set them to 0 on CPUs."""
@@ -100,13 +111,19 @@ class Callbacks:
             self._reporting.epoch_start(self._epoch, self._order.epochs)
         self._open = True
         self._reported = time.monotonic()
+        self._meter.epoch_start()
+
+    def train_batch_start(self, trainer: Trainer) -> None:
+        self._meter.batch_start()
 
     def train_batch_end(self, trainer: Trainer) -> None:
+        self._meter.batch_end()
         self._batches += 1
         if self._due():
             self._progress("training", self._batches, len(trainer.train_loader), _floats(trainer.tloss))
 
     def train_epoch_end(self, trainer: Trainer) -> None:
+        self._meter.training_end()
         self._losses = _floats(trainer.tloss)
 
     def val_start(self, validator: Validator) -> None:
@@ -119,7 +136,7 @@ class Callbacks:
     def fit_epoch_end(self, trainer: Trainer) -> None:
         """An epoch is complete, or, when none is open, the evaluation of best.pt."""
         if not self._open:
-            self._final = self._finite(task_metrics(self._order.task, trainer.metrics))
+            self._final = self._evaluation(trainer)
             return
         self._open = False
         best = trainer.fitness is not None and trainer.fitness == trainer.best_fitness
@@ -133,6 +150,9 @@ class Callbacks:
             train_losses=self._finite(self._losses),
             val_losses=self._finite(val_losses(trainer.metrics)),
             learning_rate=trainer.optimizer.param_groups[0]["lr"],
+            learning_rates={
+                f"pg{index}": group["lr"] for index, group in enumerate(trainer.optimizer.param_groups)
+            },
             epoch_seconds=trainer.epoch_time,
             best=best,
         )
@@ -142,8 +162,34 @@ class Callbacks:
             self.loss_was_finite = True
         if val_loss is not None:
             epoch.val_loss = val_loss
+        self._meter.fill(epoch, len(trainer.train_loader.dataset))
+        if len(self._order.classes) <= MOST_CLASSES:
+            epoch.class_metrics.extend(
+                class_metrics(self._order.task, self._order.classes, trainer.validator)
+            )
         self._reporting.epoch_complete(epoch)
+        self._tell_symptoms(epoch)
         self._keep_time(trainer)
+
+    def _tell_symptoms(self, epoch: Epoch) -> None:
+        """Warn of what the epochs so far say, of each thing once."""
+        self._history.append(epoch)
+        for symptom in SYMPTOMS:
+            warning = symptom(self._history)
+            if warning is not None:
+                self._reporting.warning_once(warning.reason, warning.message, warning.hint)
+        # Of older epochs the classes are not looked at, and they are most of what an epoch takes.
+        for old in self._history[-UNFOUND_EPOCHS - 1 : -UNFOUND_EPOCHS]:
+            del old.class_metrics[:]
+
+    def _evaluation(self, trainer: Trainer) -> TrainingComplete:
+        """What the evaluation of best.pt found."""
+        task, classes = self._order.task, self._order.classes
+        return TrainingComplete(
+            metrics=self._finite(task_metrics(task, trainer.metrics)),
+            class_metrics=class_metrics(task, classes, trainer.validator)[:MOST_ROWS],
+            confusion_matrix=confusion_matrix(task, classes, trainer.validator),
+        )
 
     def _keep_time(self, trainer: Trainer) -> None:
         """End the training with this epoch when its time is over: best.pt is evaluated as after the last one.
