@@ -11,6 +11,7 @@ from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
 from annotateforge.api.registry.v1 import registry_service_pb2 as registry_api
 from annotateforge.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
+from annotateforge.api.trainer.v1.training_settings_pb2 import TrainingSettings
 from annotateforge.registry import app as registry_app
 from annotateforge.runtime.auth import Role
 from annotateforge.runtime.ids import new_id
@@ -78,6 +79,15 @@ async def test_another_architecture_than_the_base_model_has_is_refused(
         await make_job(editor, base_model_id=small_model, model="yolov8n")
     error = from_rpc_error(caught.value)
     assert (error.reason, error.violations[0].field) == ("ARCHITECTURE_MISMATCH", "config.model")
+
+
+async def test_a_base_model_cannot_be_frozen_as_a_whole(editor: Editor, small_model: str) -> None:
+    kept = await make_job(editor, base_model_id=small_model, settings=TrainingSettings(freeze=22))
+    assert kept.config.settings.freeze == 22
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await make_job(editor, base_model_id=small_model, settings=TrainingSettings(freeze=23))
+    error = from_rpc_error(caught.value)
+    assert (error.reason, error.violations[0].field) == ("INVALID_JOB", "config.settings.freeze")
 
 
 async def test_a_base_model_that_is_not_there_is_told(editor: Editor) -> None:

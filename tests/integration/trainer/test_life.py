@@ -2,17 +2,27 @@
 
 import asyncio
 
+import grpc
 import pytest
 
-from annotateforge.api.trainer.v1.event_pb2 import JobEvent
-from annotateforge.api.trainer.v1.job_pb2 import Failure, JobStatus
+from annotateforge.api.trainer.v1.event_pb2 import JobEvent, TrainingComplete
+from annotateforge.api.trainer.v1.job_pb2 import (
+    ClassMetrics,
+    ConfusionMatrix,
+    ConfusionRow,
+    Failure,
+    JobStatus,
+)
 from annotateforge.api.trainer.v1.trainer_service_pb2 import (
+    GetEvaluationRequest,
     ListEpochsRequest,
     ListJobsRequest,
     ListWorkersRequest,
     WatchJobRequest,
 )
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
+from annotateforge.runtime.ids import new_id
+from annotateforge.runtime.rpc_status import from_rpc_error
 from tests.integration.trainer.workers import (
     Editor,
     ScriptedWorker,
@@ -142,3 +152,28 @@ async def test_a_watcher_sees_all_of_it_live(editor: Editor, worker: WorkerServi
 
 async def _watch(editor: Editor, job_id: str) -> list[JobEvent]:
     return [answer.event async for answer in editor.WatchJob(WatchJobRequest(job_id=job_id))]
+
+
+async def test_the_evaluation_of_a_job_is_answered_once_it_has_a_model(
+    editor: Editor, worker: WorkerServiceStub
+) -> None:
+    job = await make_job(editor)
+    one = ScriptedWorker(worker)
+    await one.acquire()
+    await one.report(training_started(), epoch_complete(1))
+    request = GetEvaluationRequest(job_id=job.id)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await editor.GetEvaluation(request)
+    assert from_rpc_error(caught.value).reason == "JOB_NOT_COMPLETED"
+
+    result = TrainingComplete(
+        model_id=str(new_id()),
+        best_epoch=1,
+        metrics={"map50": 0.5},
+        class_metrics=[ClassMetrics(class_label="cell", instances=3, metrics={"map50": 0.5})],
+        confusion_matrix=ConfusionMatrix(
+            labels=["cell", "background"], rows=[ConfusionRow(counts=[2, 1]), ConfusionRow(counts=[1, 0])]
+        ),
+    )
+    await one.finish(completed=result)
+    assert (await editor.GetEvaluation(request)).evaluation == result

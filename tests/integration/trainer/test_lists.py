@@ -118,3 +118,15 @@ async def test_what_is_no_job_no_page_and_no_filter_is_refused(editor: Editor) -
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call
         assert from_rpc_error(caught.value).reason == reason
+
+
+async def test_architectures_are_listed_with_what_each_task_needs(editor: Editor) -> None:
+    listed = (await editor.ListArchitectures(api.ListArchitecturesRequest())).architectures
+    assert len(listed) == 15
+    assert {"yolov8n", "yolo11x", "yolo26m"} <= {one.name for one in listed}
+    request = api.ListArchitecturesRequest(task_type=TaskType.TASK_TYPE_CLASSIFY)
+    for one in (await editor.ListArchitectures(request)).architectures:
+        (task,) = one.tasks
+        assert (task.ultralytics_name, task.default_image_size) == (f"{one.name}-cls", 224)
+        assert task.parameters > 1_000_000
+        assert one.notes

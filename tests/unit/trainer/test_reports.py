@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from annotateforge.api.trainer.v1.event_pb2 import EpochStart, Progress, TrainingComplete, Warning
-from annotateforge.api.trainer.v1.job_pb2 import Epoch, Failure
+from annotateforge.api.trainer.v1.job_pb2 import (
+    ClassMetrics,
+    ConfusionMatrix,
+    ConfusionRow,
+    Epoch,
+    Failure,
+)
 from annotateforge.api.trainer.v1.worker_service_pb2 import Report
 from annotateforge.runtime.errors import Aborted, FailedPrecondition, InvalidArgument
 from annotateforge.trainer import lifecycle
@@ -181,3 +187,55 @@ def test_a_result_needs_a_model_and_finite_numbers() -> None:
     ):
         with pytest.raises(InvalidArgument):
             told_result(wrong)
+
+
+def full_epoch(**changes: Any) -> Report:
+    """An epoch with everything that a worker can tell of it."""
+    fields: dict[str, Any] = {
+        "learning_rates": {"pg0": 0.01},
+        "images_per_second": 12.5,
+        "loader_wait_percent": 3.0,
+        "host_memory_bytes": 1,
+        "gpu_memory_bytes": 2,
+        "class_metrics": [ClassMetrics(class_label="Δ", images=1, instances=2, metrics={"map50": 0.5})],
+    }
+    return Report(number=2, epoch_complete=Epoch(epoch=1, epoch_seconds=1, **fields | changes))
+
+
+def test_an_epoch_is_kept_with_all_that_was_measured_of_it() -> None:
+    report = full_epoch()
+    (epoch,) = record(preparing(), 1, [started(1), report], NOW).epochs
+    assert dict(epoch.learning_rates) == {"pg0": 0.01}
+    assert epoch.class_metrics == report.epoch_complete.class_metrics
+    assert (epoch.images_per_second, epoch.gpu_memory_bytes) == (12.5, 2)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("images_per_second", {"images_per_second": -1.0}),
+        ("images_per_second", {"images_per_second": float("inf")}),
+        ("gpu_memory_bytes", {"gpu_memory_bytes": -1}),
+        ("class_metrics", {"class_metrics": [ClassMetrics()] * 101}),
+        ("class_metrics[0].instances", {"class_metrics": [ClassMetrics(instances=-1)]}),
+        ("class_metrics[0].metrics", {"class_metrics": [ClassMetrics(metrics={"map50": float("nan")})]}),
+    ],
+)
+def test_measurements_that_cannot_be_are_refused(field: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        record(preparing(), 1, [started(1), full_epoch(**changes)], NOW)
+    assert caught.value.violations[0].field.startswith(f"reports[1].epoch_complete.{field}")
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        ConfusionMatrix(labels=["a"]),
+        ConfusionMatrix(labels=["a"], rows=[ConfusionRow(counts=[1, 2])]),
+        ConfusionMatrix(labels=["a"], rows=[ConfusionRow(counts=[-1])]),
+        ConfusionMatrix(labels=["a"] * 102, rows=[ConfusionRow(counts=[0] * 102)] * 102),
+    ],
+)
+def test_a_confusion_matrix_that_is_none_is_refused(matrix: ConfusionMatrix) -> None:
+    with pytest.raises(InvalidArgument, match="INVALID_OUTCOME|completed"):
+        told_result(TrainingComplete(model_id=str(MODEL), confusion_matrix=matrix))

@@ -65,6 +65,8 @@ def order(folder: Path, task: str, **changes: Any) -> TrainingOrder:
         "optimizer": "AdamW",
         "learning_rate": 0.002,
         "patience": 100,
+        "max_hours": None,
+        "settings": {},
         "seed": 0,
         "loader_workers": None,
         "device": "cpu",

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from annotateforge.api.trainer.v1.job_pb2 import ClassMetrics, ConfusionMatrix
 from annotateforge.trainer.worker.child import network
 from tests.unit.trainer_worker.children import Told, order, run_child
 from tests.unit.trainer_worker.tiny_datasets import CLASSES, write_dataset
@@ -61,6 +63,24 @@ def check_story(told: Told, epochs: int) -> None:
     assert all(report.HasField("time") for report in told.reports)
 
 
+def check_classes(task: str, classes: Sequence[ClassMetrics]) -> None:
+    """Each class is there with its two validation images, and with all metrics of its own."""
+    assert [(one.class_id, one.class_label) for one in classes] == list(enumerate(CLASSES))
+    assert [(one.images, one.instances) for one in classes] == [(2, 2), (2, 2)]
+    names = {"precision", "recall"} if task == "classify" else METRICS[task]
+    assert all(set(one.metrics) == names for one in classes)
+    assert all(0 <= value <= 1 for one in classes for value in one.metrics.values())
+
+
+def check_matrix(task: str, matrix: ConfusionMatrix) -> None:
+    """Every validation object is in the column of its class, whatever it was taken for."""
+    labels = list(CLASSES) if task == "classify" else [*CLASSES, "background"]
+    assert list(matrix.labels) == labels
+    counts = [list(row.counts) for row in matrix.rows]
+    assert [sum(column) for column in zip(*counts, strict=True)][: len(CLASSES)] == [2, 2]
+    assert len(counts) == len(labels)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["detect", "segment", "classify"])
 async def test_a_child_trains_each_task_and_reports_every_epoch(
@@ -79,12 +99,25 @@ async def test_a_child_trains_each_task_and_reports_every_epoch(
         assert epoch.val_loss == pytest.approx(sum(epoch.val_losses.values()))
         assert epoch.epoch_seconds > 0
         assert epoch.learning_rate > 0
+        assert set(epoch.learning_rates) == {"pg0", "pg1", "pg2"}
+        assert epoch.learning_rates["pg0"] == epoch.learning_rate
+        assert epoch.images_per_second > 0
+        assert 0 <= epoch.loader_wait_percent <= 100
+        assert epoch.host_memory_bytes > 100e6
+        assert not epoch.HasField("gpu_memory_bytes")
+        check_classes(task, epoch.class_metrics)
     assert told.epochs()[0].best
     assert set(result.metrics) == METRICS[task]
     assert result.epochs_trained == 2
     assert result.best_epoch == max(epoch.epoch for epoch in told.epochs() if epoch.best)
 
+    check_classes(task, result.class_metrics)
+    check_matrix(task, result.confusion_matrix)
+
     run = tmp_path / "scratch" / "run"
+    # Pictures of the validation images, as labelled and as predicted.
+    assert list(run.glob("val_batch*_labels.jpg"))
+    assert list(run.glob("val_batch*_pred.jpg"))
     assert (run / "results.csv").is_file()
     assert (run / "args.yaml").is_file()
     assert list(run.glob("*.png"))

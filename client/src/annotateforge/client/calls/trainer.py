@@ -3,7 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from annotateforge.api.dataset.v1 import dataset_pb2
-from annotateforge.api.trainer.v1 import event_pb2, job_pb2, trainer_service_pb2, worker_pb2
+from annotateforge.api.trainer.v1 import (
+    architecture_pb2,
+    event_pb2,
+    job_pb2,
+    trainer_service_pb2,
+    worker_pb2,
+)
 from annotateforge.client.calls.pages import enum_value, listed
 from annotateforge.client.transport import Transport
 from annotateforge.client.watching import watch
@@ -71,6 +77,11 @@ class TrainerCalls:
         answer = trainer_service_pb2.ListEpochsResponse
         return listed(self._transport, SERVICE, "ListEpochs", request, answer, lambda page: page.epochs)
 
+    def evaluation(self, job_id: str) -> event_pb2.TrainingComplete:
+        """What the final evaluation of a job's model found, class by class."""
+        request = trainer_service_pb2.GetEvaluationRequest(job_id=job_id)
+        return self._transport.call(SERVICE, "GetEvaluation", request, event_pb2.TrainingComplete)
+
     def events(self, job_id: str, after: int = 0) -> Iterator[event_pb2.JobEvent]:
         """The stored events of a job after a sequence."""
         request = trainer_service_pb2.ListEventsRequest(job_id=job_id, after=after, page_size=_MOST)
@@ -82,6 +93,14 @@ class TrainerCalls:
     ) -> Iterator[event_pb2.JobEvent]:
         """The events of a job after a sequence, then live until it has ended; see `watching.watch`."""
         return watch(self._transport.url, self._transport.headers, job_id, after, lost)
+
+    def architectures(self, task_type: str = "") -> list[architecture_pb2.Architecture]:
+        """What can be trained, for one task, such as "detect", or for all."""
+        request = trainer_service_pb2.ListArchitecturesRequest(
+            task_type=enum_value(dataset_pb2.TaskType, task_type, "task")
+        )
+        answer = trainer_service_pb2.ListArchitecturesResponse
+        return list(self._transport.call(SERVICE, "ListArchitectures", request, answer).architectures)
 
     def workers(self) -> Iterator[worker_pb2.Worker]:
         """The workers that were heard of lately, by name."""

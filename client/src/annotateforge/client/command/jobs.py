@@ -89,6 +89,24 @@ def show(session: Session, job: JobArgument) -> None:
     session.output.facts(facts)
 
 
+@app.command("evaluation")
+@with_session
+def evaluation(session: Session, job: JobArgument) -> None:
+    """Show what the evaluation of a completed job's model found, class by class."""
+    found = session.client.evaluation(job)
+    if session.output.as_json:
+        session.output.message(found, "")
+        return
+    session.output.say(f"Epoch {found.best_epoch} of {found.epochs_trained}: {metrics_text(found.metrics)}")
+
+    def row(one: job_pb2.ClassMetrics) -> list[Cell]:
+        return [one.class_label, str(one.images), str(one.instances), metrics_text(one.metrics) or "-"]
+
+    session.output.table(
+        found.class_metrics, ["class", "images", "instances", "metrics"], row, "There are no classes."
+    )
+
+
 @app.command("cancel")
 @with_session
 def cancel(session: Session, job: JobArgument) -> None:

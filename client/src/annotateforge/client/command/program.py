@@ -9,6 +9,7 @@ from rich.text import Text
 
 from annotateforge.client.command import (
     annotations_import,
+    architectures,
     installation,
     jobs,
     models,
@@ -52,7 +53,17 @@ def _root(
     del show_version
 
 
-for _commands in (installation, projects, annotations_import, training, jobs, models, prediction, workers):
+for _commands in (
+    installation,
+    projects,
+    annotations_import,
+    training,
+    jobs,
+    models,
+    architectures,
+    prediction,
+    workers,
+):
     _commands.register(app)
 
 

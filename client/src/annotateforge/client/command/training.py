@@ -11,6 +11,7 @@ from annotateforge.client.calls.pages import enum_value
 from annotateforge.client.client import Client
 from annotateforge.client.command.live import ended_well, outcome, show_job
 from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.command.setting_options import SetOption, change_config
 from annotateforge.client.errors import ClientError
 
 _INTERRUPTED = 130
@@ -65,7 +66,11 @@ def train(
         str, typer.Option(help="Id of a frozen data set, instead of projects.", show_default=False)
     ] = "",
     model: Annotated[
-        str, typer.Option(help="yolov8n, yolov8s, …, yolo11x.", show_default="yolov8n, or the base model's")
+        str,
+        typer.Option(
+            help="Such as yolo11s; `annotateforge architectures` lists all.",
+            show_default="yolov8n, or the base model's",
+        ),
     ] = "",
     base_model: Annotated[
         str, typer.Option(help="Id of a registered model to start from.", show_default=False)
@@ -77,9 +82,14 @@ def train(
         int | None, typer.Option(help="A multiple of 32.", show_default="640, for classify 224")
     ] = None,
     learning_rate: Annotated[float | None, typer.Option(show_default="by the optimizer")] = None,
-    optimizer: Annotated[str, typer.Option(help="auto, SGD, Adam, AdamW, NAdam, RAdam or RMSProp.")] = "auto",
+    optimizer: Annotated[
+        str, typer.Option(help="auto, SGD, MuSGD, Adam, Adamax, AdamW, NAdam, RAdam or RMSProp.")
+    ] = "auto",
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without gain.", show_default="100")
+    ] = None,
+    max_hours: Annotated[
+        float | None, typer.Option(help="End after so many hours of training.", show_default="no limit")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of the training's random choices.", show_default="0")
@@ -91,6 +101,7 @@ def train(
         str, typer.Option(help="cpu or the index of a GPU; by default the worker's.", show_default=False)
     ] = "",
     priority: Annotated[int, typer.Option(help="Higher is taken first, -100 to 100.")] = 0,
+    setting: SetOption = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show every epoch.")] = False,
 ) -> None:
     """Train a model on the images of projects, or of a frozen data set."""
@@ -118,7 +129,9 @@ def train(
         loader_workers=loader_workers,
         device=device,
         priority=priority,
+        max_hours=max_hours,
     )
+    change_config(config, setting or ())
     title = task
     if project:
         projects = [client.find_project(one) for one in project]

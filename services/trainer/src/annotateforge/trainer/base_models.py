@@ -8,7 +8,10 @@ from annotateforge.api.registry.v1.registry_service_pb2_grpc import RegistryServ
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
 from annotateforge.runtime.errors import InvalidArgument
 from annotateforge.runtime.rpc_status import from_rpc_error
+from annotateforge.trainer.architectures import layers_of
 from annotateforge.trainer.config import DEFAULT_MODEL, architecture_of
+from annotateforge.trainer.training_settings import check_freeze
+from annotateforge.trainer.violations import Violations
 
 
 class BaseModels:
@@ -22,7 +25,7 @@ class BaseModels:
 
         Raises what the registry answers, NotFound MODEL_NOT_FOUND among it; InvalidArgument
         TASK_TYPE_MISMATCH when the model is for another task, ARCHITECTURE_MISMATCH when the config asks for
-        another architecture.
+        another architecture; INVALID_JOB when all its layers would be frozen.
         """
         if not config.base_model_id:
             return
@@ -42,3 +45,7 @@ class BaseModels:
                 f"is {config.model}, and the base model is a {architecture}; leave it out",
             )
         config.model = architecture or DEFAULT_MODEL
+        violations = Violations()
+        layers = layers_of(config.model, task)
+        check_freeze(config.settings.freeze, layers, violations, "config.settings.freeze")
+        violations.raise_any("INVALID_JOB")

@@ -7,20 +7,28 @@ from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig, Pretrained
 from annotateforge.runtime.errors import InvalidArgument
 from annotateforge.runtime.ids import parse_id
+from annotateforge.trainer.architectures import (
+    ARCHITECTURES,
+    DEFAULT_ARCHITECTURE,
+    default_image_size,
+    layers_of,
+)
+from annotateforge.trainer.training_settings import fill_settings
 from annotateforge.trainer.violations import Violations, shown
 
-MODELS = tuple(f"{family}{size}" for family in ("yolov8", "yolo11") for size in "nsmlx")
+MODELS = tuple(ARCHITECTURES)
 """Architectures that can be trained; the task's suffix is added by the worker."""
-OPTIMIZERS = ("auto", "SGD", "Adam", "AdamW", "NAdam", "RAdam", "RMSProp")
+OPTIMIZERS = ("auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSProp")
 """Optimizers as ultralytics names them."""
 
-DEFAULT_MODEL = "yolov8n"
+DEFAULT_MODEL = DEFAULT_ARCHITECTURE
 MAX_EPOCHS = 10_000
 MAX_BATCH_SIZE = 4096
 MAX_IMAGE_SIZE = 4096
 IMAGE_SIZE_STEP = 32
 MAX_LOADER_WORKERS = 64
 MAX_PRIORITY = 100
+MAX_HOURS = 10_000
 # numpy, which ultralytics seeds with it too, takes 32 bits.
 MAX_SEED = 2**32 - 1
 _MAX_INT32 = 2**31 - 1
@@ -48,6 +56,9 @@ def filled_config(
     _fill_model(config, violations, field)
     _fill_sizes(config, task, violations, field)
     _fill_optimizer(config, violations, field)
+    _check_hours(config, violations, field)
+    layers = layers_of(config.model, task)
+    fill_settings(config.settings, task, config.optimizer, layers, violations, f"{field}.settings")
     _check_device(config.device, violations, f"{field}.device")
     check_priority(config.priority, violations, f"{field}.priority")
     return config
@@ -96,7 +107,7 @@ def _fill_model(config: JobConfig, violations: Violations, field: str) -> None:
 
 
 def _fill_sizes(config: JobConfig, task: TaskType.ValueType, violations: Violations, field: str) -> None:
-    image_size = 224 if task == TaskType.TASK_TYPE_CLASSIFY else 640
+    image_size = default_image_size(task)
     for name, default, low, high in _NUMBERS:
         if not config.HasField(name):
             setattr(config, name, default)
@@ -142,8 +153,21 @@ def _fill_optimizer(config: JobConfig, violations: Violations, field: str) -> No
         # ultralytics' own choice of an optimizer would put a rate of its own in place of this one.
         optimizer = "SGD" if optimizer == "auto" else optimizer
     elif optimizer != "auto":
-        config.learning_rate = 0.01 if optimizer == "SGD" else 0.001
+        config.learning_rate = default_learning_rate(optimizer)
     config.optimizer = optimizer
+
+
+def default_learning_rate(optimizer: str) -> float:
+    """The initial rate of an optimizer that is named without one."""
+    return 0.01 if optimizer in ("SGD", "MuSGD") else 0.001
+
+
+def _check_hours(config: JobConfig, violations: Violations, field: str) -> None:
+    if config.HasField("max_hours") and not 0 < config.max_hours <= MAX_HOURS:
+        violations.add(
+            f"{field}.max_hours",
+            f"is {config.max_hours:g}; it must be above 0, at most {MAX_HOURS:,}; leave it out for no limit",
+        )
 
 
 def _check_device(device: str, violations: Violations, field: str) -> None:

@@ -6,10 +6,12 @@ from uuid import UUID
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from annotateforge.api.dataset.v1.dataset_pb2 import Dataset, TaskType
+from annotateforge.api.trainer.v1 import architecture_pb2 as api
 from annotateforge.api.trainer.v1.event_pb2 import DatasetReady
 from annotateforge.api.trainer.v1.job_pb2 import Checkpoint, Epoch, Job, JobConfig
 from annotateforge.api.trainer.v1.worker_pb2 import Load, Worker
 from annotateforge.trainer import estimates
+from annotateforge.trainer.architectures import TASK_SUFFIXES, Architecture, default_image_size
 from annotateforge.trainer.job import SavedCheckpoint
 from annotateforge.trainer.records import JobRecord, WorkerRecord
 from annotateforge.trainer.status import Status
@@ -80,6 +82,29 @@ def worker_message(record: WorkerRecord, online_for: timedelta) -> Worker:
     worker.heartbeat_time.FromDatetime(record.heartbeat_time)
     worker.online = record.now - record.heartbeat_time <= online_for
     return worker
+
+
+def architecture_message(
+    architecture: Architecture, task: TaskType.ValueType | None = None
+) -> api.Architecture:
+    """An architecture as the API shows it, for one task or for all."""
+    return api.Architecture(
+        name=architecture.name,
+        family=architecture.family,
+        size=architecture.size,
+        notes=architecture.notes,
+        tasks=[
+            api.ArchitectureTask(
+                task_type=one,
+                ultralytics_name=architecture.name + suffix,
+                parameters=architecture.parameters[one],
+                layers=architecture.layers[one],
+                default_image_size=default_image_size(one),
+            )
+            for one, suffix in TASK_SUFFIXES.items()
+            if task in (None, one)
+        ],
+    )
 
 
 def dataset_ready(dataset: Dataset) -> DatasetReady:

@@ -6,6 +6,11 @@ Texts are cut and not refused: a job whose failure was refused could not end.
 from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete, Warning
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.runtime.ids import parse_id
+from annotateforge.trainer.class_findings import (
+    MOST_CLASSES,
+    check_class_metrics,
+    check_confusion_matrix,
+)
 from annotateforge.trainer.violations import Violations
 
 LOG_TAIL_LINES = 200
@@ -48,6 +53,8 @@ def told_result(result: TrainingComplete) -> TrainingComplete:
     violations.finite("completed", result)
     if len(result.metrics) > 100:
         violations.add("completed.metrics", f"has {len(result.metrics):,} entries; at most 100 are possible")
+    check_class_metrics(violations, "completed.class_metrics", result.class_metrics, MOST_CLASSES)
+    check_confusion_matrix(violations, "completed.confusion_matrix", result.confusion_matrix)
     for name in ("best_epoch", "epochs_trained", "training_seconds"):
         if getattr(result, name) < 0:
             violations.add(f"completed.{name}", "must not be negative")

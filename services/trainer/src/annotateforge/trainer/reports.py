@@ -1,6 +1,6 @@
 """What a worker reports of its attempt, turned into events and epochs: fenced, each once, in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from annotateforge.api.trainer.v1.event_pb2 import EpochStart, Progress
@@ -8,6 +8,7 @@ from annotateforge.api.trainer.v1.job_pb2 import Epoch
 from annotateforge.api.trainer.v1.worker_service_pb2 import Report
 from annotateforge.runtime.errors import FailedPrecondition
 from annotateforge.trainer import estimates
+from annotateforge.trainer.class_findings import MOST_EPOCH_CLASSES, check_class_metrics, check_values
 from annotateforge.trainer.job import Change, Draft, JobState
 from annotateforge.trainer.lifecycle import fence
 from annotateforge.trainer.outcomes import check_reason, told_warning
@@ -19,7 +20,6 @@ MOST_REPORTS = 1000
 STAGES = ("downloading", "training", "validating")
 """What Progress.stage may be."""
 
-_MOST_VALUES = 100
 _LAST_SECOND = 253_402_300_799
 
 
@@ -138,19 +138,16 @@ def _check_progress(violations: Violations, field: str, progress: Progress, tota
     for name in ("done", "total"):
         if getattr(progress, name) < 0:
             violations.add(f"{field}.{name}", "must not be negative")
-    _check_values(violations, f"{field}.train_losses", progress.train_losses)
+    check_values(violations, f"{field}.train_losses", progress.train_losses)
 
 
 def _check_epoch(violations: Violations, field: str, epoch: Epoch, total_epochs: int) -> None:
     violations.whole(f"{field}.epoch", epoch.epoch, 1, total_epochs)
     if epoch.epoch_seconds < 0:
         violations.add(f"{field}.epoch_seconds", "must not be negative")
-    for name in ("metrics", "train_losses", "val_losses"):
-        _check_values(violations, f"{field}.{name}", getattr(epoch, name))
-
-
-def _check_values(violations: Violations, field: str, values: Mapping[str, float]) -> None:
-    if len(values) > _MOST_VALUES:
-        violations.add(field, f"has {len(values):,} entries; at most {_MOST_VALUES} are possible")
-    for name in values:
-        violations.text(f"{field} (a name)", name, longest=100, required=True)
+    for name in ("metrics", "train_losses", "val_losses", "learning_rates"):
+        check_values(violations, f"{field}.{name}", getattr(epoch, name))
+    for name in ("images_per_second", "loader_wait_percent", "gpu_memory_bytes", "host_memory_bytes"):
+        if getattr(epoch, name) < 0:
+            violations.add(f"{field}.{name}", "must not be negative")
+    check_class_metrics(violations, f"{field}.class_metrics", epoch.class_metrics, MOST_EPOCH_CLASSES)

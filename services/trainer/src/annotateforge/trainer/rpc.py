@@ -14,15 +14,16 @@ from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.api.trainer.v1.job_pb2 import Epoch, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceServicer
 from annotateforge.runtime.database import Connection, Pool
-from annotateforge.runtime.errors import InvalidArgument
+from annotateforge.runtime.errors import FailedPrecondition, InvalidArgument
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import page_token, read_page
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer import store
+from annotateforge.trainer.architectures import ARCHITECTURES
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
-from annotateforge.trainer.messages import job_message, task_word, worker_message
+from annotateforge.trainer.messages import architecture_message, job_message, task_word, worker_message
 from annotateforge.trainer.orders import read_order, read_update, repeated
 from annotateforge.trainer.status import Status, status_of
 from annotateforge.trainer.watch import Watches
@@ -92,6 +93,19 @@ class TrainerRpc(TrainerServiceServicer):
             token = page_token((epochs[-1].epoch,)) if found.more else ""
             return api.ListEpochsResponse(epochs=epochs, next_page_token=token)
 
+    async def GetEvaluation(
+        self, request: api.GetEvaluationRequest, context: Context
+    ) -> api.GetEvaluationResponse:
+        with _job(request.job_id) as job_id:
+            async with self._pool.acquire() as connection:
+                await _check_there(connection, job_id)
+                message = await store.read_completion(connection, job_id)
+            if message is None:
+                raise FailedPrecondition(
+                    "JOB_NOT_COMPLETED", "The job has no model, so nothing was evaluated. Wait for its end."
+                )
+            return api.GetEvaluationResponse(evaluation=JobEvent.FromString(message).training_complete)
+
     async def ListEvents(self, request: api.ListEventsRequest, context: Context) -> api.ListEventsResponse:
         page = read_page(request.page_size, request.page_token, (int,), default=_HISTORY_PAGE)
         with _job(request.job_id) as job_id:
@@ -111,6 +125,16 @@ class TrainerRpc(TrainerServiceServicer):
             async with contextlib.aclosing(events):
                 async for event in events:
                     yield api.WatchJobResponse(event=event)
+
+    async def ListArchitectures(
+        self, request: api.ListArchitecturesRequest, context: Context
+    ) -> api.ListArchitecturesResponse:
+        _task_filter(request.task_type)
+        return api.ListArchitecturesResponse(
+            architectures=[
+                architecture_message(one, request.task_type or None) for one in ARCHITECTURES.values()
+            ]
+        )
 
     async def ListWorkers(self, request: api.ListWorkersRequest, context: Context) -> api.ListWorkersResponse:
         page = read_page(request.page_size, request.page_token, (str, UUID))

@@ -143,6 +143,11 @@ LIST_EVENTS = "SELECT message FROM events WHERE job_id = $1 AND sequence > $2 OR
 
 LIST_EPOCHS = "SELECT message FROM epochs WHERE job_id = $1 AND epoch > $2 ORDER BY epoch LIMIT $3"
 
+# A job that is completed has one, its last but one event.
+READ_COMPLETION = """
+SELECT message FROM events WHERE job_id = $1 AND kind = 'training_complete' ORDER BY sequence DESC LIMIT 1
+"""
+
 LAST_SEQUENCES = "SELECT id, last_sequence FROM jobs WHERE id = ANY($1::uuid[])"
 
 NEXT_IN_QUEUE = """
@@ -337,6 +342,12 @@ async def list_epochs(connection: Connection, job_id: UUID, after: int, limit: i
     """Up to `limit` serialised epochs above `after`, in order; fewer when they are large."""
     found = await _fetch_within(connection, limit, LIST_EPOCHS, job_id, after)
     return Rows([row["message"] for row in found.rows], found.more)
+
+
+async def read_completion(connection: Connection, job_id: UUID) -> bytes | None:
+    """The serialised event that told of a job's model; None while there is none."""
+    found: bytes | None = await connection.fetchval(READ_COMPLETION, job_id)
+    return found
 
 
 async def last_sequences(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:

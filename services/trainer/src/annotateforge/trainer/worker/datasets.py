@@ -137,9 +137,13 @@ def _list_of(folder: Path) -> Path:
 
 
 def _size_of(folder: Path) -> int:
-    with contextlib.suppress(OSError, orjson.JSONDecodeError):
-        return sum(size for _, size in orjson.loads(_list_of(folder).read_bytes()))
-    return 0
+    """Bytes of all that lies there: a training may have put decoded images beside the data set's own."""
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += os.stat(os.path.join(parent, name)).st_size
+    return size
 
 
 def _remove(folder: Path) -> None:

@@ -1,12 +1,17 @@
 """What a child is told to train: one line of JSON on its standard input."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
 from annotateforge.api.trainer.v1.job_pb2 import Job, Pretrained
+from annotateforge.api.trainer.v1.training_settings_pb2 import TrainingSettings
+from annotateforge.runtime.rest.names import enum_names
+from annotateforge.trainer.architectures import default_image_size
+from annotateforge.trainer.config import default_learning_rate
 
 _TASKS = {
     TaskType.TASK_TYPE_CLASSIFY: "classify",
@@ -45,6 +50,10 @@ class TrainingOrder:
     """Initial rate; None leaves it to ultralytics."""
     patience: int
     """Epochs without improvement; 0 never stops early."""
+    max_hours: float | None
+    """Hours of training after which no further epoch begins; None for no limit."""
+    settings: Mapping[str, Any]
+    """Further arguments of ultralytics by name."""
     seed: int
     loader_workers: int | None
     """Processes that load images; None for as many as suit the device."""
@@ -107,7 +116,7 @@ def order_for(
     if rate is not None and optimizer.lower() == "auto":
         optimizer = "SGD"
     elif rate is None and optimizer.lower() != "auto":
-        rate = 0.01 if optimizer.upper() == "SGD" else 0.001
+        rate = default_learning_rate(optimizer)
     return TrainingOrder(
         task=_TASKS[job.task_type],
         classes=tuple(job.dataset.classes),
@@ -116,10 +125,12 @@ def order_for(
         architecture=architecture,
         epochs=config.epochs if config.HasField("epochs") else 100,
         batch_size=config.batch_size if config.HasField("batch_size") else 16,
-        image_size=config.image_size if config.HasField("image_size") else _image_size(job),
+        image_size=config.image_size if config.HasField("image_size") else default_image_size(job.task_type),
         optimizer=optimizer,
         learning_rate=rate,
         patience=config.patience if config.HasField("patience") else 100,
+        max_hours=config.max_hours if config.HasField("max_hours") else None,
+        settings=ultralytics_settings(config.settings),
         seed=config.seed if config.HasField("seed") else 0,
         loader_workers=config.loader_workers if config.HasField("loader_workers") else None,
         device=device,
@@ -131,5 +142,16 @@ def order_for(
     )
 
 
-def _image_size(job: Job) -> int:
-    return 224 if job.task_type == TaskType.TASK_TYPE_CLASSIFY else 640
+def ultralytics_settings(settings: TrainingSettings) -> dict[str, Any]:
+    """The settings that are given, as ultralytics takes them: under the same names, words for enums."""
+    given: dict[str, Any] = {}
+    for field, value in settings.ListFields():
+        given[field.name] = value if field.enum_type is None else enum_names(field.enum_type)[value]
+    # What is off has no word in ultralytics.
+    if given.get("cache") == "off":
+        given["cache"] = False
+    if given.get("auto_augment") == "off":
+        given["auto_augment"] = None
+    if given.get("freeze") == 0:
+        given["freeze"] = None
+    return given

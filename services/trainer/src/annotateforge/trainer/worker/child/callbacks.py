@@ -13,9 +13,17 @@ import torch
 
 from annotateforge.api.trainer.v1.event_pb2 import Progress, TrainingComplete
 from annotateforge.api.trainer.v1.job_pb2 import Epoch
+from annotateforge.trainer.worker.child.evaluation import (
+    MOST_CLASSES,
+    MOST_ROWS,
+    class_metrics,
+    confusion_matrix,
+)
 from annotateforge.trainer.worker.child.failures import DatasetInvalid
+from annotateforge.trainer.worker.child.meter import Meter
 from annotateforge.trainer.worker.child.metrics import finite, task_metrics, total, val_losses
 from annotateforge.trainer.worker.child.reporting import Reporting
+from annotateforge.trainer.worker.child.symptoms import SYMPTOMS, UNFOUND_EPOCHS
 from annotateforge.trainer.worker.order import TrainingOrder
 
 PROGRESS_SECONDS = 0.5
@@ -33,6 +41,7 @@ class Callbacks:
         self._order = order
         self._reporting = reporting
         self._epoch = 0
+        self._began = time.monotonic()
         self._open = False
         self._evaluating = False
         self._reported = 0.0
@@ -41,7 +50,9 @@ class Callbacks:
         self._losses: dict[str, float] = {}
         self._best_epoch = 0
         self._epochs_trained = 0
-        self._final: dict[str, float] = {}
+        self._final = TrainingComplete()
+        self._meter = Meter(order.device)
+        self._history: list[Epoch] = []
         self.evaluates_best = False
         """Whether all epochs are done, and best.pt is evaluated."""
         self.loss_was_finite = False
@@ -54,6 +65,7 @@ class Callbacks:
             "on_pretrain_routine_end": self.set_class_names,
             "on_train_start": self.train_start,
             "on_train_epoch_start": self.train_epoch_start,
+            "on_train_batch_start": self.train_batch_start,
             "on_train_batch_end": self.train_batch_end,
             "on_train_epoch_end": self.train_epoch_end,
             "on_val_start": self.val_start,
@@ -67,18 +79,20 @@ class Callbacks:
             "best_epoch": self._best_epoch,
             "epochs_trained": self._epochs_trained,
             "loss_was_finite": self.loss_was_finite,
+            "history": [epoch.SerializeToString() for epoch in self._history],
         }
 
     def go_on(self, story: Mapping[str, Any]) -> None:
         """Go on with what `story` answered."""
         self._best_epoch, self._epochs_trained = story["best_epoch"], story["epochs_trained"]
         self.loss_was_finite = story["loss_was_finite"]
+        self._history = [Epoch.FromString(epoch) for epoch in story["history"]]
 
     def result(self) -> TrainingComplete:
         """What came out, once training has ended well."""
-        return TrainingComplete(
-            metrics=self._final, best_epoch=self._best_epoch, epochs_trained=self._epochs_trained
-        )
+        result = TrainingComplete(best_epoch=self._best_epoch, epochs_trained=self._epochs_trained)
+        result.MergeFrom(self._final)
+        return result
 
     def set_loader_workers(self, trainer: Trainer) -> None:
         """Give the loaders the processes that were ordered: ultralytics has set them to 0 on CPUs."""
@@ -101,6 +115,7 @@ class Callbacks:
 
     def train_start(self, trainer: Trainer) -> None:
         self._use_cores()
+        self._began = time.monotonic()
         self._reporting.training_started(self._order.device)
 
     def train_epoch_start(self, trainer: Trainer) -> None:
@@ -112,13 +127,19 @@ class Callbacks:
             self._reporting.epoch_start(self._epoch, self._order.epochs)
         self._open = True
         self._reported = time.monotonic()
+        self._meter.epoch_start()
+
+    def train_batch_start(self, trainer: Trainer) -> None:
+        self._meter.batch_start()
 
     def train_batch_end(self, trainer: Trainer) -> None:
+        self._meter.batch_end()
         self._batches += 1
         if self._due():
             self._progress("training", self._batches, len(trainer.train_loader), _floats(trainer.tloss))
 
     def train_epoch_end(self, trainer: Trainer) -> None:
+        self._meter.training_end()
         self._losses = _floats(trainer.tloss)
 
     def val_start(self, validator: Validator) -> None:
@@ -132,7 +153,7 @@ class Callbacks:
         """An epoch is complete, or, when none is open, the evaluation of best.pt."""
         if not self._open:
             self.evaluates_best = True
-            self._final = self._finite(task_metrics(self._order.task, trainer.metrics))
+            self._final = self._evaluation(trainer)
             return
         self._open = False
         best = trainer.fitness is not None and trainer.fitness == trainer.best_fitness
@@ -146,6 +167,9 @@ class Callbacks:
             train_losses=self._finite(self._losses),
             val_losses=self._finite(val_losses(trainer.metrics)),
             learning_rate=trainer.optimizer.param_groups[0]["lr"],
+            learning_rates={
+                f"pg{index}": group["lr"] for index, group in enumerate(trainer.optimizer.param_groups)
+            },
             epoch_seconds=trainer.epoch_time,
             best=best,
         )
@@ -155,7 +179,50 @@ class Callbacks:
             self.loss_was_finite = True
         if val_loss is not None:
             epoch.val_loss = val_loss
+        self._meter.fill(epoch, len(trainer.train_loader.dataset))
+        if len(self._order.classes) <= MOST_CLASSES:
+            epoch.class_metrics.extend(
+                class_metrics(self._order.task, self._order.classes, trainer.validator)
+            )
         self._reporting.epoch_complete(epoch)
+        self._tell_symptoms(epoch)
+        self._keep_time(trainer)
+
+    def _tell_symptoms(self, epoch: Epoch) -> None:
+        """Warn of what the epochs so far say, of each thing once."""
+        self._history.append(epoch)
+        for symptom in SYMPTOMS:
+            warning = symptom(self._history)
+            if warning is not None:
+                self._reporting.warning_once(warning.reason, warning.message, warning.hint)
+        # Of older epochs the classes are not looked at, and they are most of what an epoch takes.
+        for old in self._history[-UNFOUND_EPOCHS - 1 : -UNFOUND_EPOCHS]:
+            del old.class_metrics[:]
+
+    def _evaluation(self, trainer: Trainer) -> TrainingComplete:
+        """What the evaluation of best.pt found."""
+        task, classes = self._order.task, self._order.classes
+        return TrainingComplete(
+            metrics=self._finite(task_metrics(task, trainer.metrics)),
+            class_metrics=class_metrics(task, classes, trainer.validator)[:MOST_ROWS],
+            confusion_matrix=confusion_matrix(task, classes, trainer.validator),
+        )
+
+    def _keep_time(self, trainer: Trainer) -> None:
+        """End the training with this epoch when its time is over: best.pt is evaluated as after the last one.
+
+        Ultralytics' own `time` would also change the number of epochs, and with it the schedule of the rate.
+        """
+        limit = self._order.max_hours
+        if limit is None or trainer.stop or time.monotonic() - self._began < limit * 3600:
+            return
+        trainer.stop = True
+        self._reporting.warning(
+            "TIME_LIMIT_REACHED",
+            f"Training ends after epoch {self._epoch} of {self._order.epochs}, because its {limit:g} hours "
+            "are over.",
+            "Give it more hours, or fewer epochs: the learning rate had not fallen as far as planned.",
+        )
 
     def _use_cores(self) -> None:
         """Use all cores on a CPU: whenever ultralytics selects a device, it leaves one out.

@@ -88,10 +88,10 @@ def arguments(order: TrainingOrder, model: str, *, pretrained: bool) -> dict[str
         "optimizer": order.optimizer,
         "patience": order.patience,
         "seed": order.seed,
-        "deterministic": True,
         "device": order.device,
         "workers": loader_workers(order),
         "plots": True,
+        **order.settings,
     }
     if order.learning_rate is not None:
         given["lr0"] = order.learning_rate

@@ -1,0 +1,34 @@
+"""`annotateforge architectures`: what can be trained."""
+
+from typing import Annotated
+
+import typer
+
+from annotateforge.api.trainer.v1 import architecture_pb2
+from annotateforge.client.command.output import Cell
+from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.command.texts import task_name
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command to the program."""
+    root.command("architectures")(list_architectures)
+
+
+@with_session
+def list_architectures(
+    session: Session,
+    task: Annotated[str, typer.Option(help="Only for classify, detect or segment.")] = "",
+) -> None:
+    """List the architectures that --model takes, with their size and what they are good for."""
+
+    def row(architecture: architecture_pb2.Architecture) -> list[Cell]:
+        sizes = [f"{task_name(one.task_type)} {one.parameters / 1e6:.1f} M" for one in architecture.tasks]
+        return [architecture.name, architecture.size, ", ".join(sizes), architecture.notes]
+
+    session.output.table(
+        session.client.architectures(task),
+        ["model", "size", "parameters", "notes"],
+        row,
+        "There is none for this task.",
+    )
