@@ -12,7 +12,7 @@ ROOTS := runtime client gateway services deploy protos tests benchmarks hatch_bu
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo up test lint fmt protos bench lock .venv
+.PHONY: help demo up test chaos lint fmt protos bench lock .venv
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,9 @@ up: .venv ## Install and start everything on this machine; Ctrl-C stops it
 
 test: .venv ## Install and run every test
 	$(BIN)/python -m pytest
+
+chaos: .venv ## Interrupt trainings in every way for a long time, and see that none is lost
+	$(BIN)/python -m pytest tests/chaos
 
 lint: .venv ## Check style, types, import contracts and the protos
 	$(BIN)/ruff check .

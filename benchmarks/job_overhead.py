@@ -254,6 +254,7 @@ async def bench(folder: Path, scale: Scale) -> AsyncIterator[Bench]:
                 TrainerSettings(
                     **shared,
                     nats_url=nats_url,
+                    store_url=blobs,
                     dataset_address=dataset.address,
                     registry_address=registry.address,
                 )

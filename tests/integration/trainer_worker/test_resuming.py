@@ -1,6 +1,8 @@
 """Trainings that are interrupted and go on: killed children and workers, memory that runs out, silence."""
 
 import asyncio
+import io
+import json
 import os
 import signal
 import time
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from annotateforge.api.registry.v1 import registry_service_pb2 as registry_api
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
@@ -36,10 +39,6 @@ async def saved(stack: Stack, job: Job, epoch: int) -> None:
 
 async def weights(stack: Stack, job: Job) -> dict[str, Any]:
     """The tensors of the registered model by name, as bytes."""
-    import io
-
-    import torch
-
     request = registry_api.DownloadArtifactRequest(model_id=job.model_id)
     content = b"".join([part.chunk async for part in stack.registry.DownloadArtifact(request)])
     model = torch.load(io.BytesIO(content), map_location="cpu", weights_only=False)["model"]
@@ -51,10 +50,12 @@ async def test_a_killed_child_goes_on_from_its_checkpoint_and_gives_the_model_of
     stack: Stack, worker_dir: Path
 ) -> None:
     project = await stack.project()
-    job, undisturbed = await stack.job(project, epochs=4), await stack.job(project, epochs=4)
+    job, undisturbed = [await stack.job(project, epochs=4, loader_workers=2) for _ in range(2)]
     async with running(stack.worker_settings(worker_dir)):
         await saved(stack, job, 1)
-        children_of(os.getpid())[0].kill()
+        (child,) = (one for one in children_of(os.getpid()) if one.ppid() == os.getpid())
+        loaders = child.children()
+        child.kill()
         ended = await stack.ended(job)
         other = await stack.ended(undisturbed)
     assert ended.status == other.status == JobStatus.JOB_STATUS_COMPLETED, (ended.failure, other.failure)
@@ -66,6 +67,8 @@ async def test_a_killed_child_goes_on_from_its_checkpoint_and_gives_the_model_of
     assert epochs_of(events) == [1, 2, 3, 4]
     assert ended.attempt == 2
     assert not ended.HasField("checkpoint")
+    assert loaders
+    assert not any(map(is_alive, loaders))
     assert await weights(stack, ended) == await weights(stack, other)
 
 
@@ -95,13 +98,14 @@ async def test_a_worker_that_is_told_to_stop_leaves_its_newest_checkpoint(
 @pytest.mark.slow
 async def test_a_hung_child_is_ended_and_the_training_goes_on(stack: Stack, worker_dir: Path) -> None:
     job = await stack.job(await stack.project(), epochs=4)
-    async with running(stack.worker_settings(worker_dir, stall_seconds=3)):
+    async with running(stack.worker_settings(worker_dir, stall_seconds=6)):
         await saved(stack, job, 1)
         os.kill(children_of(os.getpid())[0].pid, signal.SIGSTOP)
         ended = await stack.ended(job)
     assert ended.status == JobStatus.JOB_STATUS_COMPLETED, ended.failure
     events = await stack.events(job)
-    assert retries(events) == ["STALLED"]
+    # On a busy machine a training may be silent for so long by itself.
+    assert retries(events)[0] == "STALLED"
     assert epochs_of(events) == [1, 2, 3, 4]
 
 
@@ -110,11 +114,17 @@ async def test_the_job_of_a_killed_worker_loses_at_most_one_epoch(
     database_url: str, nats_url: str, store_url: str, secret: str, tmp_path: Path
 ) -> None:
     async with running_stack(database_url, nats_url, store_url, secret, lease_seconds=3) as stack:
-        job = await stack.job(await stack.project(), epochs=5)
+        job = await stack.job(await stack.project(), epochs=5, loader_workers=2)
         async with worker_process(stack, tmp_path / "first") as worker:
             await saved(stack, job, 1)
+            (child,) = (one for one in children_of(worker.pid) if one.ppid() == worker.pid)
+            family = [child, *child.children()]
+            assert len(family) > 1
             worker.kill()
             await worker.wait()
+            async with asyncio.timeout(30):
+                while any(map(is_alive, family)):
+                    await asyncio.sleep(0.02)
         async with running(stack.worker_settings(tmp_path / "second")):
             ended = await stack.ended(job)
         assert ended.status == JobStatus.JOB_STATUS_COMPLETED, ended.failure
@@ -124,3 +134,48 @@ async def test_the_job_of_a_killed_worker_loses_at_most_one_epoch(
         (retry,) = (event.retry for event in events if event.HasField("retry"))
         reported = epochs_of([event for event in events if event.attempt == 1])
         assert reported[-1] - retry.resume_epoch <= 1
+
+
+FAULTS = Path(__file__).resolve().parents[2] / "chaos" / "faults"
+
+
+def inject(monkeypatch: pytest.MonkeyPatch, **fault: Any) -> None:
+    """Have the training processes that are started from now on fail; see the module in FAULTS."""
+    monkeypatch.setenv("PYTHONPATH", str(FAULTS))
+    monkeypatch.setenv("TEST_FAULT", json.dumps(fault))
+
+
+@pytest.mark.slow
+async def test_memory_that_runs_out_halves_the_batch_down_to_one(
+    stack: Stack, worker_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inject(monkeypatch, event="on_train_batch_end", epoch=2, above_batch=1, kind="cuda")
+    job = await stack.job(await stack.project(), "detect", epochs=3)
+    async with running(stack.worker_settings(worker_dir)):
+        ended = await stack.ended(job)
+    assert ended.status == JobStatus.JOB_STATUS_COMPLETED, ended.failure
+    events = await stack.events(job)
+    told = [event.retry for event in events if event.HasField("retry")]
+    assert [(retry.reason, retry.batch_size) for retry in told] == [
+        ("OUT_OF_MEMORY", 2),
+        ("OUT_OF_MEMORY", 1),
+    ]
+    assert told[-1].resume_epoch >= 1
+    assert epochs_of(events) == [1, 2, 3]
+    assert (ended.batch_size, ended.config.batch_size) == (1, 4)
+
+
+@pytest.mark.slow
+async def test_memory_that_does_not_suffice_for_one_image_fails_the_job(
+    stack: Stack, worker_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of the machine's memory, while the first epoch is validated.
+    inject(monkeypatch, event="on_val_batch_start", epoch=1, kind="numpy")
+    job = await stack.job(await stack.project(), batch_size=2)
+    async with running(stack.worker_settings(worker_dir)):
+        ended = await stack.ended(job)
+    assert ended.status == JobStatus.JOB_STATUS_FAILED
+    assert ended.failure.reason == "OUT_OF_MEMORY"
+    assert ended.failure.hint
+    assert ended.failure.log_tail
+    assert retries(await stack.events(job)) == ["OUT_OF_MEMORY"]

@@ -18,6 +18,8 @@ PATIENCE = 2.0
 
 _MODULE = "annotateforge.trainer.worker.child"
 _CHUNK = 64 * 1024
+_LOOK = 0.5
+"""Seconds between two looks whether the child has ended."""
 
 
 class ChildProcess:
@@ -38,6 +40,7 @@ class ChildProcess:
         self.log = LogTail(log)
         """What it prints."""
         self._printing = asyncio.create_task(self._read_output())
+        self._clearing = asyncio.create_task(self._clear_up())
 
     @classmethod
     async def start(cls, folder: Path, environment: Mapping[str, str], log_path: Path) -> Self:
@@ -89,6 +92,15 @@ class ChildProcess:
             for frame in reader.feed(data):
                 yield frame
 
+    async def _clear_up(self) -> None:
+        """End what the child has started once it is gone: loaders hold the pipe of its frames open."""
+        while self._process.returncode is None:
+            # Python 3.12 and later wait for its output's end, too, which loaders hold open as well.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    await self._process.wait()
+        self._signal(signal.SIGKILL)
+
     async def ended(self) -> int:
         """Wait for its end; the exit code, negative for a signal. Then `log` has all that it printed."""
         code = await self._process.wait()
@@ -112,6 +124,7 @@ class ChildProcess:
             await self._process.wait()
             await asyncio.wait([self._printing], timeout=PATIENCE)
             self._printing.cancel()
+            self._clearing.cancel()
             self._transport.close()
             self._log_file.close()
 

@@ -7,6 +7,7 @@ its data set keeps for mosaics. Nothing here draws a random number, so a trainin
 without.
 """
 
+import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import numpy as np
 import torch
 from torch.utils.data import get_worker_info
 from ultralytics.data.build import InfiniteDataLoader
+
+from annotateforge.trainer.worker.child import tether
 
 State = dict[str, Any]
 
@@ -60,7 +63,7 @@ class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]
         self._seen: list[State] = [{}] * self.num_workers
         self._pending: State | None = None
         loader: Any = self
-        self._seed_worker = loader.worker_init_fn
+        loader.worker_init_fn = self._seed_worker = _Tethered(loader.worker_init_fn, os.getpid())
         if self.num_workers:
             loader.collate_fn = _TellingCollate(loader.collate_fn)
 
@@ -155,6 +158,18 @@ class _Skipping:
         for _ in range(self._skip):
             next(batches)
         yield from batches
+
+
+@dataclass(frozen=True)
+class _Tethered:
+    """In a new loader process: it dies with the training process, also when that is killed."""
+
+    seed: Callable[[int], None]
+    parent: int
+
+    def __call__(self, number: int) -> None:
+        tether.die_with(self.parent)
+        self.seed(number)
 
 
 @dataclass(frozen=True)

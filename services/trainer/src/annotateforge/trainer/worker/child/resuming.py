@@ -202,5 +202,5 @@ class _Writer:
                 resume_state.write(state, path)
             except Exception as error:
                 self._error = error
-                return
+                continue
             self._reporting.checkpoint(state["epoch"])

@@ -59,8 +59,11 @@ def train(order: TrainingOrder, reporting: Reporting) -> TrainingComplete:
         overrides=arguments(order, start.model, pretrained=start.pretrained), _callbacks=registered
     )
     resuming.prepare(trainer)
-    trainer.train()
-    resuming.end()
+    try:
+        trainer.train()
+    finally:
+        # Also when it failed: another attempt may go on from the last state.
+        resuming.end()
     if not callbacks.loss_was_finite:
         raise LossDiverged("The training loss was no number in any epoch.")
     if not trainer.best.is_file():
