@@ -61,9 +61,11 @@ class TrainerCalls:
         request = trainer_service_pb2.CancelJobRequest(job_id=job_id)
         return self._transport.call(SERVICE, "CancelJob", request, job_pb2.Job)
 
-    def restart_job(self, job_id: str, name: str = "") -> job_pb2.Job:
-        """Make a new job with the config of another."""
-        request = trainer_service_pb2.RestartJobRequest(job_id=job_id, name=name)
+    def restart_job(
+        self, job_id: str, name: str = "", changes: job_pb2.JobConfig | None = None
+    ) -> job_pb2.Job:
+        """Make a new job with the config of another, but for the fields that `changes` gives."""
+        request = trainer_service_pb2.RestartJobRequest(job_id=job_id, name=name, config=changes)
         return self._transport.call(SERVICE, "RestartJob", request, job_pb2.Job)
 
     def delete_job(self, job_id: str) -> None:

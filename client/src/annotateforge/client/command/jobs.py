@@ -9,6 +9,7 @@ from annotateforge.api.trainer.v1 import job_pb2
 from annotateforge.client.command.listing import ListsByDefault
 from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.command.setting_options import SetOption, change_config
 from annotateforge.client.command.texts import (
     ago,
     duration,
@@ -118,9 +119,16 @@ def cancel(session: Session, job: JobArgument) -> None:
 
 @app.command("restart")
 @with_session
-def restart(session: Session, job: JobArgument) -> None:
-    """Make a new job with the config of another."""
-    found = session.client.restart_job(job)
+def restart(
+    session: Session,
+    job: JobArgument,
+    name: Annotated[str, typer.Option(help="Of the new job; by default the old one's.")] = "",
+    setting: SetOption = None,
+) -> None:
+    """Make a new job with the config of another, but for what is set."""
+    changes = job_pb2.JobConfig()
+    paths = change_config(changes, setting or ())
+    found = session.client.restart_job(job, name, changes if paths else None)
     session.output.message(found, f"Job {found.id} is made; watch it with `annotateforge watch {found.id}`.")
 
 

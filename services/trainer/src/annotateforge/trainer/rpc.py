@@ -74,7 +74,7 @@ class TrainerRpc(TrainerServiceServicer):
 
     async def RestartJob(self, request: api.RestartJobRequest, context: Context) -> api.RestartJobResponse:
         with _job(request.job_id) as job_id:
-            order = repeated(await self._jobs.get(job_id), request.name)
+            order = repeated(await self._jobs.get(job_id), request)
             return api.RestartJobResponse(job=job_message(await self._jobs.create(order)))
 
     async def DeleteJob(self, request: api.DeleteJobRequest, context: Context) -> api.DeleteJobResponse:
