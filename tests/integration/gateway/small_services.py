@@ -26,6 +26,7 @@ from annotateforge.api.inference.v1 import (
 from annotateforge.api.trainer.v1 import (
     event_pb2,
     job_pb2,
+    sweep_pb2,
     trainer_service_pb2,
 )
 from annotateforge.gateway.job_store import FINAL
@@ -222,6 +223,10 @@ class SmallTrainer:
 
     async def RestartJob(self, request: Any, context: Any) -> Any:
         return trainer_service_pb2.RestartJobResponse(job=job_pb2.Job(id="new id", name=request.name))
+
+    async def CreateSweep(self, request: Any, context: Any) -> Any:
+        sweep = sweep_pb2.Sweep(id="new id", name=request.name, axes=request.axes, samples=request.samples)
+        return trainer_service_pb2.CreateSweepResponse(sweep=sweep)
 
     async def ListEvents(self, request: Any, context: Any) -> Any:
         self.reads += 1

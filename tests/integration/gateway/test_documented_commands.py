@@ -36,7 +36,7 @@ async def test_the_commands_of_the_page_work(
         COMMANDS.replace("curl ", "curl --silent --show-error --fail "),
         cwd=tmp_path,
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "URL": gateway.url, "TOKEN": token("editor")}
-        | {"PROJECT": "p1", "IMAGE": "i1"},
+        | {"PROJECT": "p1", "IMAGE": "i1", "JOB": "j1"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -16,6 +16,7 @@ from annotateforge.api.trainer.v1.trainer_service_pb2 import (
     ListJobsRequest,
     RestartJobRequest,
 )
+from annotateforge.api.trainer.v1.training_settings_pb2 import TrainingSettings
 from annotateforge.runtime.auth import Role
 from annotateforge.runtime.errors import Code, DomainError
 from annotateforge.runtime.ids import new_id
@@ -153,6 +154,15 @@ async def test_a_restarted_job_repeats_config_and_data(editor: Editor) -> None:
     assert again.status == JobStatus.JOB_STATUS_PENDING
     assert (again.config, again.dataset) == (first.config, first.dataset)
     assert (await editor.RestartJob(RestartJobRequest(job_id=first.id, name="b"))).job.name == "b"
+    request = RestartJobRequest(
+        job_id=first.id,
+        config=JobConfig(epochs=7, settings=TrainingSettings(mosaic=0.5)),
+        request_id="again",
+    )
+    changed = (await editor.RestartJob(request)).job
+    assert (changed.total_epochs, changed.config.settings.mosaic) == (7, 0.5)
+    assert changed.dataset == first.dataset
+    assert (await editor.RestartJob(request)).job.id == changed.id
 
 
 async def test_a_restarted_job_keeps_its_data_for_as_long_as_they_are_there(

@@ -49,5 +49,6 @@ def test_resources_are_read_where_their_get_is() -> None:
         "Image": "/api/v1/images/{image_id}",
         "Dataset": "/api/v1/datasets/{dataset_id}",
         "Job": "/api/v1/training/jobs/{job_id}",
+        "Sweep": "/api/v1/training/sweeps/{sweep_id}",
         "Model": "/api/v1/training/models/{model_id}",
     }

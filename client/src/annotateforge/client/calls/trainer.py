@@ -1,12 +1,13 @@
 """Calls of the trainer service: jobs, what happens to them, and who works."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from annotateforge.api.dataset.v1 import dataset_pb2
 from annotateforge.api.trainer.v1 import (
     architecture_pb2,
     event_pb2,
     job_pb2,
+    sweep_pb2,
     trainer_service_pb2,
     worker_pb2,
 )
@@ -61,10 +62,29 @@ class TrainerCalls:
         request = trainer_service_pb2.CancelJobRequest(job_id=job_id)
         return self._transport.call(SERVICE, "CancelJob", request, job_pb2.Job)
 
-    def restart_job(self, job_id: str, name: str = "") -> job_pb2.Job:
-        """Make a new job with the config of another."""
-        request = trainer_service_pb2.RestartJobRequest(job_id=job_id, name=name)
+    def restart_job(
+        self, job_id: str, name: str = "", changes: job_pb2.JobConfig | None = None
+    ) -> job_pb2.Job:
+        """Make a new job with the config of another, but for the fields that `changes` gives."""
+        request = trainer_service_pb2.RestartJobRequest(job_id=job_id, name=name, config=changes)
         return self._transport.call(SERVICE, "RestartJob", request, job_pb2.Job)
+
+    def create_sweep(self, request: trainer_service_pb2.CreateSweepRequest) -> sweep_pb2.Sweep:
+        """Start trainings that differ in some settings."""
+        return self._transport.call(SERVICE, "CreateSweep", request, sweep_pb2.Sweep)
+
+    def sweep(self, sweep_id: str) -> sweep_pb2.Sweep:
+        """One sweep with the ids of its jobs."""
+        request = trainer_service_pb2.GetSweepRequest(sweep_id=sweep_id)
+        return self._transport.call(SERVICE, "GetSweep", request, sweep_pb2.Sweep)
+
+    def compare_jobs(
+        self, job_ids: Iterable[str] = (), sweep_id: str = ""
+    ) -> trainer_service_pb2.CompareJobsResponse:
+        """Jobs, or those of a sweep, side by side: the settings that differ and the best of each."""
+        request = trainer_service_pb2.CompareJobsRequest(job_ids=job_ids, sweep_id=sweep_id)
+        answer = trainer_service_pb2.CompareJobsResponse
+        return self._transport.call(SERVICE, "CompareJobs", request, answer)
 
     def delete_job(self, job_id: str) -> None:
         """Delete a job that has ended; cancel one that has not."""

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from annotateforge.api.trainer.v1 import job_pb2
+from annotateforge.api.trainer.v1 import job_pb2, sweep_pb2
 from annotateforge.client.command.listing import ListsByDefault
 from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.command.setting_options import SetOption, change_config
 from annotateforge.client.command.texts import (
     ago,
     duration,
@@ -107,6 +108,32 @@ def evaluation(session: Session, job: JobArgument) -> None:
     )
 
 
+@app.command("compare")
+@with_session
+def compare(
+    session: Session,
+    job: Annotated[list[str] | None, typer.Argument(metavar="[JOB]...", show_default=False)] = None,
+    sweep: Annotated[str, typer.Option(help="Id of a sweep, instead of jobs.", show_default=False)] = "",
+) -> None:
+    """Put jobs, or those of a sweep, side by side: the settings that differ, and the best of each."""
+    if bool(job) == bool(sweep):
+        raise typer.BadParameter("Name jobs, or one --sweep.")
+    found = session.client.compare_jobs(job or (), sweep)
+    if session.output.as_json:
+        session.output.message(found, "")
+        return
+
+    def row(one: sweep_pb2.ComparedJob) -> list[Cell]:
+        best = Text("best", "green") if one.job_id == found.best_job_id else ""
+        settings = [one.settings.get(name, "-") for name in found.settings]
+        metrics = metrics_text(one.metrics, limit=2) or "-"
+        return [one.job_id, styled_status(one.status), *settings, str(one.best_epoch), metrics, best]
+
+    names = [name.removeprefix("settings.") for name in found.settings]
+    columns = ["id", "status", *names, "epoch", "metrics", ""]
+    session.output.table(found.jobs, columns, row, "There are no jobs.")
+
+
 @app.command("cancel")
 @with_session
 def cancel(session: Session, job: JobArgument) -> None:
@@ -118,9 +145,16 @@ def cancel(session: Session, job: JobArgument) -> None:
 
 @app.command("restart")
 @with_session
-def restart(session: Session, job: JobArgument) -> None:
-    """Make a new job with the config of another."""
-    found = session.client.restart_job(job)
+def restart(
+    session: Session,
+    job: JobArgument,
+    name: Annotated[str, typer.Option(help="Of the new job; by default the old one's.")] = "",
+    setting: SetOption = None,
+) -> None:
+    """Make a new job with the config of another, but for what is set."""
+    changes = job_pb2.JobConfig()
+    paths = change_config(changes, setting or ())
+    found = session.client.restart_job(job, name, changes if paths else None)
     session.output.message(found, f"Job {found.id} is made; watch it with `annotateforge watch {found.id}`.")
 
 

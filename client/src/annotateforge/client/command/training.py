@@ -11,7 +11,12 @@ from annotateforge.client.calls.pages import enum_value
 from annotateforge.client.client import Client
 from annotateforge.client.command.live import ended_well, outcome, show_job
 from annotateforge.client.command.session import Session, with_session
-from annotateforge.client.command.setting_options import SetOption, change_config
+from annotateforge.client.command.setting_options import (
+    SetOption,
+    SweepOption,
+    change_config,
+    sweep_axes,
+)
 from annotateforge.client.errors import ClientError
 
 _INTERRUPTED = 130
@@ -102,10 +107,19 @@ def train(
     ] = "",
     priority: Annotated[int, typer.Option(help="Higher is taken first, -100 to 100.")] = 0,
     setting: SetOption = None,
+    sweep: SweepOption = None,
+    samples: Annotated[
+        int | None, typer.Option(help="Draw so many jobs of the sweep.", show_default="every combination")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show every epoch.")] = False,
 ) -> None:
-    """Train a model on the images of projects, or of a frozen data set."""
+    """Train a model on the images of projects or of a frozen data set; with --sweep several that differ."""
     client = session.client
+    axes = sweep_axes(sweep or ())
+    if axes and watch:
+        raise typer.BadParameter("--watch shows one job, and --sweep makes several.")
+    if samples is not None and not axes:
+        raise typer.BadParameter("--samples says how many jobs of a --sweep to draw.")
     if bool(project) == bool(dataset):
         raise typer.BadParameter("Give either --project or --dataset.")
     of_projects = (class_label, annotation_type, train_ratio, split_seed, split_strategy or None)
@@ -149,9 +163,28 @@ def train(
                 strategy=enum_value(dataset_pb2.SplitStrategy, split_strategy, "split strategy"),
             )
         )
+    name = name or f"{title}: {model or 'further training'}"[-_LONGEST_NAME:]
+    if axes:
+        made = client.create_sweep(
+            trainer_service_pb2.CreateSweepRequest(
+                name=name,
+                description=description,
+                task_type=task_type,
+                config=config,
+                axes=axes,
+                samples=samples or 0,
+                seed=seed or 0,
+            )
+        )
+        session.output.message(
+            made,
+            f"Sweep {made.id} is made, with {len(made.job_ids)} jobs; compare them with "
+            f"`annotateforge jobs compare --sweep {made.id}`.",
+        )
+        return
     job = client.create_job(
         trainer_service_pb2.CreateJobRequest(
-            name=name or f"{title}: {model or 'further training'}"[-_LONGEST_NAME:],
+            name=name,
             description=description,
             task_type=task_type,
             config=config,

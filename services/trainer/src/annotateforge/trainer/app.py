@@ -34,6 +34,7 @@ from annotateforge.trainer.journal import Journal
 from annotateforge.trainer.leases import Heartbeats, LeaseSweeper
 from annotateforge.trainer.queue import Queue
 from annotateforge.trainer.rpc import TrainerRpc
+from annotateforge.trainer.sweeps import Sweeps
 from annotateforge.trainer.wakeups import Wakeups
 from annotateforge.trainer.watch import Watches
 from annotateforge.trainer.worker_rpc import WorkerRpc
@@ -101,7 +102,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         )
         queue = Queue(pool, journal, wakeups, lease)
         heartbeats = Heartbeats(pool, journal, wakeups, lease)
-        trainer = TrainerRpc(pool, jobs, watches, online_for)
+        trainer = TrainerRpc(pool, jobs, Sweeps(pool, journal, jobs), watches, online_for)
         worker = WorkerRpc(queue, heartbeats, journal, checkpoints, lease, settings.max_attempts)
         async with (
             outbox.sweeping(),

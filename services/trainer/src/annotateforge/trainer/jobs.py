@@ -1,17 +1,19 @@
 """Jobs as people see them: made, changed, cancelled, repeated and deleted."""
 
 import contextlib
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from annotateforge.api.dataset.v1.dataset_pb2 import Dataset
 from annotateforge.api.trainer.v1.worker_pb2 import Worker
-from annotateforge.runtime.database import Pool
+from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import Aborted, FailedPrecondition, NotFound
 from annotateforge.runtime.ids import new_id
 from annotateforge.trainer import lifecycle, store
 from annotateforge.trainer.base_models import BaseModels
 from annotateforge.trainer.datasets import Datasets
+from annotateforge.trainer.job import Change
 from annotateforge.trainer.journal import Journal, job_not_found
 from annotateforge.trainer.messages import dataset_ready, task_word
 from annotateforge.trainer.orders import Order, Update
@@ -106,7 +108,22 @@ class Jobs:
                 return await self._datasets.get(order.dataset.id, task)
         return await self._datasets.frozen(config, task)
 
-    async def _write(self, order: Order, dataset: Dataset) -> UUID:
+    async def prepare(self, orders: Sequence[Order]) -> Dataset:
+        """The data set of jobs over the same data, frozen once, with each config's architecture settled.
+
+        Raises what `create` does.
+        """
+        for order in orders:
+            await self._base_models.settle(order.config, order.task_type)
+        return await self._dataset(orders[0])
+
+    async def write_within(
+        self, connection: Connection, order: Order, dataset: Dataset, now: datetime
+    ) -> Change | None:
+        """Write a new job inside the caller's transaction, who announces the change after the commit.
+
+        None, and nothing is written, when another job has its request id.
+        """
         config = order.config
         if not config.dataset_id:
             # The dataset service has filled in what was left out.
@@ -124,13 +141,15 @@ class Jobs:
             request_id=order.request_id,
             restarted_from=order.restarted_from,
         )
+        descriptions = await store.list_worker_descriptions(connection, self._online_for)
+        warning = warning_of_no_worker(config.device, map(Worker.FromString, descriptions))
+        change = lifecycle.create(new_id(), config.epochs, dataset_ready(dataset), now, warning)
+        return change if await self._journal.create(connection, new, change, now) else None
+
+    async def _write(self, order: Order, dataset: Dataset) -> UUID:
         async with self._pool.acquire() as connection, connection.transaction():
-            now = await store.read_clock(connection)
-            descriptions = await store.list_worker_descriptions(connection, self._online_for)
-            warning = warning_of_no_worker(config.device, map(Worker.FromString, descriptions))
-            change = lifecycle.create(new_id(), config.epochs, dataset_ready(dataset), now, warning)
-            written = await self._journal.create(connection, new, change, now)
-        if written:
+            change = await self.write_within(connection, order, dataset, await store.read_clock(connection))
+        if change is not None:
             await self._journal.announce(None, change)
             return change.job.id
         found = await self._requested(order)

@@ -5,8 +5,13 @@ from uuid import UUID
 
 from annotateforge.api.dataset.v1.dataset_pb2 import Dataset, TaskType
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
-from annotateforge.api.trainer.v1.trainer_service_pb2 import CreateJobRequest, UpdateJobRequest
+from annotateforge.api.trainer.v1.trainer_service_pb2 import (
+    CreateJobRequest,
+    RestartJobRequest,
+    UpdateJobRequest,
+)
 from annotateforge.trainer.config import check_priority, filled_config
+from annotateforge.trainer.config_changes import changed, changes_data
 from annotateforge.trainer.messages import task_type
 from annotateforge.trainer.records import JobRecord
 from annotateforge.trainer.violations import Violations
@@ -47,21 +52,27 @@ def read_order(request: CreateJobRequest) -> Order:
     return order
 
 
-def repeated(record: JobRecord, name: str) -> Order:
-    """The order that repeats a job, with its data set, under a name or else its own. InvalidArgument
-    INVALID_JOB.
+def repeated(record: JobRecord, request: RestartJobRequest) -> Order:
+    """The order that repeats a job, changed where it is asked, with its data set unless that is changed.
+
+    InvalidArgument INVALID_JOB.
     """
     violations = Violations()
-    config = JobConfig.FromString(record.config)
-    config.priority = record.priority
+    name = request.name
+    before = JobConfig.FromString(record.config)
+    before.priority = record.priority
     task = task_type(record.task_type)
+    config = before
+    if request.HasField("config") or request.update_mask:
+        config = changed(before, request.config, request.update_mask, task, violations)
     order = Order(
         name=_name(name, violations) if name else record.name,
         description=record.description,
         task_type=task,
         config=filled_config(config, task, violations),
+        request_id=violations.text("request_id", request.request_id, longest=LONGEST_REQUEST_ID) or None,
         restarted_from=record.id,
-        dataset=Dataset.FromString(record.dataset),
+        dataset=None if changes_data(before, config) else Dataset.FromString(record.dataset),
     )
     violations.raise_any("INVALID_JOB")
     return order

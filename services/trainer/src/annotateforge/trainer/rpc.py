@@ -1,7 +1,7 @@
 """The handlers of TrainerService: check, call, convert."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,14 @@ from annotateforge.runtime.paging import page_token, read_page
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer import store
 from annotateforge.trainer.architectures import ARCHITECTURES
+from annotateforge.trainer.comparison import best_of
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
 from annotateforge.trainer.messages import architecture_message, job_message, task_word, worker_message
 from annotateforge.trainer.orders import read_order, read_update, repeated
 from annotateforge.trainer.status import Status, status_of
+from annotateforge.trainer.sweeps import Sweeps, read_sweep_order
 from annotateforge.trainer.watch import Watches
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -36,10 +38,13 @@ _HISTORY_PAGE = 1000
 class TrainerRpc(TrainerServiceServicer):
     """TrainerService over the jobs and those who watch them."""
 
-    def __init__(self, pool: Pool, jobs: Jobs, watches: Watches, online_for: timedelta) -> None:
+    def __init__(
+        self, pool: Pool, jobs: Jobs, sweeps: Sweeps, watches: Watches, online_for: timedelta
+    ) -> None:
         """online_for: how long a worker that was heard of counts as online."""
         self._pool = pool
         self._jobs = jobs
+        self._sweeps = sweeps
         self._watches = watches
         self._online_for = online_for
 
@@ -74,7 +79,7 @@ class TrainerRpc(TrainerServiceServicer):
 
     async def RestartJob(self, request: api.RestartJobRequest, context: Context) -> api.RestartJobResponse:
         with _job(request.job_id) as job_id:
-            order = repeated(await self._jobs.get(job_id), request.name)
+            order = repeated(await self._jobs.get(job_id), request)
             return api.RestartJobResponse(job=job_message(await self._jobs.create(order)))
 
     async def DeleteJob(self, request: api.DeleteJobRequest, context: Context) -> api.DeleteJobResponse:
@@ -125,6 +130,24 @@ class TrainerRpc(TrainerServiceServicer):
             async with contextlib.aclosing(events):
                 async for event in events:
                     yield api.WatchJobResponse(event=event)
+
+    async def CreateSweep(self, request: api.CreateSweepRequest, context: Context) -> api.CreateSweepResponse:
+        return api.CreateSweepResponse(sweep=await self._sweeps.create(read_sweep_order(request)))
+
+    async def GetSweep(self, request: api.GetSweepRequest, context: Context) -> api.GetSweepResponse:
+        return api.GetSweepResponse(sweep=await self._sweeps.get(parse_id(request.sweep_id, "sweep_id")))
+
+    async def CompareJobs(self, request: api.CompareJobsRequest, context: Context) -> api.CompareJobsResponse:
+        if request.sweep_id and request.job_ids:
+            raise InvalidArgument.of_field(
+                "INVALID_COMPARISON", "job_ids", "are given, and a sweep; leave one of them out"
+            )
+        texts: Sequence[str] = request.job_ids
+        if request.sweep_id:
+            texts = (await self._sweeps.get(parse_id(request.sweep_id, "sweep_id"))).job_ids
+        job_ids = [parse_id(text, f"job_ids[{index}]") for index, text in enumerate(texts)]
+        settings, lines = await self._sweeps.compare(job_ids)
+        return api.CompareJobsResponse(settings=settings, jobs=lines, best_job_id=best_of(lines))
 
     async def ListArchitectures(
         self, request: api.ListArchitecturesRequest, context: Context

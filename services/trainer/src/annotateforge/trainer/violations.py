@@ -20,6 +20,10 @@ class Violations:
     def __init__(self) -> None:
         self._found: list[FieldViolation] = []
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._found)
+
     def add(self, field: str, description: str) -> None:
         """Note that a field, named by its path as the caller wrote it, is wrong."""
         if len(self._found) < _MOST:
