@@ -11,6 +11,7 @@ from annotateforge.client.command import (
     annotations_import,
     installation,
     jobs,
+    logs,
     models,
     prediction,
     projects,
@@ -52,7 +53,17 @@ def _root(
     del show_version
 
 
-for _commands in (installation, projects, annotations_import, training, jobs, models, prediction, workers):
+for _commands in (
+    installation,
+    projects,
+    annotations_import,
+    training,
+    jobs,
+    logs,
+    models,
+    prediction,
+    workers,
+):
     _commands.register(app)
 
 

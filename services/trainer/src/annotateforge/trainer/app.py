@@ -23,6 +23,7 @@ from annotateforge.trainer.datasets import Datasets
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import Journal
 from annotateforge.trainer.leases import Heartbeats, LeaseSweeper
+from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.queue import Queue
 from annotateforge.trainer.rpc import TrainerRpc
 from annotateforge.trainer.wakeups import Wakeups
@@ -86,8 +87,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         )
         queue = Queue(pool, journal, wakeups, lease)
         heartbeats = Heartbeats(pool, journal, wakeups, lease)
-        trainer = TrainerRpc(pool, jobs, watches, online_for)
-        worker = WorkerRpc(queue, heartbeats, journal, lease)
+        logs = Logs(pool, bus)
+        trainer = TrainerRpc(pool, jobs, logs, watches, online_for)
+        worker = WorkerRpc(queue, heartbeats, journal, logs, lease)
         async with (
             outbox.sweeping(),
             wakeups.relaying(),

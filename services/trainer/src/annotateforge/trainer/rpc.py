@@ -22,6 +22,7 @@ from annotateforge.trainer import store
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
+from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.messages import job_message, task_word, worker_message
 from annotateforge.trainer.orders import read_order, read_update, repeated
 from annotateforge.trainer.status import Status, status_of
@@ -35,10 +36,11 @@ _HISTORY_PAGE = 1000
 class TrainerRpc(TrainerServiceServicer):
     """TrainerService over the jobs and those who watch them."""
 
-    def __init__(self, pool: Pool, jobs: Jobs, watches: Watches, online_for: timedelta) -> None:
+    def __init__(self, pool: Pool, jobs: Jobs, logs: Logs, watches: Watches, online_for: timedelta) -> None:
         """online_for: how long a worker that was heard of counts as online."""
         self._pool = pool
         self._jobs = jobs
+        self._logs = logs
         self._watches = watches
         self._online_for = online_for
 
@@ -103,6 +105,18 @@ class TrainerRpc(TrainerServiceServicer):
             token = page_token((events[-1].sequence,)) if found.more else ""
             return api.ListEventsResponse(events=events, next_page_token=token)
 
+    async def ListLogs(self, request: api.ListLogsRequest, context: Context) -> api.ListLogsResponse:
+        page = read_page(request.page_size, request.page_token, (int,), default=_HISTORY_PAGE)
+        with _job(request.job_id) as job_id:
+            after = max(_checked_after(request.after, "a line"), page.cursor[0] if page.cursor else 0)
+            if request.attempt < 0:
+                raise InvalidArgument.of_field(
+                    "INVALID_FILTER", "attempt", "must be 0 for all, or an attempt"
+                )
+            found = await self._logs.page(job_id, after, request.attempt, page.size)
+            token = page_token((found.lines[-1].number,)) if found.more else ""
+            return api.ListLogsResponse(lines=found.lines, next_page_token=token)
+
     async def WatchJob(
         self, request: api.WatchJobRequest, context: Context
     ) -> AsyncIterator[api.WatchJobResponse]:
@@ -136,9 +150,9 @@ async def _check_there(connection: Connection, job_id: UUID) -> None:
         raise job_not_found(job_id)
 
 
-def _checked_after(after: int) -> int:
+def _checked_after(after: int, of: str = "an event") -> int:
     if after < 0:
-        raise InvalidArgument.of_field("INVALID_AFTER", "after", "must be 0 or the sequence of an event")
+        raise InvalidArgument.of_field("INVALID_AFTER", "after", f"must be 0 or the number of {of}")
     return after
 
 

@@ -16,6 +16,7 @@ from annotateforge.trainer import lifecycle, outcomes, reports
 from annotateforge.trainer.job import JobState
 from annotateforge.trainer.journal import Decide, Journal
 from annotateforge.trainer.leases import Heartbeats
+from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.messages import job_message
 from annotateforge.trainer.queue import IdleWorker, Queue
 from annotateforge.trainer.violations import Violations
@@ -32,10 +33,13 @@ _MOST_VERSIONS = 50
 class WorkerRpc(WorkerServiceServicer):
     """WorkerService over the queue, the leases and the journal."""
 
-    def __init__(self, queue: Queue, heartbeats: Heartbeats, journal: Journal, lease: timedelta) -> None:
+    def __init__(
+        self, queue: Queue, heartbeats: Heartbeats, journal: Journal, logs: Logs, lease: timedelta
+    ) -> None:
         self._queue = queue
         self._heartbeats = heartbeats
         self._journal = journal
+        self._logs = logs
         self._lease = Duration()
         self._lease.FromTimedelta(lease)
 
@@ -64,6 +68,12 @@ class WorkerRpc(WorkerServiceServicer):
             request.job_id, lambda job, now: reports.record(job, request.attempt, request.reports, now)
         )
         return api.ReportEventsResponse(accepted_through=job.accepted_through, directive=_directive(job))
+
+    async def AppendLog(self, request: api.AppendLogRequest, context: Context) -> api.AppendLogResponse:
+        job_id = parse_id(request.job_id, "job_id")
+        with bind(job_id=job_id):
+            await self._logs.append(job_id, request.attempt, request.lines)
+            return api.AppendLogResponse()
 
     async def FinishAttempt(
         self, request: api.FinishAttemptRequest, context: Context

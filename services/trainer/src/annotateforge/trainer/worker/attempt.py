@@ -31,12 +31,14 @@ from annotateforge.trainer.worker.datasets import DatasetCache
 from annotateforge.trainer.worker.environment import child_environment
 from annotateforge.trainer.worker.folders import Folders
 from annotateforge.trainer.worker.frames import BrokenFrames, Kind
+from annotateforge.trainer.worker.job_log import JobLog
 from annotateforge.trainer.worker.lease import Lease, is_fenced
 from annotateforge.trainer.worker.machine import CPU, Machine
 from annotateforge.trainer.worker.order import Places, order_for
 from annotateforge.trainer.worker.registration import register
 from annotateforge.trainer.worker.reports import Reports
 from annotateforge.trainer.worker.retries import patiently
+from annotateforge.trainer.worker.secrets import hiding
 from annotateforge.trainer.worker.stopping import Stop, Stopped, Why
 
 DEADLINE = 10.0
@@ -76,6 +78,7 @@ class Attempt:
         self._stop = Stop()
         self._lease = Lease(equipment.trainer, equipment.worker_id, assignment, self._stop)
         self._reports = Reports(equipment.trainer, assignment, self._stop)
+        self._log = JobLog(equipment.trainer, assignment, self._stop)
         self._started = time.monotonic()
         self._downloading = 0.0
 
@@ -98,7 +101,7 @@ class Attempt:
     @contextlib.asynccontextmanager
     async def _in_touch(self) -> AsyncIterator[None]:
         """Keep the lease and send reports meanwhile."""
-        works = (self._lease.keep(), self._reports.send())
+        works = (self._lease.keep(), self._reports.send(), self._log.send())
         tasks = [asyncio.create_task(self._stopping_when_it_fails(work)) for work in works]
         try:
             yield
@@ -141,8 +144,10 @@ class Attempt:
         )
         log_file = self._with.folders.log_file(self._name)
         # Started first: it imports what it needs while the data set is on its way.
-        child = await ChildProcess.start(scratch, environment, log_file)
+        child = await ChildProcess.start(scratch, environment, hiding(os.environ))
         try:
+            child.log_to(log_file)
+            child.log.tell(self._log.add)
             places = await self._bring(scratch)
             order = order_for(
                 self._job,
@@ -240,6 +245,7 @@ class Attempt:
     async def _tell(self, ending: FinishAttemptRequest) -> None:
         """Tell the trainer until it has heard; when it does not want it, hand the job back."""
         try:
+            await self._log.flush()
             await patiently(
                 "finish the attempt", lambda: self._with.trainer.FinishAttempt(ending, timeout=DEADLINE)
             )
@@ -258,6 +264,7 @@ class Attempt:
         )
         try:
             async with asyncio.timeout(RELEASE_DEADLINE):
+                await self._log.flush(RELEASE_DEADLINE / 3)
                 await patiently(
                     "release the attempt",
                     lambda: self._with.trainer.ReleaseAttempt(request, timeout=RELEASE_DEADLINE),
