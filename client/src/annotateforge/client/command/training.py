@@ -90,6 +90,10 @@ def train(
     device: Annotated[
         str, typer.Option(help="cpu or the index of a GPU; by default the worker's.", show_default=False)
     ] = "",
+    gpus: Annotated[int, typer.Option(help="1 for a job that needs a GPU, whichever.")] = 0,
+    min_gpu_memory: Annotated[
+        int, typer.Option(help="Memory in GB that the GPU must have.", show_default="any")
+    ] = 0,
     priority: Annotated[int, typer.Option(help="Higher is taken first, -100 to 100.")] = 0,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show every epoch.")] = False,
 ) -> None:
@@ -117,6 +121,8 @@ def train(
         seed=seed,
         loader_workers=loader_workers,
         device=device,
+        gpus=gpus,
+        min_gpu_memory=min_gpu_memory,
         priority=priority,
     )
     title = task

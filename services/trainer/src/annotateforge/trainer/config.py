@@ -7,6 +7,7 @@ from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig, Pretrained
 from annotateforge.runtime.errors import InvalidArgument
 from annotateforge.runtime.ids import parse_id
+from annotateforge.trainer.placement import fill_placement
 from annotateforge.trainer.violations import Violations, shown
 
 MODELS = tuple(f"{family}{size}" for family in ("yolov8", "yolo11") for size in "nsmlx")
@@ -48,7 +49,7 @@ def filled_config(
     _fill_model(config, violations, field)
     _fill_sizes(config, task, violations, field)
     _fill_optimizer(config, violations, field)
-    _check_device(config.device, violations, f"{field}.device")
+    fill_placement(config, violations, field)
     check_priority(config.priority, violations, f"{field}.priority")
     return config
 
@@ -144,18 +145,6 @@ def _fill_optimizer(config: JobConfig, violations: Violations, field: str) -> No
     elif optimizer != "auto":
         config.learning_rate = 0.01 if optimizer == "SGD" else 0.001
     config.optimizer = optimizer
-
-
-def _check_device(device: str, violations: Violations, field: str) -> None:
-    if device in ("", "cpu") or (device.isascii() and device.isdigit() and len(device) <= 3):
-        return
-    if "," in device:
-        violations.add(field, f'{shown(device)} names several devices; a job trains on one, such as "0"')
-    else:
-        violations.add(
-            field,
-            f'{shown(device)} is no device; give "cpu" or the index of a GPU such as "0", or leave it out',
-        )
 
 
 def _checked_id(text: str, violations: Violations, field: str) -> str:

@@ -123,11 +123,13 @@ class Jobs:
             priority=config.priority,
             request_id=order.request_id,
             restarted_from=order.restarted_from,
+            gpus=config.gpus,
+            min_gpu_memory=config.min_gpu_memory,
         )
         async with self._pool.acquire() as connection, connection.transaction():
             now = await store.read_clock(connection)
             descriptions = await store.list_worker_descriptions(connection, self._online_for)
-            warning = warning_of_no_worker(config.device, map(Worker.FromString, descriptions))
+            warning = warning_of_no_worker(config, map(Worker.FromString, descriptions))
             change = lifecycle.create(new_id(), config.epochs, dataset_ready(dataset), now, warning)
             written = await self._journal.create(connection, new, change, now)
         if written:

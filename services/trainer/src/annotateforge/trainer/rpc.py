@@ -11,7 +11,7 @@ import grpc
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
 from annotateforge.api.trainer.v1 import trainer_service_pb2 as api
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
-from annotateforge.api.trainer.v1.job_pb2 import Epoch, JobStatus
+from annotateforge.api.trainer.v1.job_pb2 import Epoch, Job, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceServicer
 from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import InvalidArgument
@@ -25,6 +25,7 @@ from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
 from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.messages import job_message, task_word, worker_message
 from annotateforge.trainer.orders import read_order, read_update, repeated
+from annotateforge.trainer.records import JobRecord
 from annotateforge.trainer.status import Status, status_of
 from annotateforge.trainer.watch import Watches
 
@@ -47,11 +48,11 @@ class TrainerRpc(TrainerServiceServicer):
     async def CreateJob(self, request: api.CreateJobRequest, context: Context) -> api.CreateJobResponse:
         record = await self._jobs.create(read_order(request))
         with bind(job_id=record.id):
-            return api.CreateJobResponse(job=job_message(record))
+            return api.CreateJobResponse(job=await self._shown(record))
 
     async def GetJob(self, request: api.GetJobRequest, context: Context) -> api.GetJobResponse:
         with _job(request.job_id) as job_id:
-            return api.GetJobResponse(job=job_message(await self._jobs.get(job_id)))
+            return api.GetJobResponse(job=await self._shown(await self._jobs.get(job_id)))
 
     async def ListJobs(self, request: api.ListJobsRequest, context: Context) -> api.ListJobsResponse:
         page = read_page(request.page_size, request.page_token, (UUID,))
@@ -59,15 +60,19 @@ class TrainerRpc(TrainerServiceServicer):
         async with self._pool.acquire() as connection:
             before = page.cursor[0] if page.cursor else None
             found = await store.list_jobs(connection, before, status, task, page.size)
+            waiting = [record.id for record in found.rows if record.status is Status.PENDING]
+            places = await store.queue_positions(connection, waiting) if waiting else {}
         return api.ListJobsResponse(
-            jobs=[job_message(record, with_log=False) for record in found.rows],
+            jobs=[
+                job_message(record, position=places.get(record.id), with_log=False) for record in found.rows
+            ],
             next_page_token=page_token((found.rows[-1].id,)) if found.more else "",
         )
 
     async def UpdateJob(self, request: api.UpdateJobRequest, context: Context) -> api.UpdateJobResponse:
         with _job(request.job_id) as job_id:
             record = await self._jobs.update(job_id, read_update(request))
-            return api.UpdateJobResponse(job=job_message(record))
+            return api.UpdateJobResponse(job=await self._shown(record))
 
     async def CancelJob(self, request: api.CancelJobRequest, context: Context) -> api.CancelJobResponse:
         with _job(request.job_id) as job_id:
@@ -76,7 +81,7 @@ class TrainerRpc(TrainerServiceServicer):
     async def RestartJob(self, request: api.RestartJobRequest, context: Context) -> api.RestartJobResponse:
         with _job(request.job_id) as job_id:
             order = repeated(await self._jobs.get(job_id), request.name)
-            return api.RestartJobResponse(job=job_message(await self._jobs.create(order)))
+            return api.RestartJobResponse(job=await self._shown(await self._jobs.create(order)))
 
     async def DeleteJob(self, request: api.DeleteJobRequest, context: Context) -> api.DeleteJobResponse:
         with _job(request.job_id) as job_id:
@@ -136,6 +141,14 @@ class TrainerRpc(TrainerServiceServicer):
             workers=[worker_message(worker, self._online_for) for worker in workers],
             next_page_token=next_page_token,
         )
+
+    async def _shown(self, record: JobRecord) -> Job:
+        """A job with its place in the queue."""
+        if record.status is not Status.PENDING:
+            return job_message(record)
+        async with self._pool.acquire() as connection:
+            places = await store.queue_positions(connection, [record.id])
+        return job_message(record, position=places.get(record.id))
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from annotateforge.trainer.journal import Decide, Journal
 from annotateforge.trainer.leases import Heartbeats
 from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.messages import job_message
+from annotateforge.trainer.placement import Offer
 from annotateforge.trainer.queue import IdleWorker, Queue
 from annotateforge.trainer.violations import Violations
 
@@ -28,6 +29,7 @@ LONGEST_WAIT = 60.0
 _ACQUIRE_WAIT = 30.0
 _MOST_DEVICES = 64
 _MOST_VERSIONS = 50
+_MOST_MEMORY = 10**15
 
 
 class WorkerRpc(WorkerServiceServicer):
@@ -123,6 +125,8 @@ def _read_worker(worker: Worker) -> IdleWorker:
     for index, device in enumerate(worker.devices[:_MOST_DEVICES]):
         violations.text(f"worker.devices[{index}].name", device.name, longest=100, required=True)
         violations.text(f"worker.devices[{index}].model", device.model, longest=200)
+        if not 0 <= device.memory_bytes < _MOST_MEMORY:
+            violations.add(f"worker.devices[{index}].memory_bytes", "must be 0 to a petabyte")
     if len(worker.versions) > _MOST_VERSIONS:
         violations.add("worker.versions", f"has {len(worker.versions):,} entries; at most {_MOST_VERSIONS}")
     for name, version in sorted(worker.versions.items())[:_MOST_VERSIONS]:
@@ -133,7 +137,7 @@ def _read_worker(worker: Worker) -> IdleWorker:
     return IdleWorker(
         id=worker_id,
         name=worker.name,
-        devices=tuple(device.name for device in worker.devices),
+        offer=Offer.of(worker.devices),
         description=Worker(devices=worker.devices, versions=worker.versions).SerializeToString(),
         load=worker.load.SerializeToString(),
     )

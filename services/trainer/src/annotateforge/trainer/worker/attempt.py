@@ -28,6 +28,7 @@ from annotateforge.trainer.worker import failures
 from annotateforge.trainer.worker.base_model import fetch_base_model
 from annotateforge.trainer.worker.child_process import ChildProcess
 from annotateforge.trainer.worker.datasets import DatasetCache
+from annotateforge.trainer.worker.devices import Devices, device_for
 from annotateforge.trainer.worker.environment import child_environment
 from annotateforge.trainer.worker.folders import Folders
 from annotateforge.trainer.worker.frames import BrokenFrames, Kind
@@ -64,6 +65,7 @@ class Equipment:
     datasets: DatasetCache
     folders: Folders
     machine: Machine
+    devices: Devices
     allow_downloads: bool
 
 
@@ -76,7 +78,10 @@ class Attempt:
         self._job = assignment.job
         self._name = f"{self._job.id}-{assignment.attempt}"
         self._stop = Stop()
-        self._lease = Lease(equipment.trainer, equipment.worker_id, assignment, self._stop)
+        self._lease = Lease(
+            equipment.trainer, equipment.worker_id, assignment, self._stop, equipment.devices.load
+        )
+        self._device = device_for(self._job.config, equipment.devices.described())
         self._reports = Reports(equipment.trainer, assignment, self._stop)
         self._log = JobLog(equipment.trainer, assignment, self._stop)
         self._started = time.monotonic()
@@ -191,10 +196,6 @@ class Attempt:
             return failures.internal(f"The training process reports what makes no sense: {error}.")
         code = await child.ended()
         return failures.of_ended_child(code) if outcome is None else outcome
-
-    @property
-    def _device(self) -> str:
-        return self._job.config.device or self._with.machine.devices[0].name
 
     @property
     def _architecture(self) -> str:
