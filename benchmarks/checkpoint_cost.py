@@ -52,9 +52,10 @@ async def train(folder: Path, given: TrainingOrder) -> list[float]:
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     environment = child_environment(os.environ, scratch, folder / "cache", given.cores)
-    child = await ChildProcess.start(scratch, environment, folder / "log")
+    child = await ChildProcess.start(scratch, environment)
     seconds: list[float] = []
     try:
+        child.log_to(folder / "log")
         await child.give(given)
         async with asyncio.timeout(DEADLINE):
             async for kind, payload in child.frames():
@@ -87,6 +88,8 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> None:
                 optimizer="AdamW",
                 learning_rate=0.002,
                 patience=0,
+                max_hours=None,
+                settings={},
                 seed=0,
                 loader_workers=0,
                 device="cpu",

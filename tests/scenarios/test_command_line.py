@@ -141,6 +141,13 @@ def test_a_job_goes_from_its_start_to_predictions(
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     # A job that has ended is told of also when nothing is left to be told.
     assert run("watch", job_id, "--after", str(len(events))).out == ""
+    printed = run("jobs", "logs", job_id).out
+    assert "2 epochs completed" in printed
+    assert run("jobs", "logs", job_id, "--follow").out == printed
+    lines = run("jobs", "logs", job_id, "--json").json
+    assert [line["number"] for line in lines] == list(range(1, len(lines) + 1))
+    last = run("jobs", "logs", job_id, "--follow", "--json", "--after", str(len(lines) - 1)).out
+    assert orjson.loads(last) == lines[-1]
 
     model_id = run("jobs", "show", job_id, "--json").json["model_id"]
     assert model_id in run("models", "--task", "detect").out

@@ -62,6 +62,8 @@ class ScriptedWorker:
     id: str = field(default_factory=lambda: str(new_id()))
     name: str = "worker-1"
     devices: Sequence[str] = ("cpu",)
+    offered: Sequence[Device] = ()
+    """Devices as they are described; by default those of these names."""
     job: Job | None = None
     attempt: int = 0
     number: int = 0
@@ -74,7 +76,8 @@ class ScriptedWorker:
         description = Worker(
             id=self.id,
             name=self.name,
-            devices=[Device(name=name, model="a model", memory_bytes=1 << 30) for name in self.devices],
+            devices=self.offered
+            or [Device(name=name, model="a model", memory_bytes=1 << 30) for name in self.devices],
             versions={"annotateforge": "0"},
             load=Load(cpu_percent=3),
         )

@@ -18,7 +18,7 @@ from annotateforge.api.registry.v1 import registry_service_pb2 as registry_api
 from annotateforge.api.registry.v1.model_pb2 import Model
 from annotateforge.api.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from annotateforge.api.trainer.v1 import trainer_service_pb2 as trainer_api
-from annotateforge.api.trainer.v1.event_pb2 import JobEvent
+from annotateforge.api.trainer.v1.event_pb2 import JobEvent, LogLine
 from annotateforge.api.trainer.v1.job_pb2 import Job, JobConfig, JobStatus, Pretrained
 from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.dataset.app import running as dataset_running
@@ -143,6 +143,10 @@ class Stack:
     async def events(self, job: Job) -> list[JobEvent]:
         """The stored events."""
         return list((await self.trainer.ListEvents(trainer_api.ListEventsRequest(job_id=job.id))).events)
+
+    async def log(self, job: Job) -> list[LogLine]:
+        """What its training printed."""
+        return list((await self.trainer.ListLogs(trainer_api.ListLogsRequest(job_id=job.id))).lines)
 
     async def model(self, model_id: str) -> Model:
         return (await self.registry.GetModel(registry_api.GetModelRequest(model_id=model_id))).model

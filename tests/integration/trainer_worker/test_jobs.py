@@ -56,6 +56,10 @@ async def test_a_job_becomes_a_registered_model(stack: Stack, worker_dir: Path, 
     assert model.image_size == 64
     assert model.dataset_digest == job.dataset.digest
 
+    lines = await stack.log(job)
+    assert [line.number for line in lines] == list(range(1, len(lines) + 1))
+    assert any("2 epochs completed" in line.text for line in lines)
+
     listing = await stack.registry.ListArtifacts(registry_api.ListArtifactsRequest(model_id=model.id))
     artifacts = {artifact.name: artifact for artifact in listing.artifacts}
     assert {"best.pt", "last.pt", "results.csv", "args.yaml", "results.png"} <= set(artifacts)

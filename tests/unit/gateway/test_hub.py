@@ -34,7 +34,13 @@ def progress(done: int) -> event_pb2.JobEvent:
     return event_pb2.JobEvent(progress=event_pb2.Progress(done=done))
 
 
+def printed(number: int) -> event_pb2.JobEvent:
+    return event_pb2.JobEvent(log=event_pb2.Log(lines=[event_pb2.LogLine(number=number)]))
+
+
 def encode(event: event_pb2.JobEvent) -> str:
+    if event.HasField("log"):
+        return f"log {event.log.lines[0].number}"
     return str(event.sequence) if event.sequence else f"progress {event.progress.done}"
 
 
@@ -159,6 +165,42 @@ async def test_progress_passes_only_those_who_have_caught_up(hub: Hub, trainer: 
     trainer.tell(ending(3))
     await asyncio.wait_for(watching, 5)
     assert seen == ["1", "progress 10", "2", "3"]
+
+
+async def test_what_a_training_prints_comes_whole_beside_the_newest_progress(
+    hub: Hub, trainer: Trainer
+) -> None:
+    trainer.store(epoch(1))
+    seen: list[str] = []
+
+    async def watch() -> None:
+        async for text in hub.watch(JOB, 0):
+            seen.append(text)
+
+    watching = asyncio.create_task(watch())
+    await asyncio.sleep(0.01)
+    # All at once: no watcher can take them one by one.
+    for number in (1, 2, 3):
+        trainer.tell(printed(number))
+        trainer.tell(progress(number))
+    await asyncio.sleep(0.01)
+    trainer.tell(epoch(2))
+    trainer.tell(printed(4))
+    trainer.tell(ending(3))
+    await asyncio.wait_for(watching, 5)
+    assert seen == ["1", "log 1", "log 2", "log 3", "progress 3", "2", "3", "log 4"]
+
+
+async def test_of_a_flood_of_output_the_newest_comes(hub: Hub, trainer: Trainer) -> None:
+    trainer.store(epoch(1))
+    watching = asyncio.create_task(collect(hub))
+    await asyncio.sleep(0.01)
+    for number in range(1, 1001):
+        trainer.tell(printed(number))
+    trainer.tell(ending(2))
+    seen = await asyncio.wait_for(watching, 5)
+    assert seen[:2] == ["1", "2"]
+    assert seen[2:] == [f"log {number}" for number in range(1001 - watched_job.LOG_WINDOW, 1001)]
 
 
 async def test_a_slow_watcher_delays_nobody_and_misses_nothing(

@@ -125,6 +125,15 @@ def test_a_value_beyond_its_limits_is_refused_with_its_path(field: str, value: o
 
 def test_several_devices_are_refused_with_what_is_possible() -> None:
     assert "one" in refused(of_projects(device="0,1"))["config.device"]
+    assert "one GPU" in refused(of_projects(gpus=2))["config.gpus"]
+
+
+def test_memory_of_a_gpu_means_a_gpu() -> None:
+    assert fill(of_projects(min_gpu_memory=24)).gpus == 1
+    assert fill(of_projects(min_gpu_memory=24, device="0")).gpus == 0
+    assert "cpu" in refused(of_projects(min_gpu_memory=24, device="cpu"))["config.min_gpu_memory"]
+    assert "cpu" in refused(of_projects(gpus=1, device="cpu"))["config.gpus"]
+    assert "1,024" in refused(of_projects(min_gpu_memory=2000))["config.min_gpu_memory"]
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones() -> None:

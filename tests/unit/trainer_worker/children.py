@@ -85,8 +85,9 @@ async def started_child(folder: Path, cache: Path, **environment: str) -> AsyncI
     scratch = folder / "scratch"
     scratch.mkdir(exist_ok=True)
     variables = child_environment(os.environ, scratch, cache, CORES) | environment
-    child = await ChildProcess.start(scratch, variables, folder / "child.log")
+    child = await ChildProcess.start(scratch, variables)
     try:
+        child.log_to(folder / "child.log")
         yield child
     finally:
         await child.stop()

@@ -9,6 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from annotateforge.api.trainer.v1 import event_pb2
 from annotateforge.gateway import websocket
 from annotateforge.gateway.comments import proto_comments
+from annotateforge.gateway.flat_events import LIVE_ONLY
 from annotateforge.gateway.schemas import Schema, field_schema, message_schema, reference
 from annotateforge.runtime.errors import Code
 from annotateforge.runtime.rest.names import message_of
@@ -117,7 +118,7 @@ def _watch_message(payload: FieldDescriptor) -> Schema:
     names = {field.name for field in envelope}
     schema = message_schema(message_of(payload), answered=True)
     own = {name: shown for name, shown in schema.get("properties", {}).items() if name not in names}
-    live_only = payload.name == "progress"
+    live_only = payload.name in LIVE_ONLY
     around = {
         field.name: field_schema(field) for field in envelope if not (live_only and field.name == "sequence")
     }

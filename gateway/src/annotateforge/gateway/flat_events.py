@@ -5,6 +5,9 @@ import orjson
 from annotateforge.api.trainer.v1 import event_pb2
 from annotateforge.runtime.rest.codec import to_object
 
+LIVE_ONLY = frozenset({"progress", "log"})
+"""Payloads of events that are not stored and have no sequence."""
+
 
 def flat_event(event: event_pb2.JobEvent) -> str:
     """The event as `{"type": <payload's name>, "sequence", "job_id", "attempt", "time", …payload's fields}`.

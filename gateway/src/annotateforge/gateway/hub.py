@@ -50,11 +50,11 @@ class Hub:
         """The job's events after sequence number `after`, encoded: what is stored, then live.
 
         Ends after the job's last event; for a job that has ended, after replaying. Live-only events come
-        once all that is stored has, and one that is overtaken by a newer event is left out. Whoever takes
+        once all that is stored has; progress that is overtaken by a newer event is left out. Whoever takes
         the texts slowly goes on from the store. DomainError when the job is deleted meanwhile.
         """
         async with self._joined(job_id) as job:
-            seen, shown = after, None
+            seen, shown, logged = after, None, job.logged
             while True:
                 if job.head is not None and seen < job.head:
                     text = job.text(seen + 1)
@@ -65,6 +65,9 @@ class Hub:
                     for event in await self._stored(job_id, seen):
                         yield self._encode(event)
                         seen = event.sequence
+                elif logged < job.logged:
+                    logged, text = job.log_after(logged)
+                    yield text
                 elif job.failure is not None:
                     raise job.failure
                 elif job.ended:

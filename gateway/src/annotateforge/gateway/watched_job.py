@@ -17,6 +17,8 @@ from annotateforge.runtime.feed import GAP, Gap, follow
 
 WINDOW = 512
 """Newest events that are kept encoded; who is further behind reads the store."""
+LOG_WINDOW = 32
+"""Newest messages of the log that are kept encoded; who is further behind misses some."""
 _LONGEST_PAUSE = 5.0
 
 log = structlog.get_logger()
@@ -46,10 +48,13 @@ class WatchedJob:
         self.failure: DomainError | None = None
         """Why there will be no more events, such as that the job was deleted."""
         self.progress: str | None = None
-        """The newest live-only event, encoded; None when a stored one came after it."""
+        """The newest progress, encoded; None when a stored event came after it."""
+        self.logged = 0
+        """How many messages of the log have come."""
         self._store = store
         self._encode = encode
         self._window: deque[str] = deque(maxlen=WINDOW)
+        self._log: deque[str] = deque(maxlen=LOG_WINDOW)
         self._change = asyncio.Event()
 
     def text(self, sequence: int) -> str | None:
@@ -58,6 +63,14 @@ class WatchedJob:
             return None
         index = len(self._window) - 1 - (self.head - sequence)
         return self._window[index] if 0 <= index < len(self._window) else None
+
+    def log_after(self, seen: int) -> tuple[int, str]:
+        """The oldest message of the log that is kept and is not among the first `seen`, with its place.
+
+        There is one while `seen` is less than `logged`.
+        """
+        place = max(seen, self.logged - len(self._log))
+        return place + 1, self._log[place - self.logged]
 
     async def changed(self) -> None:
         """Wait until there is something new."""
@@ -99,7 +112,10 @@ class WatchedJob:
 
     def _take(self, event: event_pb2.JobEvent) -> None:
         text = self._encode(event)
-        if event.sequence == 0:
+        if event.HasField("log"):
+            self._log.append(text)
+            self.logged += 1
+        elif event.sequence == 0:
             self.progress = text
         else:
             if event.sequence - 1 != self.head:
@@ -123,7 +139,7 @@ async def _job_events(
         async for message in messages:
             if isinstance(message, Gap):
                 yield message
-            elif message.subject.endswith((".events", ".progress")):
+            elif message.subject.endswith((".events", ".progress", ".log")):
                 try:
                     yield event_pb2.JobEvent.FromString(message.data)
                 except DecodeError:

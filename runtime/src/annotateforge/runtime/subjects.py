@@ -21,13 +21,18 @@ def job_progress(job_id: UUID | str) -> str:
     return f"{JOBS}.{job_id}.progress"
 
 
+def job_log(job_id: UUID | str) -> str:
+    """What the training of one job prints: live only, captured by no stream."""
+    return f"{JOBS}.{job_id}.log"
+
+
 def job_control(job_id: UUID | str) -> str:
     """The directive of one job has changed; live only."""
     return f"{JOBS}.{job_id}.control"
 
 
 def job_feed(job_id: UUID | str) -> str:
-    """Everything that is told of one job: events, progress and control."""
+    """Everything that is told of one job: events, progress, log and control."""
     return f"{JOBS}.{job_id}.*"
 
 

@@ -1,7 +1,12 @@
 """What a text from outside must be before it is kept."""
 
+import re
 import unicodedata
 
+# Sequences that move a terminal's cursor, colour what follows, or name its window (ECMA-48), then what is
+# left of control characters, line separators, and marks that turn the direction of what follows.
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?")
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _LINE_BREAKS_AND_TABS = "\n\r\t"
 
 
@@ -24,3 +29,12 @@ def text_defect(text: str, longest: int, *, required: bool = False, lines: bool 
         ):
             return f"contains the control character U+{ord(character):04X}, which is not allowed"
     return None
+
+
+def plain_line(text: str, longest: int) -> str:
+    """What a program printed, as one line that does nothing but stand there: without escape sequences and
+    control characters, tabs as blanks, cut to `longest` characters.
+    """
+    if not text.isprintable():
+        text = _CONTROLS.sub("", _ESCAPES.sub("", text)).replace("\t", "    ")
+    return text if len(text) <= longest else text[: longest - 1] + "…"

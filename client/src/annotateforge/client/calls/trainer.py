@@ -108,6 +108,39 @@ class TrainerCalls:
         answer = trainer_service_pb2.ListEventsResponse
         return listed(self._transport, SERVICE, "ListEvents", request, answer, lambda page: page.events)
 
+    def logs(self, job_id: str, after: int = 0, attempt: int = 0) -> Iterator[event_pb2.LogLine]:
+        """What a job's training has printed, after the line of a number; of one attempt or, for 0, of all."""
+        request = trainer_service_pb2.ListLogsRequest(
+            job_id=job_id, after=after, attempt=attempt, page_size=_MOST
+        )
+        answer = trainer_service_pb2.ListLogsResponse
+        return listed(self._transport, SERVICE, "ListLogs", request, answer, lambda page: page.lines)
+
+    def follow_logs(
+        self,
+        job_id: str,
+        after: int = 0,
+        attempt: int = 0,
+        lost: Callable[[str], None] | None = None,
+    ) -> Iterator[event_pb2.LogLine]:
+        """As `logs`, and then live until the job has ended; each line once. lost: see `watching.watch`."""
+        # What happens after this is told by the watch, so no line is printed that nobody tells of.
+        sequence = self.job(job_id).last_sequence
+        for line in self.logs(job_id, after, attempt):
+            after = line.number
+            yield line
+        for event in self.watch(job_id, sequence, lost):
+            told = event.log.lines
+            if not told and not event.HasField("status_change"):
+                continue
+            # Live lines may be lost on their way; whatever is missing is stored.
+            missing = not told or told[0].number > after + 1
+            for line in self.logs(job_id, after, attempt) if missing else told:
+                if line.number > after and attempt in (0, line.attempt):
+                    after = line.number
+                    yield line
+        yield from self.logs(job_id, after, attempt)
+
     def watch(
         self, job_id: str, after: int = 0, lost: Callable[[str], None] | None = None
     ) -> Iterator[event_pb2.JobEvent]:

@@ -80,6 +80,8 @@ def show(session: Session, job: JobArgument) -> None:
         "worker": found.worker_name or "-",
         "made": ago(found.create_time),
     }
+    if found.HasField("queue_position"):
+        facts["in the queue"] = f"{found.queue_position:,}"
     if found.HasField("eta_seconds") and found.status not in ENDED:
         facts["ready in"] = duration(found.eta_seconds)
     if found.model_id:

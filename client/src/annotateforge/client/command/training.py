@@ -105,6 +105,10 @@ def train(
     device: Annotated[
         str, typer.Option(help="cpu or the index of a GPU; by default the worker's.", show_default=False)
     ] = "",
+    gpus: Annotated[int, typer.Option(help="1 for a job that needs a GPU, whichever.")] = 0,
+    min_gpu_memory: Annotated[
+        int, typer.Option(help="Memory in GB that the GPU must have.", show_default="any")
+    ] = 0,
     priority: Annotated[int, typer.Option(help="Higher is taken first, -100 to 100.")] = 0,
     setting: SetOption = None,
     sweep: SweepOption = None,
@@ -142,6 +146,8 @@ def train(
         seed=seed,
         loader_workers=loader_workers,
         device=device,
+        gpus=gpus,
+        min_gpu_memory=min_gpu_memory,
         priority=priority,
         max_hours=max_hours,
     )

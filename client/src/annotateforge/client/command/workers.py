@@ -22,7 +22,7 @@ def list_workers(session: Session) -> None:
         return [
             worker.name,
             Text("online", "green") if worker.online else Text("away", "red"),
-            ", ".join(f"{device.name} ({device.model})" for device in worker.devices),
+            ", ".join(map(_device, worker.devices)),
             f"{worker.load.cpu_percent:.0f} %",
             worker.current_job_id or "-",
             ago(worker.heartbeat_time),
@@ -34,3 +34,7 @@ def list_workers(session: Session) -> None:
         row,
         "No worker was heard of. `annotateforge up` starts one; its log is in the data directory's logs.",
     )
+
+
+def _device(device: worker_pb2.Device) -> str:
+    return f"{device.name} ({device.model}{', others use it' if device.busy else ''})"

@@ -32,6 +32,7 @@ from annotateforge.trainer.datasets import Datasets
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import Journal
 from annotateforge.trainer.leases import Heartbeats, LeaseSweeper
+from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.queue import Queue
 from annotateforge.trainer.rpc import TrainerRpc
 from annotateforge.trainer.sweeps import Sweeps
@@ -102,8 +103,9 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         )
         queue = Queue(pool, journal, wakeups, lease)
         heartbeats = Heartbeats(pool, journal, wakeups, lease)
-        trainer = TrainerRpc(pool, jobs, Sweeps(pool, journal, jobs), watches, online_for)
-        worker = WorkerRpc(queue, heartbeats, journal, checkpoints, lease, settings.max_attempts)
+        logs = Logs(pool, bus)
+        trainer = TrainerRpc(pool, jobs, Sweeps(pool, journal, jobs), logs, watches, online_for)
+        worker = WorkerRpc(queue, heartbeats, journal, checkpoints, logs, lease, settings.max_attempts)
         async with (
             outbox.sweeping(),
             sweep.sweeping(),

@@ -13,6 +13,7 @@ from annotateforge.trainer.architectures import (
     default_image_size,
     layers_of,
 )
+from annotateforge.trainer.placement import fill_placement
 from annotateforge.trainer.training_settings import fill_settings
 from annotateforge.trainer.violations import Violations, shown
 
@@ -59,7 +60,7 @@ def filled_config(
     _check_hours(config, violations, field)
     layers = layers_of(config.model, task)
     fill_settings(config.settings, task, config.optimizer, layers, violations, f"{field}.settings")
-    _check_device(config.device, violations, f"{field}.device")
+    fill_placement(config, violations, field)
     check_priority(config.priority, violations, f"{field}.priority")
     return config
 
@@ -167,18 +168,6 @@ def _check_hours(config: JobConfig, violations: Violations, field: str) -> None:
         violations.add(
             f"{field}.max_hours",
             f"is {config.max_hours:g}; it must be above 0, at most {MAX_HOURS:,}; leave it out for no limit",
-        )
-
-
-def _check_device(device: str, violations: Violations, field: str) -> None:
-    if device in ("", "cpu") or (device.isascii() and device.isdigit() and len(device) <= 3):
-        return
-    if "," in device:
-        violations.add(field, f'{shown(device)} names several devices; a job trains on one, such as "0"')
-    else:
-        violations.add(
-            field,
-            f'{shown(device)} is no device; give "cpu" or the index of a GPU such as "0", or leave it out',
         )
 
 

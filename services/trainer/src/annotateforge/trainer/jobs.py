@@ -140,9 +140,11 @@ class Jobs:
             priority=config.priority,
             request_id=order.request_id,
             restarted_from=order.restarted_from,
+            gpus=config.gpus,
+            min_gpu_memory=config.min_gpu_memory,
         )
         descriptions = await store.list_worker_descriptions(connection, self._online_for)
-        warning = warning_of_no_worker(config.device, map(Worker.FromString, descriptions))
+        warning = warning_of_no_worker(config, map(Worker.FromString, descriptions))
         change = lifecycle.create(new_id(), config.epochs, dataset_ready(dataset), now, warning)
         return change if await self._journal.create(connection, new, change, now) else None
 

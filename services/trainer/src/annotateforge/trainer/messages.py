@@ -17,8 +17,10 @@ from annotateforge.trainer.records import JobRecord, WorkerRecord
 from annotateforge.trainer.status import Status
 
 
-def job_message(record: JobRecord, *, with_log: bool = True) -> Job:
-    """A job as the API shows it; `with_log` False leaves out the log of its failure, as lists do."""
+def job_message(record: JobRecord, *, position: int | None = None, with_log: bool = True) -> Job:
+    """A job as the API shows it, with its place in the queue; `with_log` False leaves out the log of its
+    failure, as lists do.
+    """
     config = JobConfig.FromString(record.config)
     config.priority = record.priority
     job = Job(
@@ -54,6 +56,8 @@ def job_message(record: JobRecord, *, with_log: bool = True) -> Job:
         job.batch_size = record.batch_size
     if record.checkpoint is not None:
         job.checkpoint.CopyFrom(checkpoint_message(record.checkpoint))
+    if position is not None:
+        job.queue_position = position
     if record.start_time is not None:
         job.start_time.FromDatetime(record.start_time)
     if record.end_time is not None:

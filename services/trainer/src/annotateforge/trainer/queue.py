@@ -13,6 +13,7 @@ from annotateforge.runtime.errors import FailedPrecondition
 from annotateforge.trainer import lifecycle, store
 from annotateforge.trainer.job import Change, JobState
 from annotateforge.trainer.journal import Journal
+from annotateforge.trainer.placement import Offer
 from annotateforge.trainer.records import JobRecord
 from annotateforge.trainer.wakeups import Wakeups
 
@@ -28,7 +29,7 @@ class IdleWorker:
 
     id: UUID
     name: str
-    devices: tuple[str, ...]
+    offer: Offer
     description: bytes
     """Serialised Worker."""
     load: bytes
@@ -92,7 +93,7 @@ class Queue:
         )
 
     async def _next(self, connection: Connection, worker: IdleWorker) -> tuple[JobState, Change] | None:
-        job_id = await store.lock_next_in_queue(connection, worker.devices)
+        job_id = await store.lock_next_in_queue(connection, worker.offer)
         if job_id is None:
             return None
         return await self._journal.change_within(

@@ -78,6 +78,9 @@ class NewJob:
     priority: int
     request_id: str | None
     restarted_from: UUID | None
+    gpus: int
+    min_gpu_memory: int
+    """GB."""
 
 
 @dataclass(frozen=True, slots=True)

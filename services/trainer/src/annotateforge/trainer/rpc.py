@@ -11,7 +11,7 @@ import grpc
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
 from annotateforge.api.trainer.v1 import trainer_service_pb2 as api
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
-from annotateforge.api.trainer.v1.job_pb2 import Epoch, JobStatus
+from annotateforge.api.trainer.v1.job_pb2 import Epoch, Job, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceServicer
 from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import FailedPrecondition, InvalidArgument
@@ -24,8 +24,10 @@ from annotateforge.trainer.comparison import best_of
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
+from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.messages import architecture_message, job_message, task_word, worker_message
 from annotateforge.trainer.orders import read_order, read_update, repeated
+from annotateforge.trainer.records import JobRecord
 from annotateforge.trainer.status import Status, status_of
 from annotateforge.trainer.sweeps import Sweeps, read_sweep_order
 from annotateforge.trainer.watch import Watches
@@ -39,23 +41,24 @@ class TrainerRpc(TrainerServiceServicer):
     """TrainerService over the jobs and those who watch them."""
 
     def __init__(
-        self, pool: Pool, jobs: Jobs, sweeps: Sweeps, watches: Watches, online_for: timedelta
+        self, pool: Pool, jobs: Jobs, sweeps: Sweeps, logs: Logs, watches: Watches, online_for: timedelta
     ) -> None:
         """online_for: how long a worker that was heard of counts as online."""
         self._pool = pool
         self._jobs = jobs
         self._sweeps = sweeps
+        self._logs = logs
         self._watches = watches
         self._online_for = online_for
 
     async def CreateJob(self, request: api.CreateJobRequest, context: Context) -> api.CreateJobResponse:
         record = await self._jobs.create(read_order(request))
         with bind(job_id=record.id):
-            return api.CreateJobResponse(job=job_message(record))
+            return api.CreateJobResponse(job=await self._shown(record))
 
     async def GetJob(self, request: api.GetJobRequest, context: Context) -> api.GetJobResponse:
         with _job(request.job_id) as job_id:
-            return api.GetJobResponse(job=job_message(await self._jobs.get(job_id)))
+            return api.GetJobResponse(job=await self._shown(await self._jobs.get(job_id)))
 
     async def ListJobs(self, request: api.ListJobsRequest, context: Context) -> api.ListJobsResponse:
         page = read_page(request.page_size, request.page_token, (UUID,))
@@ -63,15 +66,19 @@ class TrainerRpc(TrainerServiceServicer):
         async with self._pool.acquire() as connection:
             before = page.cursor[0] if page.cursor else None
             found = await store.list_jobs(connection, before, status, task, page.size)
+            waiting = [record.id for record in found.rows if record.status is Status.PENDING]
+            places = await store.queue_positions(connection, waiting) if waiting else {}
         return api.ListJobsResponse(
-            jobs=[job_message(record, with_log=False) for record in found.rows],
+            jobs=[
+                job_message(record, position=places.get(record.id), with_log=False) for record in found.rows
+            ],
             next_page_token=page_token((found.rows[-1].id,)) if found.more else "",
         )
 
     async def UpdateJob(self, request: api.UpdateJobRequest, context: Context) -> api.UpdateJobResponse:
         with _job(request.job_id) as job_id:
             record = await self._jobs.update(job_id, read_update(request))
-            return api.UpdateJobResponse(job=job_message(record))
+            return api.UpdateJobResponse(job=await self._shown(record))
 
     async def CancelJob(self, request: api.CancelJobRequest, context: Context) -> api.CancelJobResponse:
         with _job(request.job_id) as job_id:
@@ -80,7 +87,7 @@ class TrainerRpc(TrainerServiceServicer):
     async def RestartJob(self, request: api.RestartJobRequest, context: Context) -> api.RestartJobResponse:
         with _job(request.job_id) as job_id:
             order = repeated(await self._jobs.get(job_id), request)
-            return api.RestartJobResponse(job=job_message(await self._jobs.create(order)))
+            return api.RestartJobResponse(job=await self._shown(await self._jobs.create(order)))
 
     async def DeleteJob(self, request: api.DeleteJobRequest, context: Context) -> api.DeleteJobResponse:
         with _job(request.job_id) as job_id:
@@ -121,6 +128,18 @@ class TrainerRpc(TrainerServiceServicer):
             events = [JobEvent.FromString(message) for message in found.rows]
             token = page_token((events[-1].sequence,)) if found.more else ""
             return api.ListEventsResponse(events=events, next_page_token=token)
+
+    async def ListLogs(self, request: api.ListLogsRequest, context: Context) -> api.ListLogsResponse:
+        page = read_page(request.page_size, request.page_token, (int,), default=_HISTORY_PAGE)
+        with _job(request.job_id) as job_id:
+            after = max(_checked_after(request.after, "a line"), page.cursor[0] if page.cursor else 0)
+            if request.attempt < 0:
+                raise InvalidArgument.of_field(
+                    "INVALID_FILTER", "attempt", "must be 0 for all, or an attempt"
+                )
+            found = await self._logs.page(job_id, after, request.attempt, page.size)
+            token = page_token((found.lines[-1].number,)) if found.more else ""
+            return api.ListLogsResponse(lines=found.lines, next_page_token=token)
 
     async def WatchJob(
         self, request: api.WatchJobRequest, context: Context
@@ -170,6 +189,14 @@ class TrainerRpc(TrainerServiceServicer):
             next_page_token=next_page_token,
         )
 
+    async def _shown(self, record: JobRecord) -> Job:
+        """A job with its place in the queue."""
+        if record.status is not Status.PENDING:
+            return job_message(record)
+        async with self._pool.acquire() as connection:
+            places = await store.queue_positions(connection, [record.id])
+        return job_message(record, position=places.get(record.id))
+
 
 @contextlib.contextmanager
 def _job(text: str) -> Iterator[UUID]:
@@ -183,9 +210,9 @@ async def _check_there(connection: Connection, job_id: UUID) -> None:
         raise job_not_found(job_id)
 
 
-def _checked_after(after: int) -> int:
+def _checked_after(after: int, of: str = "an event") -> int:
     if after < 0:
-        raise InvalidArgument.of_field("INVALID_AFTER", "after", "must be 0 or the sequence of an event")
+        raise InvalidArgument.of_field("INVALID_AFTER", "after", f"must be 0 or the number of {of}")
     return after
 
 

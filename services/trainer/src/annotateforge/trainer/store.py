@@ -14,6 +14,7 @@ import asyncpg
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.runtime.database import Connection
 from annotateforge.trainer.job import Change, JobState, SavedCheckpoint, Trouble
+from annotateforge.trainer.placement import Offer
 from annotateforge.trainer.records import JobRecord, NewJob, OpenAttempt, Rows, Standing, WorkerRecord
 from annotateforge.trainer.status import Outcome, Status
 
@@ -54,9 +55,9 @@ FIND_REQUEST = "SELECT id FROM jobs WHERE request_id = $1"
 INSERT_JOB = """
 INSERT INTO jobs (
     id, request_id, name, description, task_type, config, dataset, device, priority, restarted_from,
-    status, last_sequence, total_epochs, create_time
+    status, last_sequence, total_epochs, create_time, gpus, min_gpu_memory
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 ON CONFLICT (request_id) DO NOTHING
 RETURNING id
 """
@@ -153,10 +154,25 @@ LAST_SEQUENCES = "SELECT id, last_sequence FROM jobs WHERE id = ANY($1::uuid[])"
 NEXT_IN_QUEUE = """
 SELECT id
 FROM jobs
-WHERE status = 'pending' AND (device = '' OR device = ANY($1::text[]))
+WHERE status = 'pending' AND (
+    (device = '' AND gpus = 0 AND $3::boolean)
+    OR (device = '' AND gpus > 0 AND min_gpu_memory <= $4::integer)
+    OR (device <> '' AND EXISTS (
+        SELECT 1 FROM unnest($1::text[], $2::integer[]) AS free (name, memory)
+        WHERE free.name = jobs.device AND free.memory >= jobs.min_gpu_memory
+    ))
+)
 ORDER BY priority DESC, id
 LIMIT 1
 FOR UPDATE SKIP LOCKED
+"""
+
+QUEUE_POSITIONS = """
+SELECT id, place
+FROM (
+    SELECT id, row_number() OVER (ORDER BY priority DESC, id) AS place FROM jobs WHERE status = 'pending'
+) AS waiting
+WHERE id = ANY($1::uuid[])
 """
 
 NEXT_EXPIRY = """
@@ -251,6 +267,8 @@ async def insert_job(connection: Connection, new: NewJob, change: Change, now: d
         job.last_sequence,
         job.total_epochs,
         now,
+        new.gpus,
+        new.min_gpu_memory,
     )
     if inserted is None:
         return False
@@ -355,10 +373,17 @@ async def last_sequences(connection: Connection, job_ids: Sequence[UUID]) -> dic
     return {row["id"]: row["last_sequence"] for row in await connection.fetch(LAST_SEQUENCES, list(job_ids))}
 
 
-async def lock_next_in_queue(connection: Connection, devices: Sequence[str]) -> UUID | None:
-    """Lock the waiting job that is next for a worker with these devices; those that others lock are not."""
-    found: UUID | None = await connection.fetchval(NEXT_IN_QUEUE, list(devices))
+async def lock_next_in_queue(connection: Connection, offer: Offer) -> UUID | None:
+    """Lock the waiting job that is next for a worker that offers this; those that others lock are not."""
+    found: UUID | None = await connection.fetchval(
+        NEXT_IN_QUEUE, list(offer.devices), list(offer.memory), offer.takes_any, offer.gpu_memory
+    )
     return found
+
+
+async def queue_positions(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The places of those among the jobs that wait, from 1."""
+    return {row["id"]: row["place"] for row in await connection.fetch(QUEUE_POSITIONS, list(job_ids))}
 
 
 async def next_expiry(connection: Connection) -> tuple[datetime | None, datetime]:

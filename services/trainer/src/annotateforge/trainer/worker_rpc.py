@@ -18,7 +18,9 @@ from annotateforge.trainer.checkpoints import Checkpoints
 from annotateforge.trainer.job import JobState
 from annotateforge.trainer.journal import Decide, Journal
 from annotateforge.trainer.leases import Heartbeats
+from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.messages import checkpoint_message, job_message
+from annotateforge.trainer.placement import Offer
 from annotateforge.trainer.queue import IdleWorker, Queue
 from annotateforge.trainer.violations import Violations
 
@@ -29,6 +31,7 @@ LONGEST_WAIT = 60.0
 _ACQUIRE_WAIT = 30.0
 _MOST_DEVICES = 64
 _MOST_VERSIONS = 50
+_MOST_MEMORY = 10**15
 
 
 class WorkerRpc(WorkerServiceServicer):
@@ -40,6 +43,7 @@ class WorkerRpc(WorkerServiceServicer):
         heartbeats: Heartbeats,
         journal: Journal,
         checkpoints: Checkpoints,
+        logs: Logs,
         lease: timedelta,
         max_attempts: int,
     ) -> None:
@@ -48,6 +52,7 @@ class WorkerRpc(WorkerServiceServicer):
         self._max_attempts = max_attempts
         self._heartbeats = heartbeats
         self._journal = journal
+        self._logs = logs
         self._lease = Duration()
         self._lease.FromTimedelta(lease)
 
@@ -88,6 +93,12 @@ class WorkerRpc(WorkerServiceServicer):
     ) -> AsyncIterator[api.DownloadCheckpointResponse]:
         async for part in self._checkpoints.hand_out(request):
             yield part
+
+    async def AppendLog(self, request: api.AppendLogRequest, context: Context) -> api.AppendLogResponse:
+        job_id = parse_id(request.job_id, "job_id")
+        with bind(job_id=job_id):
+            await self._logs.append(job_id, request.attempt, request.lines)
+            return api.AppendLogResponse()
 
     async def FinishAttempt(
         self, request: api.FinishAttemptRequest, context: Context
@@ -141,6 +152,8 @@ def _read_worker(worker: Worker) -> IdleWorker:
     for index, device in enumerate(worker.devices[:_MOST_DEVICES]):
         violations.text(f"worker.devices[{index}].name", device.name, longest=100, required=True)
         violations.text(f"worker.devices[{index}].model", device.model, longest=200)
+        if not 0 <= device.memory_bytes < _MOST_MEMORY:
+            violations.add(f"worker.devices[{index}].memory_bytes", "must be 0 to a petabyte")
     if len(worker.versions) > _MOST_VERSIONS:
         violations.add("worker.versions", f"has {len(worker.versions):,} entries; at most {_MOST_VERSIONS}")
     for name, version in sorted(worker.versions.items())[:_MOST_VERSIONS]:
@@ -151,7 +164,7 @@ def _read_worker(worker: Worker) -> IdleWorker:
     return IdleWorker(
         id=worker_id,
         name=worker.name,
-        devices=tuple(device.name for device in worker.devices),
+        offer=Offer.of(worker.devices),
         description=Worker(devices=worker.devices, versions=worker.versions).SerializeToString(),
         load=worker.load.SerializeToString(),
     )

@@ -1,5 +1,8 @@
 """Takes one job after the other for as long as the worker lives."""
 
+import asyncio
+from typing import Any
+
 import grpc
 import structlog
 from google.protobuf.duration_pb2 import Duration
@@ -8,6 +11,7 @@ from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
 from annotateforge.api.trainer.v1.worker_pb2 import Worker
 from annotateforge.api.trainer.v1.worker_service_pb2 import (
     AcquireJobRequest,
+    AcquireJobResponse,
     Assignment,
     ReleaseAttemptRequest,
 )
@@ -15,7 +19,6 @@ from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer.worker.attempt import Attempt, Equipment
-from annotateforge.trainer.worker.machine import current_load
 from annotateforge.trainer.worker.retries import Backoff
 
 HOLD = 30.0
@@ -50,16 +53,30 @@ async def work_for_ever(equipment: Equipment, name: str) -> None:
 async def _acquire(equipment: Equipment, name: str) -> Assignment | None:
     held = Duration()
     held.FromSeconds(int(HOLD))
+    devices = equipment.devices
+    devices.changed.clear()
+    await devices.look()
     worker = Worker(
         id=equipment.worker_id,
         name=name,
-        devices=equipment.machine.devices,
+        devices=devices.described(),
         versions=equipment.machine.versions,
-        load=current_load(),
+        load=devices.load(),
     )
-    response = await equipment.trainer.AcquireJob(
-        AcquireJobRequest(worker=worker, wait=held), timeout=HOLD + ANSWER
+    asked: asyncio.Future[AcquireJobResponse] = asyncio.ensure_future(
+        equipment.trainer.AcquireJob(AcquireJobRequest(worker=worker, wait=held), timeout=HOLD + ANSWER)
     )
+    changed = asyncio.ensure_future(devices.changed.wait())
+    either: set[asyncio.Future[Any]] = {asked, changed}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            # What we said of our GPUs is no longer true. An answer that is just on its way is given again.
+            return None
+        response = asked.result()
+    finally:
+        changed.cancel()
+        asked.cancel()
     return response.assignment if response.HasField("assignment") else None
 
 

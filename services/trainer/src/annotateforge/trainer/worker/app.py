@@ -14,6 +14,7 @@ from annotateforge.runtime.ids import new_id
 from annotateforge.trainer.worker.acquiring import work_for_ever
 from annotateforge.trainer.worker.attempt import Equipment
 from annotateforge.trainer.worker.datasets import DatasetCache
+from annotateforge.trainer.worker.devices import Devices
 from annotateforge.trainer.worker.folders import occupied
 from annotateforge.trainer.worker.machine import look_at_machine
 from annotateforge.trainer.worker.settings import Settings
@@ -40,6 +41,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     """
     token = token_source(settings)
     machine = await look_at_machine(settings.worker_devices, settings.worker_cores, os.environ)
+    devices = Devices(machine, os.environ.get("CUDA_VISIBLE_DEVICES"), settings.gpu_tolerance_percent)
     with occupied(settings) as folders:
         async with (
             open_channel(settings.trainer_address, token) as trainer,
@@ -55,12 +57,15 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                 datasets=DatasetCache(folders.datasets, settings.dataset_cache_bytes),
                 folders=folders,
                 machine=machine,
+                devices=devices,
                 allow_downloads=settings.allow_downloads,
                 patience=Patience(
                     settings.stall_seconds, settings.stall_batches, settings.stall_start_seconds
                 ),
                 grace=settings.worker_grace_seconds,
             )
-            working = tasks.create_task(work_for_ever(equipment, settings.worker_name))
+            works = (work_for_ever(equipment, settings.worker_name), devices.look_for_ever())
+            working = [tasks.create_task(work) for work in works]
             yield App(equipment.worker_id)
-            working.cancel()
+            for task in working:
+                task.cancel()

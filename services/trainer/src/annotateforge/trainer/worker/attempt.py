@@ -30,16 +30,19 @@ from annotateforge.trainer.worker.base_model import fetch_base_model
 from annotateforge.trainer.worker.checkpoints import Checkpoints, fetch_checkpoint
 from annotateforge.trainer.worker.child_process import ChildProcess
 from annotateforge.trainer.worker.datasets import DatasetCache
+from annotateforge.trainer.worker.devices import Devices, device_for
 from annotateforge.trainer.worker.environment import child_environment
 from annotateforge.trainer.worker.folders import Folders
 from annotateforge.trainer.worker.frames import BrokenFrames, Kind
 from annotateforge.trainer.worker.interruption import Interrupted, KilledForMemory
+from annotateforge.trainer.worker.job_log import JobLog
 from annotateforge.trainer.worker.lease import Lease, is_fenced
 from annotateforge.trainer.worker.machine import CPU, Machine
 from annotateforge.trainer.worker.order import Places, order_for
 from annotateforge.trainer.worker.registration import register
 from annotateforge.trainer.worker.reports import Reports
 from annotateforge.trainer.worker.retries import patiently
+from annotateforge.trainer.worker.secrets import hiding
 from annotateforge.trainer.worker.stalls import Patience, StallWatch
 from annotateforge.trainer.worker.stopping import Stop, Stopped, Why
 
@@ -66,6 +69,7 @@ class Equipment:
     datasets: DatasetCache
     folders: Folders
     machine: Machine
+    devices: Devices
     allow_downloads: bool
     patience: Patience
     """How long a training may be silent."""
@@ -82,9 +86,13 @@ class Attempt:
         self._job = assignment.job
         self._name = f"{self._job.id}-{assignment.attempt}"
         self._stop = Stop()
-        self._lease = Lease(equipment.trainer, equipment.worker_id, assignment, self._stop)
+        self._lease = Lease(
+            equipment.trainer, equipment.worker_id, assignment, self._stop, equipment.devices.load
+        )
+        self._device = device_for(self._job.config, equipment.devices.described())
         self._reports = Reports(equipment.trainer, assignment, self._stop)
         self._checkpoints = Checkpoints(equipment.trainer, assignment, self._stop, self._reports.flush)
+        self._log = JobLog(equipment.trainer, assignment, self._stop)
         self._started = time.monotonic()
         self._downloading = 0.0
 
@@ -107,7 +115,7 @@ class Attempt:
     @contextlib.asynccontextmanager
     async def _in_touch(self) -> AsyncIterator[None]:
         """Keep the lease and send reports meanwhile."""
-        works = (self._lease.keep(), self._reports.send(), self._checkpoints.send())
+        works = (self._lease.keep(), self._reports.send(), self._checkpoints.send(), self._log.send())
         tasks = [asyncio.create_task(self._stopping_when_it_fails(work)) for work in works]
         try:
             yield
@@ -166,8 +174,10 @@ class Attempt:
         log_file = self._with.folders.log_file(self._name)
         killed_before = KilledForMemory.now()
         # Started first: it imports what it needs while the data set is on its way.
-        child = await ChildProcess.start(scratch, environment, log_file)
+        child = await ChildProcess.start(scratch, environment, hiding(os.environ))
         try:
+            child.log_to(log_file)
+            child.log.tell(self._log.add)
             places = await self._bring(scratch)
             order = order_for(
                 self._job,
@@ -267,10 +277,6 @@ class Attempt:
         return epoch <= self._job.current_epoch
 
     @property
-    def _device(self) -> str:
-        return self._job.config.device or self._with.machine.devices[0].name
-
-    @property
     def _architecture(self) -> str:
         return self._job.config.model
 
@@ -327,6 +333,7 @@ class Attempt:
     async def _tell(self, ending: FinishAttemptRequest) -> None:
         """Tell the trainer until it has heard; when it does not want it, hand the job back."""
         try:
+            await self._log.flush()
             await patiently(
                 "finish the attempt", lambda: self._with.trainer.FinishAttempt(ending, timeout=DEADLINE)
             )
@@ -345,6 +352,7 @@ class Attempt:
         )
         try:
             async with asyncio.timeout(RELEASE_DEADLINE):
+                await self._log.flush(RELEASE_DEADLINE / 3)
                 await patiently(
                     "release the attempt",
                     lambda: self._with.trainer.ReleaseAttempt(request, timeout=RELEASE_DEADLINE),

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -30,29 +30,30 @@ class ChildProcess:
         process: asyncio.subprocess.Process,
         reports: asyncio.StreamReader,
         transport: asyncio.ReadTransport,
-        log: BinaryIO,
+        log: LogTail,
     ) -> None:
         """Use `start`."""
         self._process = process
         self._reports = reports
         self._transport = transport
-        self._log_file = log
-        self.log = LogTail(log)
+        self._log_file: BinaryIO | None = None
+        self.log = log
         """What it prints."""
         self._printing = asyncio.create_task(self._read_output())
         self._clearing = asyncio.create_task(self._clear_up())
 
     @classmethod
-    async def start(cls, folder: Path, environment: Mapping[str, str], log_path: Path) -> Self:
+    async def start(
+        cls, folder: Path, environment: Mapping[str, str], hide: Callable[[str], str] = str
+    ) -> Self:
         """Start a child with `folder` as its working directory. It imports what it needs and waits for its
-        order.
+        order. `hide` answers a line of its output without what nobody should see.
         """
         read_end, write_end = os.pipe()
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
         )
-        log = log_path.open("wb")
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -67,11 +68,19 @@ class ChildProcess:
             )
         except BaseException:
             transport.close()
-            log.close()
             raise
         finally:
             os.close(write_end)
-        return cls(process, reader, transport, log)
+        return cls(process, reader, transport, LogTail(hide))
+
+    def log_to(self, path: Path) -> None:
+        """Write what it prints, and has printed so far, to a file."""
+        file = self._log_file = path.open("wb")
+
+        def write(line: str) -> None:
+            file.write(line.encode() + b"\n")
+
+        self.log.tell(write)
 
     @property
     def pid(self) -> int:
@@ -126,7 +135,8 @@ class ChildProcess:
             self._printing.cancel()
             self._clearing.cancel()
             self._transport.close()
-            self._log_file.close()
+            if self._log_file is not None:
+                self._log_file.close()
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

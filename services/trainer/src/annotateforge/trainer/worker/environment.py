@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from annotateforge.trainer.worker.secrets import is_secret
+
 _LONGEST_SOCKET = 107
 """Bytes of a socket's path, see unix(7)."""
 _SOCKET = len("/pymp-12345678/listener-12345678")
@@ -22,7 +24,11 @@ def child_environment(
     fonts). `threads` are those of torch on a CPU; None, for a GPU, leaves it at ultralytics' one.
     """
     strange = (*_SECRET, _OF_ULTRALYTICS)
-    kept = {name: value for name, value in inherited.items() if not name.startswith(strange)}
+    kept = {
+        name: value
+        for name, value in inherited.items()
+        if not name.startswith(strange) and not is_secret(name)
+    }
     own = {
         "YOLO_OFFLINE": "true",
         "YOLO_AUTOINSTALL": "false",

@@ -1,11 +1,13 @@
 """Keeps the attempt's lease alive and hears what the trainer wants of it."""
 
 import asyncio
+from collections.abc import Callable
 
 import grpc
 import structlog
 from google.protobuf.duration_pb2 import Duration
 
+from annotateforge.api.trainer.v1.worker_pb2 import Load
 from annotateforge.api.trainer.v1.worker_service_pb2 import (
     Assignment,
     Directive,
@@ -14,7 +16,6 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import (
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
-from annotateforge.trainer.worker.machine import current_load
 from annotateforge.trainer.worker.retries import Backoff
 from annotateforge.trainer.worker.stopping import Stop, Why
 
@@ -40,7 +41,15 @@ def heed(directive: Directive.ValueType, stop: Stop) -> None:
 class Lease:
     """The lease of one attempt."""
 
-    def __init__(self, stub: WorkerServiceStub, worker_id: str, assignment: Assignment, stop: Stop) -> None:
+    def __init__(
+        self,
+        stub: WorkerServiceStub,
+        worker_id: str,
+        assignment: Assignment,
+        stop: Stop,
+        load: Callable[[], Load],
+    ) -> None:
+        self._load = load
         self._stub = stub
         self._worker_id = worker_id
         self._job_id = assignment.job.id
@@ -82,6 +91,6 @@ class Lease:
             worker_id=self._worker_id,
             job_id=self._job_id,
             attempt=self._attempt,
-            load=current_load(),
+            load=self._load(),
             wait=held,
         )

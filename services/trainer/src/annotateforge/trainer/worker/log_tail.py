@@ -1,8 +1,9 @@
-"""The last lines of a child's output, and all of it in a file."""
+"""The last lines of a child's output, and all of it for whoever keeps it."""
 
-import re
 from collections import deque
-from typing import BinaryIO
+from collections.abc import Callable
+
+from annotateforge.runtime.texts import plain_line
 
 LINES = 200
 """Lines that are kept in memory."""
@@ -10,19 +11,25 @@ LONGEST_LINE = 1000
 """Characters of a line that are kept."""
 
 _MOST_PENDING = 64 * 1024
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class LogTail:
     """Takes output as it comes and keeps its last lines as a terminal would show them in the end: of a
-    progress bar, which overwrites its line, the last state.
+    progress bar, which overwrites its line, the last state. Nothing in a line can move a cursor.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        """`file` gets every line; closing it is the caller's."""
-        self._file = file
+    def __init__(self, hide: Callable[[str], str] = str) -> None:
+        """`hide` answers a line without what nobody should see."""
+        self._hide = hide
+        self._takers: list[Callable[[str], None]] = []
         self._pending = b""
         self._lines: deque[str] = deque(maxlen=LINES)
+
+    def tell(self, taker: Callable[[str], None]) -> None:
+        """Hand every line to `taker`: the last ones that came already, and each that comes."""
+        for line in self._lines:
+            taker(line)
+        self._takers.append(taker)
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of output."""
@@ -43,9 +50,11 @@ class LogTail:
         return list(self._lines)
 
     def _keep(self, raw: bytes) -> None:
-        text = _ANSI.sub("", raw.decode(errors="replace"))
-        shown = next((part for part in reversed(text.split("\r")) if part.strip()), "").rstrip()[
-            :LONGEST_LINE
-        ]
-        self._file.write(shown.encode() + b"\n")
-        self._lines.append(shown)
+        text = raw.decode(errors="replace")
+        states = (plain_line(part, _MOST_PENDING) for part in reversed(text.split("\r")))
+        shown = next((state for state in states if state.strip()), "").rstrip()
+        # Hidden before it is cut, so that no secret loses the end by which it is known.
+        line = plain_line(self._hide(shown), LONGEST_LINE)
+        self._lines.append(line)
+        for taker in self._takers:
+            taker(line)

@@ -77,12 +77,18 @@ def current_load() -> Load:
 
 async def _gpus(visible: str | None) -> tuple[list[Device], str]:
     """The GPUs as torch will number them, and the driver's version."""
+    listing = await ask_nvidia_smi(_QUERY)
+    return ([], "") if listing is None else read_gpus(listing, visible)
+
+
+async def ask_nvidia_smi(query: str) -> str | None:
+    """A line for each GPU with the fields of a query; None without nvidia-smi, or when it does not answer."""
     program = shutil.which(_NVIDIA_SMI)
     if program is None:
-        return [], ""
+        return None
     process = await asyncio.create_subprocess_exec(
         program,
-        f"--query-gpu={_QUERY}",
+        f"--query-gpu={query}",
         "--format=csv,noheader,nounits",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -93,31 +99,40 @@ async def _gpus(visible: str | None) -> tuple[list[Device], str]:
     except TimeoutError:
         process.kill()
         await process.wait()
-        log.warning("nvidia-smi does not answer; training without GPUs")
-        return [], ""
-    return read_gpus(output.decode(errors="replace"), visible) if process.returncode == 0 else ([], "")
+        log.warning("nvidia-smi does not answer")
+        return None
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    return output.decode(errors="replace") if process.returncode == 0 else None
 
 
 def read_gpus(listing: str, visible: str | None) -> tuple[list[Device], str]:
     """The GPUs of nvidia-smi's listing that CUDA_VISIBLE_DEVICES leaves, in its order, and the driver's
     version.
     """
-    rows = [[field.strip() for field in line.split(",")] for line in listing.splitlines()]
-    rows = [row for row in rows if len(row) == 5]
+    rows = read_rows(listing, None)
     driver = rows[0][4] if rows else ""
-    if visible is not None:
-        wanted = [name.strip() for name in visible.split(",")]
-        rows = [
-            row for name in wanted for row in rows if name and (name == row[0] or row[1].startswith(name))
-        ]
     gpus = [
-        Device(name=str(number), model=model, memory_bytes=_mebibytes(memory))
-        for number, (_, _, model, memory, _) in enumerate(rows)
+        Device(name=str(number), model=model, memory_bytes=mebibytes(memory))
+        for number, (_, _, model, memory, _) in enumerate(read_rows(listing, visible))
     ]
     return gpus, driver
 
 
-def _mebibytes(text: str) -> int:
+def read_rows(listing: str, visible: str | None) -> list[list[str]]:
+    """The rows of a listing, whose first two fields are index and UUID, that CUDA_VISIBLE_DEVICES leaves, in
+    its order, which is that of torch's numbers.
+    """
+    rows = [[field.strip() for field in line.split(",")] for line in listing.splitlines() if line.strip()]
+    if visible is None:
+        return rows
+    wanted = [name.strip() for name in visible.split(",")]
+    return [row for name in wanted for row in rows if name and (name == row[0] or row[1].startswith(name))]
+
+
+def mebibytes(text: str) -> int:
+    """Bytes of a number of MiB as nvidia-smi writes it; 0 for what is not known."""
     return int(text) * 1024**2 if text.isdigit() else 0
 
 

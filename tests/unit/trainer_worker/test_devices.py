@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import pytest
+
+from annotateforge.api.trainer.v1.job_pb2 import JobConfig
+from annotateforge.api.trainer.v1.worker_pb2 import Device
+from annotateforge.trainer.worker.devices import Devices, device_for, read_loads
+from annotateforge.trainer.worker.machine import look_at_machine
+
+USAGE = """0, GPU-aaaa-1, 512, 3
+1, GPU-bbbb-2, 20480, 97
+2, GPU-cccc-3, [N/A], [N/A]
+"""
+LISTING = """0, GPU-aaaa-1, NVIDIA L4, 23034, 570.86
+1, GPU-bbbb-2, NVIDIA L4, 23034, 570.86
+2, GPU-cccc-3, NVIDIA L4, 23034, 570.86
+"""
+SMALL = Device(name="0", memory_bytes=16 * 10**9)
+LARGE = Device(name="1", memory_bytes=24 * 10**9)
+CPU = Device(name="cpu", memory_bytes=64 * 10**9)
+TAKEN = Device(name="0", memory_bytes=16 * 10**9, busy=True)
+
+
+@pytest.fixture
+def usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program nvidia-smi that tells of three GPUs; the file has what it tells of their use."""
+    (tmp_path / "usage").write_text(USAGE)
+    (tmp_path / "listing").write_text(LISTING)
+    program = tmp_path / "nvidia-smi"
+    program.write_text(
+        f'#!/bin/sh\ncase "$1" in *memory.used*) cat {tmp_path}/usage;; *) cat {tmp_path}/listing;; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return tmp_path / "usage"
+
+
+def test_loads_are_read_with_the_numbers_that_torch_gives() -> None:
+    loads = read_loads(USAGE, "1,0")
+    assert [(load.name, load.memory_used_bytes >> 20, load.utilization_percent) for load in loads] == [
+        ("0", 20480, 97),
+        ("1", 512, 3),
+    ]
+    assert read_loads(USAGE, None)[2].memory_used_bytes == 0
+
+
+async def test_a_gpu_that_others_use_is_busy_until_they_leave_it(usage: Path) -> None:
+    devices = Devices(await look_at_machine("", 1, {}), None, 20)
+    await devices.look()
+    assert [(device.name, device.busy) for device in devices.described()] == [
+        ("0", False),
+        ("1", True),
+        ("2", False),
+        ("cpu", False),
+    ]
+    assert [load.name for load in devices.load().gpus] == ["0", "1", "2"]
+    devices.changed.clear()
+    usage.write_text(USAGE.replace("20480", "0"))
+    await devices.look()
+    assert devices.changed.is_set()
+    assert not any(device.busy for device in devices.described())
+
+
+async def test_a_machine_without_gpus_has_nothing_to_look_at() -> None:
+    devices = Devices(await look_at_machine("cpu", 1, {}), None, 20)
+    await devices.look()
+    await devices.look_for_ever()
+    assert not devices.changed.is_set()
+    assert not devices.load().gpus
+
+
+@pytest.mark.parametrize(
+    ("config", "devices", "chosen"),
+    [
+        (JobConfig(), [SMALL, LARGE, CPU], "0"),
+        (JobConfig(), [TAKEN, LARGE, CPU], "1"),
+        (JobConfig(), [TAKEN, CPU], "0"),
+        (JobConfig(), [CPU, SMALL], "cpu"),
+        (JobConfig(gpus=1), [CPU, SMALL], "0"),
+        (JobConfig(gpus=1, min_gpu_memory=20), [SMALL, LARGE, CPU], "1"),
+        (JobConfig(device="cpu"), [SMALL, CPU], "cpu"),
+        (JobConfig(device="1"), [SMALL, LARGE], "1"),
+    ],
+)
+def test_a_job_gets_the_first_free_device_that_fits(
+    config: JobConfig, devices: list[Device], chosen: str
+) -> None:
+    assert device_for(config, devices) == chosen
