@@ -13,8 +13,8 @@ def accumulating(given: Mapping[str, Any], full_batch: int) -> dict[str, Any]:
     """Ultralytics' arguments `given`, whose batch memory forced to be smaller than `full_batch`, with `nbs`
     and `weight_decay` so that the optimizer makes the steps that it would make with full batches.
 
-    ultralytics lets `round(nbs / batch)` batches add up to one step, at least one, and weighs the decay by the
-    images of a step divided by nbs; see BaseTrainer._build_train_pipeline, 8.4.
+    ultralytics lets `round(nbs / batch)` batches add up to one step, at least one, and weighs the decay by
+    the images of a step divided by nbs; see BaseTrainer._build_train_pipeline, 8.4.
     """
     nominal = given.get("nbs", NOMINAL_BATCH)
     images = full_batch * max(round(nominal / full_batch), 1)
