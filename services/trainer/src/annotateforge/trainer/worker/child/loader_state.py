@@ -136,12 +136,13 @@ class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]
         # Batches take turns among the processes. The first one of these takes the next batch, whoever's turn
         # that was.
         turns = [self._seen[(self._taken + number) % self.num_workers] for number in range(self.num_workers)]
-        self.worker_init_fn = _GoingOn(self._seed_worker, turns)
+        loader: Any = self
+        loader.worker_init_fn = _GoingOn(self._seed_worker, turns)
         try:
             self.iterator = self._get_iterator()
         finally:
             object.__setattr__(self, "batch_sampler", endless)
-            self.worker_init_fn = self._seed_worker
+            loader.worker_init_fn = self._seed_worker
 
 
 class _Skipping:

@@ -17,6 +17,7 @@ from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.utils.callbacks import get_default_callbacks
 
 from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete
+from annotateforge.trainer.worker.child.accumulation import accumulating
 from annotateforge.trainer.worker.child.callbacks import Callbacks
 from annotateforge.trainer.worker.child.failures import LossDiverged
 from annotateforge.trainer.worker.child.offline import stay_offline
@@ -32,10 +33,6 @@ TRAINERS = {
     "detect": DetectionTrainer,
     "segment": SegmentationTrainer,
 }
-NOMINAL_BATCH = 64
-"""Images of a step for which ultralytics' defaults are meant: `nbs`."""
-WEIGHT_DECAY = 0.0005
-"""ultralytics' default."""
 MOST_GPU_LOADERS = 8
 """Processes that load images for a GPU where the job names no number, as ultralytics has it."""
 
@@ -98,19 +95,9 @@ def arguments(order: TrainingOrder, model: str, *, pretrained: bool) -> dict[str
     }
     if order.learning_rate is not None:
         given["lr0"] = order.learning_rate
-    if order.full_batch_size not in (None, order.batch_size):
-        given |= accumulating(order.batch_size, order.full_batch_size)
+    if order.full_batch_size is not None and order.full_batch_size != order.batch_size:
+        return accumulating(given, order.full_batch_size)
     return given
-
-
-def accumulating(batch: int, full_batch: int) -> dict[str, Any]:
-    """Arguments with which batches that memory forced to be smaller make the steps that the full ones made.
-
-    ultralytics lets `round(nbs / batch)` batches add up to one step, at least one, and weighs the decay of
-    the weights by the images of a step divided by nbs; see BaseTrainer._build_train_pipeline, 8.4.
-    """
-    images = full_batch * max(round(NOMINAL_BATCH / full_batch), 1)
-    return {"nbs": images, "weight_decay": WEIGHT_DECAY * images / NOMINAL_BATCH}
 
 
 def loader_workers(order: TrainingOrder) -> int:
