@@ -8,11 +8,21 @@ from annotateforge.dataset.imports.detection import AUTO
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
 from annotateforge.dataset.imports.label_format import LabelFormat
+from annotateforge.dataset.imports.labelme import LabelMe
+from annotateforge.dataset.imports.labelme_xml import LabelMeXml
 from annotateforge.dataset.imports.voc import Voc
 from annotateforge.dataset.imports.yolo import Yolo
 from annotateforge.runtime.errors import InvalidArgument
 
-FORMATS: tuple[type[LabelFormat], ...] = (Coco, Voc, Yolo, Folders, PlainImages)
+FORMATS: tuple[type[LabelFormat], ...] = (
+    Coco,
+    LabelMe,
+    LabelMeXml,
+    Voc,
+    Yolo,
+    Folders,
+    PlainImages,
+)
 """Every label format, in the order in which they are preferred where several label as many images."""
 
 
