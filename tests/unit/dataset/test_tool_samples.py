@@ -20,6 +20,18 @@ SAMPLES: dict[str, tuple[str, int, dict[str, int], dict[str, int]]] = {
         {"polygon": 4, "box": 3},
         {"MASK_UNSUPPORTED": 1},
     ),
+    "formats/catsdogs_multi/images formats/catsdogs_multi/via": (
+        "via",
+        6,
+        {"polygon": 7, "circle": 1},
+        {"CLASS_ATTRIBUTE_CHOSEN": 1, "SHAPE_UNSUPPORTED": 2},
+    ),
+    "formats/icevision_samples/via_bbox": (
+        "via",
+        2,
+        {"polygon": 9, "box": 1},
+        {"CLASS_ATTRIBUTE_CHOSEN": 1},
+    ),
 }
 
 
@@ -37,6 +49,7 @@ def test_samples_come_in_without_being_told(folders: str, shared_data: Path, tmp
     ("labels", "name"),
     [
         ("labelme_circle", "labelme"),
+        ("via_circles.json", "via"),
     ],
 )
 def test_circles_of_coins_come_in_exactly(labels: str, name: str, shared_data: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from annotateforge.dataset.imports.images import PlainImages
 from annotateforge.dataset.imports.label_format import LabelFormat
 from annotateforge.dataset.imports.labelme import LabelMe
 from annotateforge.dataset.imports.labelme_xml import LabelMeXml
+from annotateforge.dataset.imports.via import Via
 from annotateforge.dataset.imports.voc import Voc
 from annotateforge.dataset.imports.yolo import Yolo
 from annotateforge.runtime.errors import InvalidArgument
@@ -18,6 +19,7 @@ FORMATS: tuple[type[LabelFormat], ...] = (
     Coco,
     LabelMe,
     LabelMeXml,
+    Via,
     Voc,
     Yolo,
     Folders,

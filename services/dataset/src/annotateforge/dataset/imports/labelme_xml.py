@@ -58,13 +58,7 @@ class LabelMeXml(LabelFormat):
             try:
                 yield from _File(member, reading).labels(xml_events(self.tree.blocks(member)))
             except XmlMalformed as error:
-                self.report.warn(
-                    "LABEL_FILE_MALFORMED",
-                    member.name,
-                    f"{error.message} What comes after this place was left out.",
-                    "Export the file again.",
-                    line=error.line,
-                )
+                reading.broken(member, error.message, error.line)
         reading.finish()
 
 

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from annotateforge.dataset.annotations import Annotation
 from annotateforge.dataset.imports.containers import Member
@@ -79,20 +80,24 @@ class Reading:
         try:
             yield from entries(self._tree.blocks(member), opened)
         except JsonMalformed as error:
-            self._report.warn(
-                "LABEL_FILE_MALFORMED",
-                member.name,
-                f"{error.message} What comes after this place was left out.",
-                "Export the file again.",
-                line=error.line,
-            )
+            self.broken(member, error.message, error.line)
+
+    def broken(self, member: Member, message: str, line: int) -> None:
+        """Report that a label file cannot be read from a line on."""
+        self._report.warn(
+            "LABEL_FILE_MALFORMED",
+            member.name,
+            f"{message} What comes after this place was left out.",
+            "Export the file again.",
+            line=line,
+        )
 
     def match(self, references: Sequence[str], label_file: str) -> Sequence[str]:
         """The images that the first fitting reference may mean; the others are other ways to name it."""
         for reference in references:
-            found = self._paths.named(unicodedata.normalize("NFC", reference), label_file)
-            if found:
-                return found
+            for spelling in _spellings(reference):
+                if found := self._paths.named(spelling, label_file):
+                    return found
         return ()
 
     def image(
@@ -257,6 +262,17 @@ class Reading:
                     "Boxes, circles, ellipses and polygons come in; draw these instead if they are needed.",
                     line=line,
                 )
+
+
+def _spellings(reference: str) -> Iterator[str]:
+    """A reference as it is written, and as a URL that it may be."""
+    composed = unicodedata.normalize("NFC", reference)
+    yield composed
+    bare = composed.split("?", 1)[0].split("#", 1)[0]
+    if bare != composed:
+        yield bare
+    if "%" in bare:
+        yield unicodedata.normalize("NFC", unquote(bare))
 
 
 def _at(place: Place, message: str) -> str:
