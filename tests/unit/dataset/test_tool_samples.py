@@ -32,6 +32,25 @@ SAMPLES: dict[str, tuple[str, int, dict[str, int], dict[str, int]]] = {
         {"polygon": 9, "box": 1},
         {"CLASS_ATTRIBUTE_CHOSEN": 1},
     ),
+    "formats/label_studio/yolo_import/images formats/label_studio/yolo_import/derived": (
+        "label_studio",
+        7,
+        {"box": 25},
+        {},
+    ),
+    # The source ships no images with these, so those of another sample stand in.
+    "formats/label_studio/json_exports formats/catsdogs_multi/images": (
+        "label_studio",
+        6,
+        {},
+        {"IMAGE_MISSING": 3, "IMAGES_WITHOUT_LABELS": 1},
+    ),
+    "formats/label_studio/json_export_mixed formats/catsdogs_multi/images": (
+        "label_studio",
+        6,
+        {},
+        {"IMAGE_MISSING": 1, "IMAGES_WITHOUT_LABELS": 1},
+    ),
 }
 
 
@@ -50,6 +69,7 @@ def test_samples_come_in_without_being_told(folders: str, shared_data: Path, tmp
     [
         ("labelme_circle", "labelme"),
         ("via_circles.json", "via"),
+        ("label_studio_ellipse.json", "label_studio"),
     ],
 )
 def test_circles_of_coins_come_in_exactly(labels: str, name: str, shared_data: Path, tmp_path: Path) -> None:
@@ -79,6 +99,15 @@ def test_the_boxes_of_voc100_are_the_same_in_labelme(shared_data: Path, tmp_path
     # 13 of the 100 files were kept.
     assert (read.format, len(read.images), read.count) == ("labelme", 100, 28)
     assert_same_boxes(read, reference_boxes(sample, tmp_path))
+
+
+def test_buses_in_label_studio_are_those_in_yolo(shared_data: Path, tmp_path: Path) -> None:
+    sample = shared_data / "formats" / "label_studio" / "yolo_import"
+    read = read_archive(zipped(files_below(sample / "images", sample / "derived")), tmp_path)
+    yolo = files_below(sample / "images", sample / "labels")
+    reference = read_archive(zipped({**yolo, "classes.txt": sample / "classes.txt"}), tmp_path)
+    assert (read.format, reference.format, read.count) == ("label_studio", "yolo", 25)
+    assert_same_boxes(read, reference)
 
 
 def reference_boxes(sample: Path, folder: Path) -> Read:

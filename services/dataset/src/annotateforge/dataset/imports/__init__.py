@@ -8,6 +8,7 @@ from annotateforge.dataset.imports.detection import AUTO
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
 from annotateforge.dataset.imports.label_format import LabelFormat
+from annotateforge.dataset.imports.label_studio import LabelStudio
 from annotateforge.dataset.imports.labelme import LabelMe
 from annotateforge.dataset.imports.labelme_xml import LabelMeXml
 from annotateforge.dataset.imports.via import Via
@@ -17,11 +18,12 @@ from annotateforge.runtime.errors import InvalidArgument
 
 FORMATS: tuple[type[LabelFormat], ...] = (
     Coco,
-    LabelMe,
     LabelMeXml,
-    Via,
     Voc,
     Yolo,
+    LabelMe,
+    Via,
+    LabelStudio,
     Folders,
     PlainImages,
 )

@@ -47,7 +47,7 @@ class _Tally:
 
     first: Place
     image: str
-    count: int = 1
+    count: int
 
 
 class Reading:
@@ -126,8 +126,17 @@ class Reading:
         """Upright size of an image that is being added."""
         return self._sizes[image]
 
-    def check_size(self, image: str, width: Any, height: Any, place: Place) -> None:
-        """Report when a file states another size than an image has that is being added."""
+    def check_size(
+        self,
+        image: str,
+        width: Any,
+        height: Any,
+        place: Place,
+        kept: str = "The coordinates were kept as they are written.",
+    ) -> None:
+        """Report when a file states another size than an image has that is being added; `kept` says what
+        became of the coordinates.
+        """
         stated = tuple(_whole(side) for side in (width, height))
         size = self._sizes[image]
         if 0 not in stated and stated != size:
@@ -135,7 +144,7 @@ class Reading:
                 "IMAGE_SIZE_DIFFERS",
                 place,
                 f"It states {stated[0]} × {stated[1]} pixels for {image!r}, whose upright size is"
-                f" {size.width} × {size.height}. The coordinates were kept as they are written.",
+                f" {size.width} × {size.height}. {kept}",
                 "Check that the annotations lie where they should; the image may have been scaled or turned"
                 " after it was labelled.",
             )
@@ -170,11 +179,11 @@ class Reading:
         annotation = Annotation(shape.type, shape.coordinates, label, confidence, self._source)
         yield Label(image, annotation, place.file, place.line, place.path)
 
-    def leave_out(self, what: str, place: Place, image: str) -> None:
+    def leave_out(self, what: str, place: Place, image: str, count: int = 1) -> None:
         """Count something that the source itself declares void; `what` is a plural, such as "deleted
         objects".
         """
-        self._count(f"void {what}", place, image)
+        self._count(f"void {what}", place, image, count)
 
     def pass_over(self, members: Iterable[Member]) -> None:
         """Report files with the format's extension that are none of its label files."""
@@ -215,14 +224,14 @@ class Reading:
             return False
         return True
 
-    def _count(self, what: str, place: Place, image: str) -> None:
+    def _count(self, what: str, place: Place, image: str, count: int = 1) -> None:
         tally = self._tallies.get((place.file, what))
         if tally is not None:
-            tally.count += 1
+            tally.count += count
         elif len(self._tallies) < _MOST_TALLIES:
-            self._tallies[place.file, what] = _Tally(place, image)
+            self._tallies[place.file, what] = _Tally(place, image, count)
         else:
-            self._tell(place.file, what, _Tally(place, image))
+            self._tell(place.file, what, _Tally(place, image, count))
 
     def _tell(self, file: str, what: str, tally: _Tally) -> None:
         where = f"{tally.first.path}: " * bool(tally.first.path)
