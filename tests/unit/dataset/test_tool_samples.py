@@ -38,6 +38,12 @@ SAMPLES: dict[str, tuple[str, int, dict[str, int], dict[str, int]]] = {
         {"box": 25},
         {},
     ),
+    "formats/datumaro_toy/cvat_dataset": (
+        "cvat",
+        2,
+        {"box": 1, "polygon": 1},
+        {"SHAPE_UNSUPPORTED": 2, "LABEL_WITHOUT_CLASS": 1},
+    ),
     # The source ships no images with these, so those of another sample stand in.
     "formats/label_studio/json_exports formats/catsdogs_multi/images": (
         "label_studio",
@@ -70,6 +76,7 @@ def test_samples_come_in_without_being_told(folders: str, shared_data: Path, tmp
         ("labelme_circle", "labelme"),
         ("via_circles.json", "via"),
         ("label_studio_ellipse.json", "label_studio"),
+        ("cvat_ellipse.xml", "cvat"),
     ],
 )
 def test_circles_of_coins_come_in_exactly(labels: str, name: str, shared_data: Path, tmp_path: Path) -> None:
@@ -99,6 +106,16 @@ def test_the_boxes_of_voc100_are_the_same_in_labelme(shared_data: Path, tmp_path
     # 13 of the 100 files were kept.
     assert (read.format, len(read.images), read.count) == ("labelme", 100, 28)
     assert_same_boxes(read, reference_boxes(sample, tmp_path))
+
+
+def test_the_boxes_of_voc100_are_the_same_in_cvat(shared_data: Path, tmp_path: Path) -> None:
+    sample = shared_data / "formats" / "voc100_multi"
+    read = read_archive(zipped(files_below(sample / "images", sample / "cvat_format")), tmp_path)
+    assert (read.format, len(read.images), read.count, len(read.classes)) == ("cvat", 100, 273, 20)
+    assert not read.problems
+    reference = reference_boxes(sample, tmp_path)
+    assert read.labels == reference.labels
+    assert_same_boxes(read, reference)
 
 
 def test_buses_in_label_studio_are_those_in_yolo(shared_data: Path, tmp_path: Path) -> None:

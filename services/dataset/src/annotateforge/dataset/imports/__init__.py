@@ -4,6 +4,7 @@ A new label format is a module with a LabelFormat, and its line in FORMATS.
 """
 
 from annotateforge.dataset.imports.coco import Coco
+from annotateforge.dataset.imports.cvat import Cvat
 from annotateforge.dataset.imports.detection import AUTO
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
@@ -24,6 +25,7 @@ FORMATS: tuple[type[LabelFormat], ...] = (
     LabelMe,
     Via,
     LabelStudio,
+    Cvat,
     Folders,
     PlainImages,
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from math import atan2, cos, hypot, isfinite, pi, radians, sin
 from typing import Any, NamedTuple
 
-from annotateforge.dataset.annotations import AnnotationType
+from annotateforge.dataset.annotations import MOST_POINTS, AnnotationType
 
 Point = tuple[float, float]
 
@@ -68,6 +68,7 @@ def pairs(written: Any, name: str) -> list[Point]:
     """A list of [x, y] or of {"x": x, "y": y}. ShapeRefused when it is none."""
     if not isinstance(written, list):
         raise ShapeRefused(f"{name} is no list of points.")
+    _check_count(len(written))
     points = []
     for point in written:
         if isinstance(point, dict):
@@ -158,12 +159,19 @@ def distance(one: Point, other: Point) -> float:
 
 def points_of_text(text: str, separator: str = ";") -> list[Point]:
     """Points written as `x,y;x,y`. ShapeRefused when they are not."""
+    _check_count(text.count(separator))
     points = []
     for part in text.split(separator):
         if part.strip():
             x, _, y = part.partition(",")
             points.append((number(x.strip(), "x"), number(y.strip(), "y")))
     return points
+
+
+def _check_count(count: int) -> None:
+    """Refuse what is far too long before it takes memory."""
+    if count > 2 * MOST_POINTS:
+        raise ShapeRefused(f"It has {count:,} points, and may have {MOST_POINTS:,}.", "Simplify the outline.")
 
 
 def extent(points: Iterable[Point]) -> Shape:

@@ -21,7 +21,8 @@ from annotateforge.dataset.imports.json_stream import (
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.report import Report
-from annotateforge.dataset.imports.tree import Tree
+from annotateforge.dataset.imports.tree import Tree, extension
+from annotateforge.dataset.imports.xml_stream import XmlMalformed, xml_events
 
 _MOST_TALLIES = 10_000
 
@@ -189,7 +190,7 @@ class Reading:
         """Report files with the format's extension that are none of its label files."""
         others = []
         for member in members:
-            if self._is_json(member):
+            if self._begins_well(member):
                 others.append(member.name)
         if others:
             self._report.inform(
@@ -213,14 +214,16 @@ class Reading:
                 "Nothing needs to be done if nothing is to be seen on them.",
             )
 
-    def _is_json(self, member: Member) -> bool:
+    def _begins_well(self, member: Member) -> bool:
+        """Whether a JSON or XML file is one at its beginning; says so when not."""
+        blocks = self._tree.blocks(member)
         try:
-            for _ in entries(self._tree.blocks(member), lambda path: len(path) < 2):
-                break
-        except JsonMalformed as error:
-            self._report.warn(
-                "LABEL_FILE_MALFORMED", member.name, error.message, "Export the file again.", line=error.line
-            )
+            if extension(member.name) == "xml":
+                next(xml_events(blocks), None)
+            else:
+                next(entries(blocks, lambda path: len(path) < 2), None)
+        except (JsonMalformed, XmlMalformed) as error:
+            self.broken(member, error.message, error.line)
             return False
         return True
 

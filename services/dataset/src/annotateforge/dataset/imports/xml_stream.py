@@ -47,6 +47,8 @@ def xml_events(blocks: Iterator[bytes]) -> Iterator[XmlEvent]:
     parser.setContentHandler(handler)
     unseen = 0
     try:
+        # Without it an empty file would be taken for a whole document.
+        parser.feed(b"")
         for block in blocks:
             parser.feed(block)
             unseen += len(block)
