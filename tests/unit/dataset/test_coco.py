@@ -204,8 +204,8 @@ def test_the_order_of_the_arrays_does_not_matter(order: tuple[str, ...], tmp_pat
 def test_other_json_is_not_taken_for_coco(tmp_path: Path) -> None:
     files: Files = {
         "a.png": png(),
-        "a.json": json.dumps({"shapes": [{"label": "x", "points": [[0, 0], [1, 1]]}], "imagePath": "a.png"}),
-        "list.json": json.dumps([{"image": "a.png", "annotations": []}]),
+        "a.json": json.dumps({"shapes": [{"label": "x", "corners": [[0, 0], [1, 1]]}], "photo": "a.png"}),
+        "list.json": json.dumps([{"photo": "a.png", "annotations": []}]),
         "broken.json": '{"images": [',
         "empty.json": "",
     }

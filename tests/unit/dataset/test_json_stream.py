@@ -1,14 +1,20 @@
 """Reading large JSON piece by piece gives what reading it whole gives."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotateforge.dataset.imports.json_stream import JsonMalformed, array_elements
+from annotateforge.dataset.imports.json_stream import (
+    JsonMalformed,
+    JsonPath,
+    array_elements,
+    entries,
+    shown_path,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -89,3 +95,56 @@ def test_what_is_no_json_object_is_malformed_at_a_line(content: bytes, line: int
     with pytest.raises(JsonMalformed) as caught:
         arrays(content)
     assert caught.value.line == line
+
+
+def opened_to(depth: int) -> Callable[[JsonPath], bool]:
+    return lambda path: len(path) < depth
+
+
+@given(JSON, st.integers(1, 40), st.integers(0, 4))
+def test_entries_put_together_are_the_document(document: Any, size: int, depth: int) -> None:
+    content = json.dumps(document).encode()
+    found = list(entries(blocks(content, size), opened_to(depth)))
+    assert len({entry.path for entry in found}) == len(found)
+    for entry in found:
+        value = document
+        for part in entry.path:
+            value = value[part]
+        assert entry.value == value
+        assert len(entry.path) == depth or not isinstance(value, (dict, list))
+    assert document in ([], {}) or depth > 1 or found
+
+
+def test_entries_have_their_lines_and_paths() -> None:
+    content = b'{\n"a": [\n1,\n\n{"b c":\n2}],\n"d": {}}'
+    found = list(entries(iter([content]), opened_to(3)))
+    assert [(shown_path(entry.path), entry.value, entry.line) for entry in found] == [
+        ("a[0]", 1, 3),
+        ("a[1].b c", 2, 6),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"", 1),
+        (b'{"a": [1, 2', 1),
+        (b'{"a": [1,\n2}', 2),
+        (b'{"a" 1}', 1),
+        (b"{1: 1}", 1),
+        (b'{"a": 1}\n{}', 2),
+        (b'{"a": {"b": 1}, \n', 2),
+        (b'{"a": ' + b"[" * 200_000, 1),
+        (b'{"a": [[' + b"1," * (5 << 20) + b"1]]}", 1),
+        (b'{"a": \n"\xff"}', 1),
+    ],
+)
+def test_what_is_no_document_is_malformed_at_a_line(content: bytes, line: int) -> None:
+    with pytest.raises(JsonMalformed) as caught:
+        list(entries(blocks(content, 1 << 18), opened_to(2)))
+    assert caught.value.line == line
+
+
+def test_a_long_text_is_no_large_value() -> None:
+    content = json.dumps({"image": "A" * (9 << 20), "b": 1}).encode()
+    assert [entry.path for entry in entries(blocks(content, 1 << 18), opened_to(1))] == [("image",), ("b",)]

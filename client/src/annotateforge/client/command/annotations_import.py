@@ -35,7 +35,7 @@ def import_archive(
         ),
     ],
     format: Annotated[
-        str, typer.Option(help="auto, yolo, coco, voc, folders, or images for no labels.")
+        str, typer.Option(help="auto, images for no labels, or a format of docs/import-formats.md.")
     ] = "auto",
     create: Annotated[bool, typer.Option("--create", help="Make the project where it is missing.")] = False,
 ) -> None:

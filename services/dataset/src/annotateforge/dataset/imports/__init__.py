@@ -4,15 +4,31 @@ A new label format is a module with a LabelFormat, and its line in FORMATS.
 """
 
 from annotateforge.dataset.imports.coco import Coco
+from annotateforge.dataset.imports.cvat import Cvat
 from annotateforge.dataset.imports.detection import AUTO
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
 from annotateforge.dataset.imports.label_format import LabelFormat
+from annotateforge.dataset.imports.label_studio import LabelStudio
+from annotateforge.dataset.imports.labelme import LabelMe
+from annotateforge.dataset.imports.labelme_xml import LabelMeXml
+from annotateforge.dataset.imports.via import Via
 from annotateforge.dataset.imports.voc import Voc
 from annotateforge.dataset.imports.yolo import Yolo
 from annotateforge.runtime.errors import InvalidArgument
 
-FORMATS: tuple[type[LabelFormat], ...] = (Coco, Voc, Yolo, Folders, PlainImages)
+FORMATS: tuple[type[LabelFormat], ...] = (
+    Coco,
+    LabelMeXml,
+    Voc,
+    Yolo,
+    LabelMe,
+    Via,
+    LabelStudio,
+    Cvat,
+    Folders,
+    PlainImages,
+)
 """Every label format, in the order in which they are preferred where several label as many images."""
 
 

@@ -73,5 +73,6 @@ def _report_foreign_labels(tree: Tree, report: Report) -> None:
             "",
             f"The archive holds files that may be labels ({listed}), but none of a format that is read; the"
             " images came in without annotations.",
-            "Convert the labels to YOLO, COCO or Pascal VOC, or arrange the images in one folder per class.",
+            "Convert the labels to YOLO, COCO or another format of docs/import-formats.md, or arrange the"
+            " images in one folder per class.",
         )

@@ -40,7 +40,9 @@ class NewImages:
                 report.warn(
                     "ANNOTATION_INVALID",
                     label.file,
-                    f"A {label.annotation.type} of {label.annotation.class_label!r} on {label.image!r} was"
+                    f"{label.path}: "
+                    * bool(label.path)
+                    + f"A {label.annotation.type} of {label.annotation.class_label!r} on {label.image!r} was"
                     " left out:"
                     f" {path} {description}. It is {_shown(label.annotation.coordinates)}.",
                     "Correct it in the tool that made it, or leave it out.",

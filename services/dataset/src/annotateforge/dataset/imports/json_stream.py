@@ -3,10 +3,12 @@
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 _LARGEST_VALUE = 64 << 20
+_LARGEST_ENTRY = 8 << 20
+"""Characters of one entry that is no text: what JSON makes of them in memory may be 25 times as much."""
 _BLANKS = re.compile(r"[ \t\n\r]+")
 _COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 
@@ -66,17 +68,95 @@ def _elements(key: str, text: "_Text") -> Iterator[Element]:
     text.expect("]", f"The array {key!r} is not closed; the file may be cut short.")
 
 
+JsonPath = tuple[str | int, ...]
+"""Names of members and indices of elements from the top on; () is the whole document."""
+
+
+class Entry(NamedTuple):
+    """A value somewhere in a document."""
+
+    path: JsonPath
+    value: Any
+    line: int
+    """Line on which the value begins, from 1."""
+
+
+def entries(blocks: Iterator[bytes], opened: Callable[[JsonPath], bool]) -> Iterator[Entry]:
+    """The values of a JSON document, from the top: objects and arrays for whose path `opened` holds are gone
+    through, and everything else comes whole, in the order of the document.
+
+    Takes UTF-8 with or without a byte order mark. Raises JsonMalformed, also for a text of more than 64 MiB
+    and any other value of more than 8 MiB.
+    """
+    text = _Text(blocks, _LARGEST_ENTRY)
+    yield from _entries((), text, opened)
+    text.skip_blanks()
+    if not text.is_at_end:
+        raise JsonMalformed("There is more after the end of the document.", text.line)
+
+
+def _entries(path: JsonPath, text: "_Text", opened: Callable[[JsonPath], bool]) -> Iterator[Entry]:
+    text.skip_blanks()
+    line = text.line
+    if opened(path):
+        if text.take("["):
+            yield from _items_of(path, text, opened)
+            return
+        if text.take("{"):
+            yield from _members_of(path, text, opened)
+            return
+    yield Entry(path, text.value(), line)
+
+
+def _items_of(path: JsonPath, text: "_Text", opened: Callable[[JsonPath], bool]) -> Iterator[Entry]:
+    if text.take("]"):
+        return
+    index = 0
+    while True:
+        yield from _entries((*path, index), text, opened)
+        index += 1
+        if not text.next_element():
+            break
+    text.expect("]", "An array is not closed; the file may be cut short.")
+
+
+def _members_of(path: JsonPath, text: "_Text", opened: Callable[[JsonPath], bool]) -> Iterator[Entry]:
+    if text.take("}"):
+        return
+    while True:
+        key = text.value()
+        if not isinstance(key, str):
+            raise JsonMalformed("A member's name is not a string.", text.line)
+        text.expect(":", f"There is no colon after {key[:100]!r}.")
+        yield from _entries((*path, key), text, opened)
+        if not text.take(","):
+            break
+    text.expect("}", "An object is not closed; the file may be cut short.")
+
+
+def shown_path(path: JsonPath) -> str:
+    """A path as people write it: `shapes[3].points`."""
+    shown = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:100]}" for part in path)
+    return shown.removeprefix(".")
+
+
 class _Text:
     """The text not read yet: a window that slides over the file."""
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
+    def __init__(self, blocks: Iterator[bytes], largest: int = _LARGEST_VALUE) -> None:
         self._blocks = blocks
+        self._largest = largest
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._scan = json.JSONDecoder().raw_decode
         self._window = ""
         self._at = 0
         self._ended = False
         self.line = 1
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing is left, once blanks have been skipped."""
+        return self._at >= len(self._window)
 
     def take(self, character: str) -> bool:
         """Step over the next character that is no blank, if it is this one."""
@@ -140,10 +220,12 @@ class _Text:
             return False
         self._window = self._window[self._at :]
         self._at = 0
-        if len(self._window) > _LARGEST_VALUE:
-            raise JsonMalformed("A single value is larger than 64 MiB.", self.line)
+        # A text takes no more memory than its characters, so it may be longer than what holds others.
+        largest = _LARGEST_VALUE if self._window.startswith('"') else self._largest
+        if len(self._window) > largest:
+            raise JsonMalformed(f"A single value is larger than {largest >> 20} MiB.", self.line)
         # At least doubling keeps the repeated scans of a long value linear.
-        wanted = max(1 << 20, 2 * len(self._window))
+        wanted = min(max(1 << 20, 2 * len(self._window)), largest + 1)
         parts = [self._window]
         length = len(self._window)
         try:

@@ -31,6 +31,8 @@ class Label:
     file: str
     line: int
     """From 1; 0 where the format has no lines."""
+    path: str = ""
+    """Where in the file, such as `shapes[3]`; empty where the line says it."""
 
 
 class LabelFormat(ABC):

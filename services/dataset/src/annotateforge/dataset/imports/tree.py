@@ -3,11 +3,13 @@ the rest.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from math import ceil
 from pathlib import PurePosixPath
 
 from annotateforge.dataset.imports.containers import Container, Member
+from annotateforge.dataset.imports.json_outline import HEAD_BYTES, Outline, outline
 
 IMAGE_EXTENSIONS = frozenset(
     # Those that are taken, and those whose owner is told that they are not.
@@ -43,6 +45,8 @@ IMAGE_EXTENSIONS = frozenset(
         "arw",
     ]
 )
+_SAMPLED_PER_FOLDER = 20
+_MOST_SAMPLED = 500
 _LEFT_BEHIND = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
 
 
@@ -57,6 +61,7 @@ class Tree:
         self._by_extension: dict[str, list[Member]] = defaultdict(list)
         for member in self.members:
             self._by_extension[extension(member.name)].append(member)
+        self._outlines: dict[str, Outline] = {}
 
     @cached_property
     def images(self) -> Sequence[Member]:
@@ -86,6 +91,34 @@ class Tree:
             if len(content) >= count:
                 break
         return content
+
+    def json_files(self, is_kind: Callable[[Outline], bool], *more: str) -> Iterator[Member]:
+        """The JSON files of one kind, by path; `more` are extensions that it has besides `json`."""
+        return (member for member in self.having("json", *more) if is_kind(self._outline(member)))
+
+    def count_json_files(self, is_kind: Callable[[Outline], bool], *more: str) -> int:
+        """About how many JSON files are of one kind: in folders of many only some are looked at."""
+        by_folder: dict[tuple[str, ...], list[Member]] = defaultdict(list)
+        for member in self.having("json", *more):
+            by_folder[folders(member.name)].append(member)
+        count = 0.0
+        looked_at = 0
+        for members in by_folder.values():
+            sampled = members[:: -(-len(members) // _SAMPLED_PER_FOLDER)]
+            looked_at += len(sampled)
+            if looked_at > _MOST_SAMPLED:
+                break
+            like = 0
+            for member in sampled:
+                # Kept, because one format after the other asks for the same files.
+                self._outlines[member.name] = self._outline(member)
+                like += is_kind(self._outlines[member.name])
+            count += like * len(members) / len(sampled)
+        return ceil(count)
+
+    def _outline(self, member: Member) -> Outline:
+        known = self._outlines.get(member.name)
+        return outline(self.head(member, HEAD_BYTES)[:HEAD_BYTES]) if known is None else known
 
 
 def extension(path: str) -> str:
