@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from annotateforge.api.registry.v1 import registry_service_pb2 as registry_api
+from annotateforge.api.trainer.v1 import trainer_service_pb2 as trainer_api
 from annotateforge.api.trainer.v1.job_pb2 import JobStatus, Pretrained
+from annotateforge.api.trainer.v1.training_settings_pb2 import TrainingSettings
 from annotateforge.trainer.worker.app import running
 from tests.integration.trainer_worker.stack import FINAL, Stack
 from tests.unit.trainer_worker.tiny_datasets import CLASSES
@@ -95,6 +97,37 @@ async def test_a_second_job_uses_the_data_set_on_the_disk_and_starts_from_the_fi
     log = next((worker_dir / "logs").glob(f"{second.id}-*.log")).read_text()
     assert "Transferred" in log
     assert "SGD(lr=0.001" in log
+
+
+@pytest.mark.slow
+async def test_a_registered_model_is_trained_further_for_other_classes(
+    stack: Stack, worker_dir: Path
+) -> None:
+    project_id = await stack.project()
+    async with running(stack.worker_settings(worker_dir)):
+        first = await stack.ended(await stack.job(project_id, "detect", epochs=1, model="yolo26n"))
+        assert first.status == JobStatus.JOB_STATUS_COMPLETED, first.failure
+        one_class = CLASSES[1]
+        second = await stack.job(
+            project_id,
+            "detect",
+            classes=[one_class],
+            epochs=1,
+            base_model_id=first.model_id,
+            pretrained=Pretrained.PRETRAINED_AUTO,
+            settings=TrainingSettings(freeze=5),
+        )
+        ended = await stack.ended(second)
+        assert ended.status == JobStatus.JOB_STATUS_COMPLETED, ended.failure
+    model = await stack.model(ended.model_id)
+    assert (model.architecture, list(model.classes)) == ("yolo26n", [one_class])
+    log = next((worker_dir / "logs").glob(f"{second.id}-*.log")).read_text()
+    assert "Transferred" in log
+    assert "Freezing layer 'model.4." in log
+    request = trainer_api.GetEvaluationRequest(job_id=second.id)
+    evaluation = (await stack.trainer.GetEvaluation(request)).evaluation
+    assert [one.class_label for one in evaluation.class_metrics] == [one_class]
+    assert list(evaluation.confusion_matrix.labels) == [one_class, "background"]
 
 
 @pytest.mark.slow
