@@ -43,6 +43,8 @@ class ImageFacts:
     """Pixels of the upright image (EXIF orientation applied)."""
     height: int
     """Pixels of the upright image (EXIF orientation applied)."""
+    fingerprint: bytes | None = None
+    """What it looks like, see `fingerprints`; None where that was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Image:
     group: str
     annotation_count: int
     create_time: datetime
+    reviewed: bool
+    """Whether somebody has said that its labels are complete."""
 
 
 def clean_filename(name: str) -> str:

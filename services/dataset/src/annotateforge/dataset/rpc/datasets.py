@@ -12,6 +12,7 @@ import grpc
 from annotateforge.api.content.v1.content_pb2 import ContentInfo
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.dataset.archive import Archive
+from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.datasets import Dataset
 from annotateforge.dataset.health_message import health_message
 from annotateforge.dataset.opened import OpenedArchives
@@ -44,11 +45,11 @@ _MOST_BLOBS = 10_000
 class DatasetHandlers:
     """CheckDataset to DownloadBlobs."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore, sweep: BlobSweep) -> None:
+    def __init__(self, pool: Pool, blobs: BlobStore, sweep: BlobSweep, backfill: Backfill) -> None:
         self._pool = pool
         self._blobs = blobs
         self._sweep = sweep
-        self._preparer = Preparer(pool, blobs)
+        self._preparer = Preparer(pool, blobs, backfill)
         self._opened = OpenedArchives(blobs)
 
     async def CheckDataset(

@@ -107,8 +107,9 @@ class ImageHandlers:
             ("image_class", image_class or "", LONGEST_CLASS),
             ("group", group or "", LONGEST_GROUP),
         )
+        reviewed = request.reviewed if request.HasField("reviewed") else None
         async with self._pool.acquire() as connection, connection.transaction():
-            image = await store.update_image(connection, image_id, image_class, group)
+            image = await store.update_image(connection, image_id, image_class, group, reviewed)
         return api.UpdateImageResponse(image=image_message(image))
 
     async def DeleteImage(self, request: api.DeleteImageRequest, context: Context) -> api.DeleteImageResponse:

@@ -86,6 +86,7 @@ def image_message(image: Image) -> image_pb2.Image:
         group=image.group,
         annotation_count=image.annotation_count,
         create_time=timestamp(image.create_time),
+        reviewed=image.reviewed,
     )
 
 

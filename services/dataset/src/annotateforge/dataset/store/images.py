@@ -12,7 +12,7 @@ from annotateforge.runtime.database import Connection
 
 _COLUMNS = """
 id, project_id, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group",
-annotation_count, create_time
+annotation_count, create_time, reviewed
 """
 
 GET = f"SELECT {_COLUMNS} FROM images WHERE id = $1"
@@ -48,7 +48,10 @@ ON CONFLICT (project_id, filename) DO NOTHING
 RETURNING {_COLUMNS}
 """
 UPDATE = f"""
-UPDATE images SET image_class = coalesce($2, image_class), "group" = coalesce($3, "group")
+UPDATE images SET
+    image_class = coalesce($2, image_class),
+    "group" = coalesce($3, "group"),
+    reviewed = coalesce($4, reviewed)
 WHERE id = $1
 RETURNING {_COLUMNS}
 """
@@ -135,11 +138,11 @@ async def insert_images(
 
 
 async def update_image(
-    connection: Connection, image_id: UUID, image_class: str | None, group: str | None
+    connection: Connection, image_id: UUID, image_class: str | None, group: str | None, reviewed: bool | None
 ) -> Image:
     """Change what is not None. Call it in a transaction. NotFound IMAGE_NOT_FOUND."""
     await connection.execute(LOCK_PROJECT_OF_IMAGE, image_id)
-    row = await connection.fetchrow(UPDATE, image_id, image_class, group)
+    row = await connection.fetchrow(UPDATE, image_id, image_class, group, reviewed)
     if row is None:
         raise image_not_found(image_id)
     return _image(row)
@@ -216,6 +219,7 @@ def _image(row: asyncpg.Record) -> Image:
         group=row["group"],
         annotation_count=row["annotation_count"],
         create_time=row["create_time"],
+        reviewed=row["reviewed"],
     )
 
 
