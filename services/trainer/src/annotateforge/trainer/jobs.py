@@ -57,7 +57,9 @@ class Jobs:
             return await self.get(found)
         await self._base_models.settle(order.config, order.task_type)
         dataset = await self._dataset(order)
-        return await self.get(await self._write(order, dataset))
+        job_id = new_id()
+        await self._datasets.hold(dataset.id, job_id)
+        return await self.get(await self._write(job_id, order, dataset))
 
     async def update(self, job_id: UUID, update: Update) -> JobRecord:
         """Change what is not None. NotFound JOB_NOT_FOUND; FailedPrecondition JOB_NOT_PENDING for the
@@ -106,7 +108,7 @@ class Jobs:
                 return await self._datasets.get(order.dataset.id, task)
         return await self._datasets.frozen(config, task)
 
-    async def _write(self, order: Order, dataset: Dataset) -> UUID:
+    async def _write(self, job_id: UUID, order: Order, dataset: Dataset) -> UUID:
         config = order.config
         if not config.dataset_id:
             # The dataset service has filled in what was left out.
@@ -128,7 +130,7 @@ class Jobs:
             now = await store.read_clock(connection)
             descriptions = await store.list_worker_descriptions(connection, self._online_for)
             warning = warning_of_no_worker(config.device, map(Worker.FromString, descriptions))
-            change = lifecycle.create(new_id(), config.epochs, dataset_ready(dataset), now, warning)
+            change = lifecycle.create(job_id, config.epochs, dataset_ready(dataset), now, warning)
             written = await self._journal.create(connection, new, change, now)
         if written:
             await self._journal.announce(None, change)
