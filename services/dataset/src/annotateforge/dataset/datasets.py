@@ -73,6 +73,15 @@ def dataset_in_use(dataset_id: UUID, holders: Sequence[str]) -> FailedPreconditi
     )
 
 
+def sides_unknown(dataset_id: UUID) -> FailedPrecondition:
+    """The error for a data set that was frozen before sides were kept where images are listed."""
+    return FailedPrecondition(
+        "SIDES_UNKNOWN",
+        "The data set is too old to list its images by side. Freeze its spec again.",
+        metadata={"dataset_id": str(dataset_id)},
+    )
+
+
 def dataset_invalid(spec: DatasetSpec, report: HealthReport) -> FailedPrecondition:
     """The error for a spec that cannot be frozen, with the findings that are to be mended."""
     errors = report.errors

@@ -127,7 +127,10 @@ class Preparer:
         progress.begin("storing", len(frozen.manifest))
         manifest = frozen.manifest
         own = {manifest.digest: manifest.data, manifest.label_pack: frozen.label_pack}
-        needed = sorted({*own, *(digest.tobytes() for digest in manifest.records["sha256"])})
+        # As SplitSide in image.proto numbers them.
+        sides = (manifest.records["side"].astype(int) + 1).tolist()
+        digests = (digest.tobytes() for digest in manifest.records["sha256"])
+        needed = sorted({**dict.fromkeys(own), **dict(zip(digests, sides, strict=True))}.items())
         try:
             async with claiming(self._pool) as claims:
                 await claims.claim([(digest, len(data)) for digest, data in own.items()])

@@ -6,7 +6,13 @@ from uuid import UUID
 import asyncpg
 
 from annotateforge.api.dataset.v1 import dataset_pb2, problem_pb2
-from annotateforge.dataset.datasets import Dataset, NewDataset, dataset_in_use, dataset_not_found
+from annotateforge.dataset.datasets import (
+    Dataset,
+    NewDataset,
+    dataset_in_use,
+    dataset_not_found,
+    sides_unknown,
+)
 from annotateforge.dataset.health_message import health_message
 from annotateforge.dataset.spec import Task, write_spec
 from annotateforge.runtime.database import Connection
@@ -37,6 +43,7 @@ WHERE dataset_id = $1 AND (expire_time IS NULL OR expire_time > now())
 ORDER BY holder
 LIMIT 10
 """
+SIDES_KNOWN = "SELECT EXISTS (SELECT FROM dataset_blobs WHERE dataset_id = $1 AND side IS NOT NULL)"
 DELETE = "DELETE FROM datasets WHERE id = $1"
 HOLD = """
 INSERT INTO dataset_holds (dataset_id, holder, expire_time)
@@ -49,10 +56,10 @@ RELEASE = "DELETE FROM dataset_holds WHERE dataset_id = $1 AND holder = $2"
 
 
 async def insert_dataset(
-    connection: Connection, dataset: NewDataset, blobs: Sequence[bytes]
+    connection: Connection, dataset: NewDataset, blobs: Sequence[tuple[bytes, int | None]]
 ) -> Dataset | None:
-    """Keep a data set with the digests of the blobs that it needs, in ascending order; call it in a
-    transaction.
+    """Keep a data set with the digests of the blobs that it needs, in ascending order, and the SplitSide of
+    those that are images; call it in a transaction.
 
     None when there is one of that identity. asyncpg.ForeignKeyViolationError when a blob has gone meanwhile.
     """
@@ -69,7 +76,10 @@ async def insert_dataset(
     if row is None:
         return None
     await connection.copy_records_to_table(
-        "dataset_blobs", records=((dataset.id, blob) for blob in blobs), timeout=_WRITE_TIMEOUT
+        "dataset_blobs",
+        records=((dataset.id, blob, side) for blob, side in blobs),
+        columns=("dataset_id", "sha256", "side"),
+        timeout=_WRITE_TIMEOUT,
     )
     return _dataset(row)
 
@@ -94,6 +104,15 @@ async def list_datasets(
     """Data sets older than `before`, the newest first."""
     rows = await connection.fetch(LIST, before, None if task is None else task.name.lower(), limit)
     return [_dataset(row) for row in rows]
+
+
+async def require_sides(connection: Connection, dataset_id: UUID) -> None:
+    """Check that a data set knows the sides of its images. NotFound DATASET_NOT_FOUND, FailedPrecondition
+    SIDES_UNKNOWN.
+    """
+    await get_dataset(connection, dataset_id)
+    if not await connection.fetchval(SIDES_KNOWN, dataset_id):
+        raise sides_unknown(dataset_id)
 
 
 async def delete_dataset(connection: Connection, dataset_id: UUID) -> None:
