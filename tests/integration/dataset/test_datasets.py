@@ -53,7 +53,10 @@ async def test_a_frozen_spec_shows_its_defaults_and_counts(editor: DatasetServic
         ("red", 4, 1),
         ("blue", 4, 1),
     ]
-    assert {finding.reason for finding in dataset.findings} == {"FEW_IMAGES_PER_CLASS"}
+    assert {finding.reason for finding in dataset.findings} == {
+        "FEW_IMAGES_PER_CLASS",
+        "IMAGES_FAR_SMALLER",
+    }
     assert dataset.archive_size_bytes == len(await archive(editor, dataset.id))
     shown = await editor.GetDataset(api.GetDatasetRequest(dataset_id=dataset.id))
     assert shown.dataset == dataset

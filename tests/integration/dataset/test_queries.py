@@ -2,11 +2,11 @@ from types import ModuleType
 
 import pytest
 
-from annotateforge.dataset.store import columns, datasets, images, imports, projects
+from annotateforge.dataset.store import columns, datasets, fingerprints, images, imports, projects
 from annotateforge.runtime.database import database
 
 
-@pytest.mark.parametrize("module", [columns, datasets, images, imports, projects])
+@pytest.mark.parametrize("module", [columns, datasets, fingerprints, images, imports, projects])
 async def test_every_query_fits_the_schema(module: ModuleType, database_url: str) -> None:
     queries = [
         value

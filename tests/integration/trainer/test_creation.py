@@ -7,10 +7,11 @@ import pytest
 
 from annotateforge.api.dataset.v1.annotation_pb2 import AnnotationType
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
-from annotateforge.api.dataset.v1.dataset_service_pb2 import DeleteDatasetRequest, DeleteProjectRequest
+from annotateforge.api.dataset.v1.dataset_service_pb2 import DeleteProjectRequest
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2 import (
+    CancelJobRequest,
     CreateJobRequest,
     DeleteJobRequest,
     ListJobsRequest,
@@ -24,6 +25,7 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.app import App
 from tests.integration.dataset.specs import labelled_project
 from tests.integration.trainer.conftest import channel_to
+from tests.integration.trainer.holds import delete_when_released
 from tests.integration.trainer.workers import Editor, get_job, list_events, make_job
 
 
@@ -178,7 +180,8 @@ async def test_a_restarted_job_keeps_its_data_for_as_long_as_they_are_there(
     restart = RestartJobRequest(job_id=first.id)
 
     # Without the frozen data set, the project is frozen anew.
-    await dataset.DeleteDataset(DeleteDatasetRequest(dataset_id=first.dataset.id))
+    await editor.CancelJob(CancelJobRequest(job_id=first.id))
+    await delete_when_released(dataset, first.dataset.id)
     second = (await editor.RestartJob(restart)).job
     assert second.dataset.id != first.dataset.id
     assert second.dataset.digest == first.dataset.digest
@@ -186,9 +189,12 @@ async def test_a_restarted_job_keeps_its_data_for_as_long_as_they_are_there(
     # Without the project, the frozen data set is enough.
     await dataset.DeleteProject(DeleteProjectRequest(project_id=project_id))
     restart.job_id = second.id
-    assert (await editor.RestartJob(restart)).job.dataset == second.dataset
+    third = (await editor.RestartJob(restart)).job
+    assert third.dataset == second.dataset
 
-    await dataset.DeleteDataset(DeleteDatasetRequest(dataset_id=second.dataset.id))
+    for job in (second, third):
+        await editor.CancelJob(CancelJobRequest(job_id=job.id))
+    await delete_when_released(dataset, second.dataset.id)
     assert (await refused(editor.RestartJob(restart))).reason == "PROJECT_NOT_FOUND"
 
 

@@ -1,11 +1,12 @@
 from annotateforge.runtime.database import database
-from annotateforge.trainer import log_store, store, sweep_store
+from annotateforge.trainer import hold_store, log_store, store, sweep_store
 
 
 async def test_every_query_fits_the_schema(database_url: str) -> None:
     queries = [
         value
-        for name, value in (*vars(store).items(), *vars(log_store).items(), *vars(sweep_store).items())
+        for module in (store, hold_store, log_store, sweep_store)
+        for name, value in vars(module).items()
         if name.isupper() and isinstance(value, str) and not name.startswith("_")
     ]
     assert len(queries) > 20

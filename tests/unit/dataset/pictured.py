@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotateforge.dataset.annotations import AnnotationType
-from annotateforge.dataset.columns import NO_LABEL, TYPE_CODES, Annotations, Images, starts
+from annotateforge.dataset.columns import NO_LABEL, TYPE_CODES, Annotations, Images, Look, starts
+from annotateforge.dataset.fingerprints import SIZE
 from annotateforge.dataset.spec import DatasetSpec, Split, Task
 from annotateforge.runtime.ids import new_id
 
@@ -34,6 +35,10 @@ class Pictured:
     group: int = 0
     width: int = 100
     height: int = 50
+    reviewed: bool = False
+    fingerprint: bytes | None = None
+    """None where it has none, for the reason that `look` gives."""
+    look: Look = Look.TOO_LARGE
 
 
 def annotations_of(drawn: Sequence[tuple[int, Drawn]]) -> Annotations:
@@ -62,6 +67,11 @@ def columns_of(pictured: Sequence[Pictured]) -> tuple[Images, Annotations]:
         class_id=np.array([each.class_id for each in pictured], np.int16),
         group=np.array([each.group for each in pictured], np.int32),
         annotations=np.array([len(each.drawn) for each in pictured], np.int32),
+        reviewed=np.array([each.reviewed for each in pictured], np.bool_),
+        look=np.array([Look.KNOWN if each.fingerprint else each.look for each in pictured], np.uint8),
+        fingerprint=np.frombuffer(
+            b"".join(each.fingerprint or bytes(SIZE) for each in pictured), np.uint8
+        ).reshape(-1, SIZE),
     )
     return images, annotations_of(
         [(number, drawn) for number, each in enumerate(pictured) for drawn in each.drawn]

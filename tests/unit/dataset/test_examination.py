@@ -1,10 +1,17 @@
-from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Look
 from annotateforge.dataset.examination import examine, missing_classes
 from annotateforge.dataset.freezing import freeze
 from annotateforge.dataset.health import Finding, HealthReport
+from annotateforge.dataset.manifest import TRAIN, VAL
 from annotateforge.dataset.problems import Severity
-from annotateforge.dataset.spec import DatasetSpec, Split, Task
-from tests.unit.dataset.pictured import BOX, POLYGON, Drawn, Pictured, columns_of, spec_of
+from annotateforge.dataset.spec import DatasetSpec, Split, Strategy, Task
+from tests.unit.dataset.pictured import BOX, POLYGON, RECTANGLE, Drawn, Pictured, columns_of, spec_of
 
 TRIANGLE = (1.0, 1.0, 9.0, 1.0, 9.0, 9.0)
 
@@ -14,11 +21,10 @@ def examined(spec: DatasetSpec, images: list[Pictured], *labels: str) -> HealthR
     return examine(spec, columns[0], freeze(spec, *columns), labels)
 
 
-def boxed(number: int, *class_ids: int, **more: int) -> Pictured:
-    """An image with a box of each class."""
-    return Pictured(
-        number.to_bytes(4, "big"), [Drawn(BOX, (n, 1, n + 1, 9), c) for n, c in enumerate(class_ids)], **more
-    )
+def boxed(number: int, *class_ids: int, group: int = 0) -> Pictured:
+    """An image of the usual size with a box of each class."""
+    boxes = [Drawn(BOX, (20 * n, 10, 20 * n + 10, 90), c) for n, c in enumerate(class_ids)]
+    return Pictured(number.to_bytes(4, "big"), boxes, group=group, width=640, height=480)
 
 
 def found(report: HealthReport) -> dict[str, Finding]:
@@ -65,7 +71,7 @@ def test_annotations_of_other_types_are_named() -> None:
 
 
 def test_labels_of_the_other_kind_are_named() -> None:
-    images = [boxed(number, 0, class_id=NO_LABEL) for number in range(3)]
+    images = [boxed(number, 0) for number in range(3)]
     assert "train detect" in found(examined(spec_of(Task.CLASSIFY), images))["NOTHING_FITS_TASK"].hint
     images = [Pictured(bytes([number]), class_id=NOT_CHOSEN) for number in range(3)]
     assert "train classify" in found(examined(spec_of(), images))["NOTHING_FITS_TASK"].hint
@@ -130,3 +136,123 @@ def test_every_skip_is_explained() -> None:
     report = examined(spec_of(Task.CLASSIFY, ["a"]), classified)
     assert [(each.kind, each.count) for each in report.skipped] == [("image", 1), ("image", 1)]
     assert all(each.message.endswith(".") for each in report.skipped)
+
+
+def looks(*kinds: int) -> list[bytes]:
+    """Fingerprints, the same for the same kinds."""
+    return [bytes([1]) + hashlib.sha256(bytes([kind])).digest() + bytes([100] * 4) for kind in kinds]
+
+
+def test_near_duplicates_are_told_and_those_across_the_split_before_all_others() -> None:
+    images = [
+        replace(boxed(number, 0), fingerprint=look)
+        for number, look in enumerate(looks(*range(60), *range(10), *range(10)))
+    ]
+    report = examined(spec_of(classes=["a"]), images)
+    by_reason = found(report)
+    assert by_reason["NEAR_DUPLICATES"].count == 30
+    assert "10 clusters" in by_reason["NEAR_DUPLICATES"].message
+    across = by_reason["NEAR_DUPLICATES_ACROSS_SPLIT"]
+    assert report.findings[0] is across
+    assert 0 < across.count <= 30
+    assert 2 <= len(set(across.example_image_ids)) <= 10
+    grouped = found(examined(spec_of(classes=["a"], split=Split(strategy=Strategy.GROUPED)), images))
+    assert "NEAR_DUPLICATES_ACROSS_SPLIT" not in grouped
+    assert grouped["NEAR_DUPLICATES"].count == 30
+
+
+def test_examples_across_the_split_show_both_sides() -> None:
+    images = [replace(boxed(number, 0), fingerprint=look) for number, look in enumerate(looks(*[1] * 40))]
+    columns = columns_of(images)
+    frozen = freeze(spec_of(classes=["a"]), *columns)
+    report = examine(spec_of(classes=["a"]), columns[0], frozen)
+    shown = found(report)["NEAR_DUPLICATES_ACROSS_SPLIT"].example_image_ids
+    ids = [columns[0].id[index].tobytes() for index in frozen.included]
+    sides = dict(zip(ids, frozen.sides.tolist(), strict=True))
+    assert {sides[image] for image in shown} == {TRAIN, VAL}
+
+
+def test_exact_copies_are_no_near_duplicates_and_contrary_labels_are_told() -> None:
+    alike = looks(1)[0]
+    images = [replace(boxed(number, 0), fingerprint=look) for number, look in enumerate(looks(*range(2, 30)))]
+    same = [replace(boxed(1000, class_id), fingerprint=alike) for class_id in (0, 0)]
+    by_reason = found(examined(spec_of(classes=["a"]), [*images, *same]))
+    assert by_reason["EXACT_DUPLICATES"].count == 2
+    assert {"NEAR_DUPLICATES", "COPIES_LABELLED_DIFFERENTLY"} & set(by_reason) == set()
+    contrary = [replace(boxed(1000, class_id), fingerprint=alike) for class_id in (0, 1)]
+    by_reason = found(examined(spec_of(), [*images, *contrary]))
+    assert by_reason["COPIES_LABELLED_DIFFERENTLY"].count == 2
+
+
+def test_odd_annotations_are_told_with_their_images() -> None:
+    odd = {
+        "ANNOTATIONS_OUTSIDE_IMAGE": Drawn(BOX, (-9, -9, -1, -1)),
+        "ANNOTATIONS_WITHOUT_AREA": Drawn(RECTANGLE, (1, 1, 9, 1, 9, 1, 1, 1)),
+        "DUPLICATE_ANNOTATIONS": Drawn(BOX, (300, 200, 400, 300)),
+        "ANNOTATIONS_OF_OTHER_TYPES": Drawn(POLYGON, TRIANGLE),
+        "TINY_ANNOTATIONS": Drawn(BOX, (10, 10, 12, 80)),
+        "HUGE_ANNOTATIONS": Drawn(BOX, (0, 0, 640, 475)),
+    }
+    plain = Drawn(BOX, (300, 200, 400, 300))
+    images = [
+        Pictured(reason.encode(), [plain, drawn], width=640, height=480) for reason, drawn in odd.items()
+    ]
+    columns = columns_of(images)
+    spec = spec_of(classes=["a"])
+    by_reason = found(examine(spec, columns[0], freeze(spec, *columns)))
+    for number, reason in enumerate(odd):
+        assert by_reason[reason].count == 1
+        assert by_reason[reason].example_image_ids == (columns[0].id[number].tobytes(),)
+        assert by_reason[reason].severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("pixels", "tiny"), [((0, 0, 30, 2.9, 30, 30, 0, 30), False), ((0, 0, 30, 0, 30, 2.9, 0, 2.9), True)]
+)
+def test_polygons_are_tiny_by_the_box_around_them(pixels: tuple[float, ...], tiny: bool) -> None:
+    images = [Pictured(bytes([n]), [Drawn(POLYGON, pixels)], width=640, height=640) for n in range(3)]
+    assert ("TINY_ANNOTATIONS" in found(examined(spec_of(Task.SEGMENT, ["a"]), images))) is tiny
+
+
+def test_what_is_known_of_the_images_is_told() -> None:
+    images = [boxed(number, 0) for number in range(10)]
+    images[1] = replace(images[1], look=Look.UNREADABLE)
+    images[2] = replace(images[2], look=Look.PENDING)
+    images[3] = replace(images[3], width=200, height=100, drawn=[Drawn(BOX, (1, 1, 90, 90))])
+    images[4] = replace(images[4], width=5000, drawn=[Drawn(BOX, (1, 1, 400, 400))])
+    images += [Pictured(b"unlabelled", width=640, height=480)]
+    report = examined(spec_of(classes=["a"]), images)
+    severities = {finding.reason: finding.severity for finding in report.findings}
+    assert severities == {
+        "FEW_IMAGES_PER_CLASS": Severity.WARNING,
+        "IMAGES_CORRUPT": Severity.WARNING,
+        "UNLABELLED_IMAGES": Severity.WARNING,
+        "FINGERPRINTS_PENDING": Severity.INFO,
+        "IMAGES_FAR_SMALLER": Severity.INFO,
+        "IMAGES_FAR_LARGER": Severity.INFO,
+    }
+    assert all(finding.count == 1 for finding in report.findings if finding.reason != "FEW_IMAGES_PER_CLASS")
+
+
+def test_reviewed_and_empty_images_are_backgrounds_when_asked_for() -> None:
+    images = [boxed(number, 0) for number in range(10)]
+    images += [Pictured(bytes([n]), reviewed=n < 3, width=640, height=480) for n in range(5)]
+    without = examined(spec_of(classes=["a"]), images)
+    assert (without.total_images, without.background_images) == (10, 0)
+    assert found(without)["UNLABELLED_IMAGES"].count == 5
+    spec = replace(spec_of(classes=["a"]), backgrounds=True)
+    report = examined(spec, images)
+    assert (report.total_images, report.background_images) == (13, 3)
+    assert found(report)["UNLABELLED_IMAGES"].count == 2
+    assert [(each.reason, each.count) for each in report.skipped] == [("UNLABELLED_IMAGE", 2)]
+    records = freeze(spec, *columns_of(images)).manifest.records
+    assert np.count_nonzero(records["label_size"] == 0) == 3
+
+
+def test_a_split_in_three_needs_three_images_and_misses_classes_on_any_side() -> None:
+    split = Split(test_ratio=0.1)
+    report = examined(spec_of(classes=["a"], split=split), [boxed(1, 0), boxed(2, 0)])
+    assert found(report)["TOO_FEW_IMAGES"].severity is Severity.ERROR
+    report = examined(spec_of(split=split), [*(boxed(n, 0) for n in range(20)), boxed(99, 1)])
+    assert len({reason for reason in found(report) if reason.startswith("CLASS_MISSING_IN_")}) == 2
+    assert (report.train_images, report.val_images, report.test_images) == (17, 2, 2)

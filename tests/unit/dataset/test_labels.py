@@ -57,7 +57,7 @@ def test_repeated_rows_are_told_with_image_and_class() -> None:
 @settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=10, unique=True))
 def test_any_class_name_survives_data_yaml(names: list[str]) -> None:
-    text = data_yaml("images/train", "images/val", tuple(names))
+    text = data_yaml({"train": "images/train", "val": "images/val"}, tuple(names))
     for loader in (yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         loaded = yaml.load(text, Loader=loader)
         assert loaded["names"] == dict(enumerate(names))
@@ -66,4 +66,4 @@ def test_any_class_name_survives_data_yaml(names: list[str]) -> None:
 
 @pytest.mark.parametrize("name", ["yes", "1", "null", "a: b", "# c", '"', "\\", "é😀", "{}", "- x"])
 def test_class_names_stay_texts(name: str) -> None:
-    assert yaml.safe_load(data_yaml("a", "b", (name,)))["names"] == {0: name}
+    assert yaml.safe_load(data_yaml({"train": "a", "val": "b"}, (name,)))["names"] == {0: name}

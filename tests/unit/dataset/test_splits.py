@@ -1,17 +1,20 @@
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotateforge.dataset.annotations import AnnotationType
 from annotateforge.dataset.columns import Flags
+from annotateforge.dataset.manifest import TEST, TRAIN, VAL
 from annotateforge.dataset.spec import DatasetSpec, Split, Strategy, Task
-from annotateforge.dataset.splits import deal, find_units
+from annotateforge.dataset.splits import assign, deal, find_units
 from annotateforge.runtime.ids import new_id
 
 Image = tuple[int, int, frozenset[int]]
@@ -50,7 +53,7 @@ def dealt(images: list[Image], split: Split, task: Task = Task.DETECT) -> Flags:
     of_image = [sorted(classes)[:1] if task is Task.CLASSIFY else sorted(classes) for _, _, classes in images]
     image = np.array([number for number, classes in enumerate(of_image) for _ in classes], np.int64)
     class_id = np.array([class_id for classes in of_image for class_id in classes], np.int64)
-    return deal(spec_of(split, task), find_units(sha256, group, split.seed), image, class_id)
+    return deal(spec_of(split, task), find_units(sha256, split.seed, group), image, class_id)
 
 
 def wanted(total: int, split: Split) -> int:
@@ -187,3 +190,113 @@ def test_no_image_and_one_image_are_not_divided() -> None:
     assert dealt([], Split()).tolist() == []
     assert dealt([(1, 0, frozenset({0}))], Split()).tolist() == [True]
     assert dealt([(1, 1, frozenset({0})), (2, 1, frozenset({1}))], Split()).tolist() == [True, True]
+
+
+tested = st.builds(
+    Split,
+    train_ratio=st.sampled_from([0.8, 0.5, 0.3]),
+    seed=st.integers(-(2**63), 2**63 - 1),
+    strategy=st.sampled_from(Strategy),
+    test_ratio=st.sampled_from([0.1, 0.15, 0.01, 0.19]),
+)
+
+
+def sides_of(
+    images: list[Image], split: Split, task: Task = Task.DETECT, clusters: Sequence[int] = ()
+) -> npt.NDArray[np.uint8]:
+    """The side of each image; `clusters` are of near duplicates."""
+    digests = [hashlib.sha256(str(content).encode()).digest() for content, _, _ in images]
+    sha256 = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+    together = [np.array([group for _, group, _ in images], np.int32)]
+    if clusters:
+        together.append(np.array(clusters, np.int32))
+    of_image = [sorted(classes)[:1] if task is Task.CLASSIFY else sorted(classes) for _, _, classes in images]
+    image = np.array([number for number, classes in enumerate(of_image) for _ in classes], np.int64)
+    class_id = np.array([class_id for classes in of_image for class_id in classes], np.int64)
+    return assign(spec_of(split, task), find_units(sha256, split.seed, *together), image, class_id)
+
+
+@settings(deadline=None)
+@given(singles, splits, tasks)
+def test_without_test_images_the_split_is_what_it_always_was(
+    images: list[Image], split: Split, task: Task
+) -> None:
+    assert ((sides_of(images, split, task) == TRAIN) == dealt(images, split, task)).all()
+
+
+@settings(deadline=None)
+@given(singles, tested, tasks)
+def test_a_split_in_three_meets_both_ratios_to_one_image(
+    images: list[Image], split: Split, task: Task
+) -> None:
+    sides = sides_of(images, split, task)
+    counts = np.bincount(sides, minlength=3).tolist()
+    if len(images) < 3:
+        return
+    assert min(counts) >= 1
+    exact = [ratio * len(images) for ratio in (split.train_ratio, split.test_ratio)]
+    # A side that would have none takes one from another.
+    most = 1 if min(*exact, len(images) - sum(exact)) >= 1 else 2
+    assert abs(counts[TRAIN] - exact[0]) <= most
+    assert abs(counts[TEST] - exact[1]) <= 1
+
+
+@settings(deadline=None)
+@given(mixed, tested, tasks)
+def test_what_stays_together_does_so_on_three_sides(images: list[Image], split: Split, task: Task) -> None:
+    sides = sides_of(images, split, task).tolist()
+    together: dict[tuple[str, int], set[int]] = {}
+    for (content, group, _), side in zip(images, sides, strict=True):
+        together.setdefault(("content", content), set()).add(side)
+        if group:
+            together.setdefault(("group", group), set()).add(side)
+    assert all(len(found) == 1 for found in together.values())
+    if len(unit_sizes(images)) >= 3:
+        assert set(sides) == {TRAIN, VAL, TEST}
+
+
+@settings(max_examples=300, deadline=None)
+@given(singles, st.tuples(st.integers(10**6 + 1, 10**7), st.just(0), shown), tested, tasks)
+def test_adding_an_image_moves_few_others_in_a_split_in_three(
+    images: list[Image], new: Image, split: Split, task: Task
+) -> None:
+    before = sides_of(images, split, task)
+    after = sides_of([*images, new], split, task)[:-1]
+    assert np.count_nonzero(before != after) <= 6
+
+
+@settings(deadline=None)
+@given(singles, st.data())
+def test_clusters_stay_together_and_adding_another_image_moves_little(
+    images: list[Image], data: st.DataObject
+) -> None:
+    clusters = data.draw(st.lists(st.integers(0, 8), min_size=len(images), max_size=len(images)))
+    split = Split(strategy=Strategy.GROUPED)
+    sides = sides_of(images, split, clusters=clusters)
+    for cluster in set(clusters) - {0}:
+        assert len({int(side) for side, of in zip(sides, clusters, strict=True) if of == cluster}) == 1
+    sizes = Counter(cluster for cluster in clusters if cluster)
+    after = sides_of([*images, (10**7, 0, frozenset({0}))], split, clusters=[*clusters, 0])[:-1]
+    # A cluster may make room for another one and single images for it.
+    assert np.count_nonzero(sides != after) <= 4 * max([1, *sizes.values()])
+
+
+def test_stratified_balances_images_of_several_classes() -> None:
+    dice = random.Random(5)
+    frequent = [0.9, 0.5, 0.3, 0.1]
+    images: list[Image] = []
+    for number in range(2000):
+        classes = {class_id for class_id, share in enumerate(frequent) if dice.random() < share} or {0}
+        images.append((number, 0, frozenset(classes)))
+    split = Split(test_ratio=0.1)
+    sides = sides_of(images, split)
+    for class_id in range(len(frequent)):
+        shows = np.array([class_id in classes for _, _, classes in images])
+        counts = np.bincount(sides[shows], minlength=3) / shows.sum()
+        assert np.abs(counts - [0.8, 0.1, 0.1]).max() < 0.02
+
+
+def test_a_split_in_three_is_fixed_for_ever() -> None:
+    images: list[Image] = [(number, 0, frozenset({number % 2})) for number in range(100)]
+    sides = sides_of(images, Split(seed=1, test_ratio=0.1))
+    assert hashlib.sha256(sides.tobytes()).hexdigest()[:16] == "79e70bb68bb71421"

@@ -79,6 +79,11 @@ class Claims:
         self._pool = pool
         self._id = ingest_id
 
+    @property
+    def pool(self) -> Pool:
+        """Where the claims are; what else is known of the blobs is kept there, too."""
+        return self._pool
+
     async def claim(self, blobs: Sequence[tuple[bytes, int]]) -> None:
         """Claim blobs (digest, size); to be called before their bytes are put. Aborted INGEST_EXPIRED."""
         digests = [digest for digest, _ in blobs]

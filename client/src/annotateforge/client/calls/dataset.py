@@ -1,6 +1,6 @@
 """Calls of the dataset service: projects, images, annotations, data sets."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, TypeVar
 
 from annotateforge.api.dataset.v1 import (
@@ -138,11 +138,16 @@ class DatasetCalls:
         return self._transport.call(SERVICE, "GetImage", request, image_pb2.Image)
 
     def update_image(
-        self, image_id: str, *, image_class: str | None = None, group: str | None = None
+        self,
+        image_id: str,
+        *,
+        image_class: str | None = None,
+        group: str | None = None,
+        reviewed: bool | None = None,
     ) -> image_pb2.Image:
-        """Set an image's class or group; an empty text takes it away."""
+        """Set an image's class or group, where an empty text takes it away, or that it was reviewed."""
         request = dataset_service_pb2.UpdateImageRequest(
-            image_id=image_id, image_class=image_class, group=group
+            image_id=image_id, image_class=image_class, group=group, reviewed=reviewed
         )
         return self._transport.call(SERVICE, "UpdateImage", request, image_pb2.Image)
 
@@ -150,6 +155,13 @@ class DatasetCalls:
         """Delete an image with its annotations."""
         request = dataset_service_pb2.DeleteImageRequest(image_id=image_id)
         self._transport.call(SERVICE, "DeleteImage", request, dataset_service_pb2.DeleteImageResponse)
+
+    def delete_images(self, project_id: str, image_ids: Sequence[str]) -> int:
+        """Delete images of a project, at most 10,000; how many were there."""
+        request = dataset_service_pb2.DeleteImagesRequest(project_id=project_id, image_ids=image_ids)
+        return self._transport.call(
+            SERVICE, "DeleteImages", request, dataset_service_pb2.DeleteImagesResponse
+        ).deleted_count
 
     def download_image(self, image_id: str, file: IO[bytes]) -> int:
         """Write an image's bytes, as they came, into a file; how many there are."""

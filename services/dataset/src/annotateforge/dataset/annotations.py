@@ -28,6 +28,11 @@ class AnnotationType(StrEnum):
     POLYGON = "polygon"
 
 
+def plural(kind: AnnotationType) -> str:
+    """What several annotations of a type are called."""
+    return "boxes" if kind is AnnotationType.BOX else f"{kind}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Annotation:
     """One labelled shape. Coordinates are pixels of the upright image, x right and y down from its upper left

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
+from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.imports.importing import Importer
 from annotateforge.dataset.imports.opening import Spool
 from annotateforge.dataset.inspector import inspecting
@@ -41,6 +42,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     ) as pool:
         sweep = BlobSweep(pool, blobs, references=("images", "dataset_blobs"))
         with inspecting(settings.image_limits, settings.dataset_image_threads) as inspector:
+            backfill = Backfill(pool, blobs, inspector)
             rpc = DatasetRpc(
                 pool=pool,
                 blobs=blobs,
@@ -56,10 +58,12 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                     settings.import_turns,
                 ),
                 spool=spool,
+                backfill=backfill,
                 settings=settings,
             )
             async with (
                 sweep.sweeping(),
+                backfill.running(),
                 serve(
                     settings.listen,
                     [(add_DatasetServiceServicer_to_server, rpc, SERVICE)],

@@ -206,9 +206,10 @@ def lay_out(manifest: Manifest) -> Archive:
     """The archive of a manifest."""
     names = FileNames(manifest)
     prefix = "" if manifest.task is Task.CLASSIFY else "images/"
-    fixed = [(b"data.yaml", data_yaml(f"{prefix}train", f"{prefix}val", manifest.classes))]
+    sides = SIDES if manifest.test_images else SIDES[:2]
+    fixed = [(b"data.yaml", data_yaml({side: f"{prefix}{side}" for side in sides}, manifest.classes))]
     # Also those that have no image: ultralytics numbers classes by the folders that it finds.
-    fixed += [(f"{side}/{folder}/".encode(), b"") for side in SIDES for folder in names.class_folders]
+    fixed += [(f"{side}/{folder}/".encode(), b"") for side in sides for folder in names.class_folders]
     files = _Files(manifest, names, tuple(fixed))
 
     # In batches, because the headers of all entries together would take a hundred bytes of memory for each.

@@ -10,7 +10,7 @@ from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.manifest import NAME_BYTES, Manifest, Records
 from annotateforge.dataset.spec import Task
 
-SIDES = ("train", "val")
+SIDES = ("train", "val", "test")
 """Names of the sides, in the order of their numbers in a manifest."""
 _LONGEST_FOLDER = 60
 _EXTENSIONS = {

@@ -4,6 +4,7 @@ A hundred thousand images with a million annotations are a dozen arrays here, an
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,6 +27,18 @@ TYPE_CODES = {kind: number for number, kind in enumerate(AnnotationType, start=1
 """Numbers of the annotation types, as AnnotationType in annotation.proto has them."""
 FORMAT_CODES = {kind: number for number, kind in enumerate(ImageFormat, start=1)}
 """Numbers of the encodings, as ImageFormat in image.proto has them."""
+
+
+class Look(IntEnum):
+    """What is known of what an image looks like."""
+
+    PENDING = 0
+    """Its fingerprint has not been computed yet."""
+    KNOWN = 1
+    UNREADABLE = 2
+    """Its pixels cannot be decoded."""
+    TOO_LARGE = 3
+    """It is too large to be decoded for a fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,12 @@ class Images:
     """Equal numbers above 0 mean the same group of the same project; 0 means no group."""
     annotations: npt.NDArray[np.int32]
     """How many annotations the image has."""
+    reviewed: Flags
+    """Whether somebody has said that its labels are complete."""
+    look: npt.NDArray[np.uint8]
+    """What is known of its fingerprint, see Look."""
+    fingerprint: npt.NDArray[np.uint8]
+    """Fingerprints, SIZE bytes each; zeros where none is known."""
 
     def __len__(self) -> int:
         return len(self.size)

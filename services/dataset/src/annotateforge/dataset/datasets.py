@@ -1,6 +1,7 @@
 """Frozen data sets: what is kept of one, when two are the same, and the errors around them."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -60,6 +61,24 @@ def dataset_not_found(dataset_id: UUID) -> NotFound:
     """The error for a data set that is not there."""
     return NotFound(
         "DATASET_NOT_FOUND", f"There is no data set {dataset_id}.", metadata={"dataset_id": str(dataset_id)}
+    )
+
+
+def dataset_in_use(dataset_id: UUID, holders: Sequence[str]) -> FailedPrecondition:
+    """The error for a data set that somebody needs; `holders` are some of them."""
+    return FailedPrecondition(
+        "DATASET_IN_USE",
+        f"The data set is needed by {', '.join(holders)}. Delete it when these have ended, or cancel them.",
+        metadata={"dataset_id": str(dataset_id), "holders": ",".join(holders)},
+    )
+
+
+def sides_unknown(dataset_id: UUID) -> FailedPrecondition:
+    """The error for a data set that was frozen before sides were kept where images are listed."""
+    return FailedPrecondition(
+        "SIDES_UNKNOWN",
+        "The data set is too old to list its images by side. Freeze its spec again.",
+        metadata={"dataset_id": str(dataset_id)},
     )
 
 

@@ -5,11 +5,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from annotateforge.dataset.annotations import AnnotationType
+from annotateforge.dataset.annotation_findings import annotation_findings
+from annotateforge.dataset.annotations import plural
 from annotateforge.dataset.columns import NO_LABEL, Images, Longs
+from annotateforge.dataset.examples import examples
 from annotateforge.dataset.freezing import Frozen
 from annotateforge.dataset.health import ClassBalance, Finding, HealthReport, Skipped
-from annotateforge.dataset.labelling import Skip
+from annotateforge.dataset.image_findings import image_findings
+from annotateforge.dataset.manifest import TEST, TRAIN, VAL
 from annotateforge.dataset.problems import Severity
 from annotateforge.dataset.spec import DatasetSpec, Task
 
@@ -17,7 +20,11 @@ FEW_IMAGES = 100
 """Below so many images a class seldom gives meaningful results."""
 IMBALANCE = 10
 """Ratio of the most to the least frequent class from which the latter tends to be neglected."""
-MOST_EXAMPLES = 10
+_MISSING = {
+    "train": "CLASS_MISSING_IN_TRAIN",
+    "val": "CLASS_MISSING_IN_VAL",
+    "test": "CLASS_MISSING_IN_TEST",
+}
 _WORST_FIRST = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
@@ -31,7 +38,9 @@ def examine(spec: DatasetSpec, images: Images, frozen: Frozen, labels: Sequence[
     return HealthReport(
         findings=tuple(sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.severity))),
         total_images=len(frozen.included),
-        train_images=int(np.count_nonzero(frozen.trains)),
+        train_images=int(np.count_nonzero(frozen.sides == TRAIN)),
+        test_images=int(np.count_nonzero(frozen.sides == TEST)),
+        background_images=len(frozen.labelling.backgrounds),
         classes=balance,
         skipped=tuple(Skipped(why, kind, count) for kind, found in skips for why, count in found.items()),
     )
@@ -44,10 +53,10 @@ def missing_classes(frozen: Frozen, spec: DatasetSpec) -> bool:
 
 def _balance(spec: DatasetSpec, frozen: Frozen) -> tuple[ClassBalance, ...]:
     labelling = frozen.labelling
-    trains = frozen.trains[np.searchsorted(frozen.included, labelling.image)]
+    sides = frozen.sides[np.searchsorted(frozen.included, labelling.image)]
 
-    def count(side: bool, weights: Longs | None) -> list[int]:
-        chosen = trains == side
+    def count(side: int, weights: Longs | None) -> list[int]:
+        chosen = sides == side
         found = np.bincount(
             labelling.class_id[chosen],
             None if weights is None else weights[chosen],
@@ -55,7 +64,7 @@ def _balance(spec: DatasetSpec, frozen: Frozen) -> tuple[ClassBalance, ...]:
         )
         return [int(number) for number in found]
 
-    columns = [count(side, weights) for weights in (None, labelling.instances) for side in (True, False)]
+    columns = [count(side, weights) for weights in (None, labelling.instances) for side in (TRAIN, VAL, TEST)]
     return tuple(ClassBalance(name, *numbers) for name, *numbers in zip(spec.classes, *columns, strict=True))
 
 
@@ -79,13 +88,15 @@ def _findings(
     for row in balance:
         if not row.instances:
             yield _class_without_instances(spec, row.class_label, labels)
-    if frozen.units < 2:
-        yield _too_few(len(images), len(frozen.included))
+    needed = 3 if spec.split.test_ratio else 2
+    if frozen.units < needed:
+        yield _too_few(len(images), len(frozen.included), frozen.units, needed)
         return
+    yield from image_findings(spec, images, frozen)
     for class_id, row in enumerate(balance):
-        yield from _class_warnings(class_id, row, images, frozen)
+        yield from _class_warnings(spec, class_id, row, images, frozen)
     yield from _imbalance(balance)
-    yield from _annotation_warnings(images, frozen)
+    yield from annotation_findings(spec, images, frozen.labelling)
 
 
 def _nothing_fits(spec: DatasetSpec, images: Images, frozen: Frozen) -> Iterator[Finding]:
@@ -94,8 +105,8 @@ def _nothing_fits(spec: DatasetSpec, images: Images, frozen: Frozen) -> Iterator
     annotations = int(images.annotations.sum())
     classified = int(np.count_nonzero(images.class_id != NO_LABEL))
     if others:
-        used = _enumerate([_plural(kind) for kind in spec.annotation_types])
-        there = _enumerate([f"{count:,} {_plural(kind)}" for kind, count in others.items()])
+        used = _enumerate([plural(kind) for kind in spec.annotation_types])
+        there = _enumerate([f"{count:,} {plural(kind)}" for kind, count in others.items()])
         yield Finding(
             Severity.ERROR,
             "NOTHING_FITS_TASK",
@@ -146,11 +157,15 @@ def _class_without_instances(spec: DatasetSpec, label: str, labels: Sequence[str
     )
 
 
-def _too_few(images: int, included: int) -> Finding:
-    if included > 1:
+def _too_few(images: int, included: int, units: int, needed: int) -> Finding:
+    if included >= needed:
         message = f"The {included:,} images that can be used are copies or one group, which stay together."
+        if units > 1:
+            message = (
+                f"The {included:,} images that can be used are copies or {units} groups; a split needs 3."
+            )
     else:
-        message = f"{included} of {images:,} images can be used, and a split needs two."
+        message = f"{included} of {images:,} images can be used, and a split needs {needed}."
     return Finding(
         Severity.ERROR,
         "TOO_FEW_IMAGES",
@@ -160,19 +175,26 @@ def _too_few(images: int, included: int) -> Finding:
     )
 
 
-def _class_warnings(class_id: int, row: ClassBalance, images: Images, frozen: Frozen) -> Iterator[Finding]:
+def _class_warnings(
+    spec: DatasetSpec, class_id: int, row: ClassBalance, images: Images, frozen: Frozen
+) -> Iterator[Finding]:
     if not row.images:
         return
     shown_by = frozen.labelling.image[frozen.labelling.class_id == class_id]
-    for here, there, count in (("val", "train", row.val_images), ("train", "val", row.train_images)):
+    counts = {"train": row.train_images, "val": row.val_images}
+    if spec.split.test_ratio:
+        counts["test"] = row.test_images
+    for here, count in counts.items():
         if not count:
+            others = " and ".join(there for there, found in counts.items() if found)
             yield Finding(
                 Severity.WARNING,
-                f"CLASS_MISSING_IN_{here.upper()}",
-                f'All {row.images:,} images that show "{row.class_label}" are in {there}, none is in {here}.',
+                _MISSING[here],
+                f'All {row.images:,} images that show "{row.class_label}" are in {others},'
+                f" none is in {here}.",
                 "Label more images of the class, or take another seed or ratio.",
                 row.images,
-                _examples(images, shown_by),
+                examples(images, shown_by),
                 row.class_label,
             )
     if row.images < FEW_IMAGES:
@@ -203,35 +225,5 @@ def _imbalance(balance: Sequence[ClassBalance]) -> Iterator[Finding]:
         )
 
 
-def _annotation_warnings(images: Images, frozen: Frozen) -> Iterator[Finding]:
-    labelling = frozen.labelling
-    if labelling.clipped:
-        yield Finding(
-            Severity.WARNING,
-            "ANNOTATIONS_CLIPPED",
-            f"{labelling.clipped:,} annotations reach beyond their image and were cut at its edge.",
-            "Look at some of the examples: wrong coordinates look like this, too.",
-            labelling.clipped,
-            _examples(images, labelling.clipped_images),
-        )
-    if without := labelling.skipped_annotations.get(Skip.WITHOUT_CLASS):
-        yield Finding(
-            Severity.WARNING,
-            "ANNOTATIONS_WITHOUT_CLASS",
-            f"{without:,} annotations have no class and were left out.",
-            "Give them a class; what is on an image and not labelled is learnt as background.",
-            without,
-            _examples(images, labelling.without_class_images),
-        )
-
-
-def _plural(kind: AnnotationType) -> str:
-    return "boxes" if kind is AnnotationType.BOX else f"{kind}s"
-
-
 def _enumerate(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
-
-
-def _examples(images: Images, chosen: Longs) -> tuple[bytes, ...]:
-    return tuple(images.id[index].tobytes() for index in chosen[:MOST_EXAMPLES].tolist())

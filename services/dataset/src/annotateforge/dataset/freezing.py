@@ -8,23 +8,24 @@ and projects, nor times, nor the order of rows have any influence on the manifes
 import hashlib
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from annotateforge.dataset.columns import Annotations, Flags, Images, Longs, starts
+from annotateforge.dataset.columns import Annotations, Images, Longs, Look, starts
 from annotateforge.dataset.labelling import Labelling, label
 from annotateforge.dataset.manifest import (
     NO_CLASS,
     RECORD,
-    TRAIN,
-    VAL,
     Manifest,
     Records,
     count_copies,
     write_manifest,
 )
-from annotateforge.dataset.spec import DatasetSpec, Task
-from annotateforge.dataset.splits import deal, find_units
+from annotateforge.dataset.near_duplicates import find_clusters
+from annotateforge.dataset.spec import DatasetSpec, Strategy, Task
+from annotateforge.dataset.splits import assign, find_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,25 @@ class Frozen:
     """What the images show, and what was left out."""
     included: Longs
     """Indices of the images that go in, ascending."""
-    trains: Flags
-    """Which of them train; the others validate."""
+    sides: npt.NDArray[np.uint8]
+    """Their sides: TRAIN, VAL or TEST."""
     units: int
     """Images and groups of images that cannot be divided."""
+    cluster: Longs
+    """For each image that goes in the number of its cluster of near duplicates, from 1; 0 where no image of
+    another content is like it, and where its fingerprint is not known."""
 
 
 def freeze(spec: DatasetSpec, images: Images, annotations: Annotations) -> Frozen:
     """Freeze a spec over the images of its projects, however few; health says whether it can be trained."""
     labelling = label(spec, images, annotations)
-    included = np.unique(labelling.image)
-    units = find_units(images.sha256[included], images.group[included], spec.split.seed)
-    trains = deal(spec, units, np.searchsorted(included, labelling.image), labelling.class_id)
+    included = np.unique(np.append(labelling.image, labelling.backgrounds))
+    cluster = _clusters(images, included)
+    together: list[npt.NDArray[np.integer[Any]]] = [images.group[included]]
+    if spec.split.strategy is Strategy.GROUPED:
+        together.append(cluster)
+    units = find_units(images.sha256[included], spec.split.seed, *together)
+    sides = assign(spec, units, np.searchsorted(included, labelling.image), labelling.class_id)
 
     records = np.zeros(len(included), RECORD)
     for name in ("sha256", "size", "crc32", "format"):
@@ -57,13 +65,24 @@ def freeze(spec: DatasetSpec, images: Images, annotations: Annotations) -> Froze
     records["label_size"] = labelling.label_size[included]
     records["label_crc32"] = labelling.label_crc32[included]
     records["class_id"] = images.class_id[included] if spec.task is Task.CLASSIFY else NO_CLASS
-    records["side"] = np.where(trains, TRAIN, VAL)
+    records["side"] = sides
     order, pack = _arrange(records, labelling, included)
     records = records[order]
     records["copy"] = count_copies(records["sha256"])
     records["label_offset"] = starts(records["label_size"])
     manifest = write_manifest(spec.task, spec.classes, records, hashlib.sha256(pack).digest(), len(pack))
-    return Frozen(manifest, pack, labelling, included, trains, len(units))
+    return Frozen(manifest, pack, labelling, included, sides, len(units), cluster)
+
+
+def _clusters(images: Images, included: Longs) -> Longs:
+    cluster = np.zeros(len(included), np.int64)
+    known = np.flatnonzero(images.look[included] == Look.KNOWN)
+    if len(known):
+        digests = np.ascontiguousarray(images.sha256[included[known]]).view("S32").ravel()
+        # Copies are no near duplicates of one another.
+        _, first, content = np.unique(digests, return_index=True, return_inverse=True)
+        cluster[known] = find_clusters(images.fingerprint[included[known[first]]])[content]
+    return cluster
 
 
 def _arrange(records: Records, labelling: Labelling, included: Longs) -> tuple[Longs, bytes]:

@@ -24,23 +24,25 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class ClassBalance:
-    """A class on both sides of the split: images that show it and its instances in them."""
+    """A class on the sides of the split: images that show it and its instances in them."""
 
     class_label: str
     train_images: int
     val_images: int
+    test_images: int
     train_instances: int
     val_instances: int
+    test_instances: int
 
     @property
     def images(self) -> int:
-        """Images on both sides."""
-        return self.train_images + self.val_images
+        """Images on all sides."""
+        return self.train_images + self.val_images + self.test_images
 
     @property
     def instances(self) -> int:
-        """Instances on both sides."""
-        return self.train_instances + self.val_instances
+        """Instances on all sides."""
+        return self.train_instances + self.val_instances + self.test_instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,9 @@ class HealthReport:
     """The worst first."""
     total_images: int
     train_images: int
+    test_images: int
+    background_images: int
+    """Images that go in without a label because they show nothing."""
     classes: tuple[ClassBalance, ...]
     """By position."""
     skipped: tuple[Skipped, ...]
@@ -78,7 +83,7 @@ class HealthReport:
     @property
     def val_images(self) -> int:
         """Images for validation."""
-        return self.total_images - self.train_images
+        return self.total_images - self.train_images - self.test_images
 
 
 _MEANING: Mapping[tuple[str, Skip], str] = {

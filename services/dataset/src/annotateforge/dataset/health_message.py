@@ -32,6 +32,8 @@ def health_message(report: HealthReport) -> problem_pb2.HealthReport:
         total_images=report.total_images,
         train_images=report.train_images,
         val_images=report.val_images,
+        test_images=report.test_images,
+        background_images=report.background_images,
         classes=[
             problem_pb2.ClassBalance(
                 class_label=row.class_label,
@@ -39,6 +41,8 @@ def health_message(report: HealthReport) -> problem_pb2.HealthReport:
                 val_images=row.val_images,
                 train_instances=row.train_instances,
                 val_instances=row.val_instances,
+                test_images=row.test_images,
+                test_instances=row.test_instances,
             )
             for row in report.classes
         ],

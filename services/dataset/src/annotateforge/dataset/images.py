@@ -3,9 +3,10 @@
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from uuid import UUID
 
+from annotateforge.dataset.annotations import AnnotationType
 from annotateforge.runtime.errors import NotFound
 from annotateforge.runtime.texts import text_defect
 
@@ -43,6 +44,8 @@ class ImageFacts:
     """Pixels of the upright image (EXIF orientation applied)."""
     height: int
     """Pixels of the upright image (EXIF orientation applied)."""
+    fingerprint: bytes | None = None
+    """What it looks like, see `fingerprints`; None where that was not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,32 @@ class Image:
     group: str
     annotation_count: int
     create_time: datetime
+    reviewed: bool
+    """Whether somebody has said that its labels are complete."""
+
+
+class ImageProblem(IntEnum):
+    """What people should look at; numbered as ImageProblem in image.proto."""
+
+    COPY = 1
+    CORRUPT = 2
+    WITHOUT_CLASS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """Which images of a project are listed; what is None does not filter."""
+
+    class_label: str | None = None
+    annotated: bool | None = None
+    filename_contains: str | None = None
+    annotation_type: AnnotationType | None = None
+    dataset_id: UUID | None = None
+    side: int | None = None
+    """As SplitSide in image.proto."""
+    unlabelled: bool | None = None
+    problem: ImageProblem | None = None
+    reviewed: bool | None = None
 
 
 def clean_filename(name: str) -> str:

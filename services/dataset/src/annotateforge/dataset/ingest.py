@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from annotateforge.dataset.images import ImageFacts
 from annotateforge.dataset.inspection import ImageRefused
 from annotateforge.dataset.inspector import Inspector
+from annotateforge.dataset.store.fingerprints import put_fingerprints
 from annotateforge.runtime.blob_claims import Claims
 from annotateforge.runtime.blobs import BlobStore
 
@@ -35,5 +36,16 @@ class Ingest:
         }
         if taken:
             await self._claims.claim([(digest, len(data)) for digest, data in taken.items()])
+            await self._keep_fingerprints(results)
             await self._blobs.put_many([(digest.hex(), data) for digest, data in taken.items()])
         return results
+
+    async def _keep_fingerprints(self, results: Sequence[ImageFacts | ImageRefused]) -> None:
+        """They belong to the claimed blobs and go with them, also when the ingest comes to nothing."""
+        found = {
+            facts.sha256: facts.fingerprint
+            for facts in results
+            if isinstance(facts, ImageFacts) and facts.fingerprint is not None
+        }
+        async with self._claims.pool.acquire() as connection:
+            await put_fingerprints(connection, list(found.items()))

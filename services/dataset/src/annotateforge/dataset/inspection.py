@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from annotateforge.dataset.fingerprints import DECODED_SIDE, UNKNOWN_BY_SIZE, UNREADABLE, fingerprint
 from annotateforge.dataset.images import ImageFacts, ImageFormat
+from annotateforge.dataset.pixels import TURNS, shrunk
 from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans
 
 # Pillow's own limit warns first and counts otherwise than ours, which is checked before anything is decoded.
@@ -17,6 +19,10 @@ Image.MAX_IMAGE_PIXELS = None
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SHORTEST_SIDE = 1
 _LONGEST_SIDE = 1 << 24
+_MOST_UNSCALED = 16_000_000
+"""Pixels beyond which a JPEG is scaled down by 8 whatever becomes of its shorter side."""
+_MOST_FINGERPRINTED = 50_000_000
+"""Pixels beyond which an image that no decoder scales down gets no fingerprint."""
 
 
 class ImageRefused(Exception):
@@ -41,10 +47,10 @@ def inspect(data: bytes, limits: ImageLimits) -> ImageFacts:
     """The facts of an encoded image. Takes milliseconds to some tenths of a second of a core: call it in a
     worker thread.
 
-    What is checked, at the least cost that finds files cut short: JPEG is decoded at an eighth of its size,
-    which reads all of its entropy-coded data; every chunk of a PNG is held against its own CRC; BMP, TIFF and
-    WebP are decoded. Raises ImageRefused with IMAGE_EMPTY, IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED or
-    IMAGE_UNREADABLE.
+    What is checked, at the least cost that finds files cut short: JPEG is decoded at up to an eighth of its
+    size, which reads all of its entropy-coded data; every chunk of a PNG is held against its own CRC; BMP,
+    TIFF and WebP are decoded. The fingerprint comes from the same decoding; for its sake a PNG is decoded,
+    too. Raises ImageRefused with IMAGE_EMPTY, IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED or IMAGE_UNREADABLE.
     """
     if not data:
         raise ImageRefused("IMAGE_EMPTY", "The file is empty.", "Upload it again from its source.")
@@ -55,7 +61,7 @@ def inspect(data: bytes, limits: ImageLimits) -> ImageFacts:
             "Scale it down or save it with a stronger compression.",
         )
     image_format = _format_of(data)
-    width, height = upright_size(data, image_format, limits.pixels)
+    width, height, look = _look_at(data, image_format, limits.pixels)
     return ImageFacts(
         sha256=hashlib.sha256(data).digest(),
         crc32=zlib.crc32(data),
@@ -63,12 +69,21 @@ def inspect(data: bytes, limits: ImageLimits) -> ImageFacts:
         format=image_format,
         width=width,
         height=height,
+        fingerprint=look,
     )
 
 
-def upright_size(data: bytes, image_format: ImageFormat, most_pixels: int) -> tuple[int, int]:
-    """Width and height after the EXIF orientation, of an image that could be read to its end. Raises
-    ImageRefused.
+def look_again(data: bytes, image_format: ImageFormat) -> bytes:
+    """The fingerprint of an image that was taken in before; UNREADABLE where it cannot be decoded."""
+    try:
+        return _look_at(data, image_format, _LONGEST_SIDE**2)[2]
+    except ImageRefused:
+        return UNREADABLE
+
+
+def _look_at(data: bytes, image_format: ImageFormat, most_pixels: int) -> tuple[int, int, bytes]:
+    """Width and height after the EXIF orientation, and the fingerprint, of an image that could be read to its
+    end. Raises ImageRefused.
     """
     try:
         exif = png_exif(data) if image_format is ImageFormat.PNG else None
@@ -92,9 +107,12 @@ def upright_size(data: bytes, image_format: ImageFormat, most_pixels: int) -> tu
                         f"It has more than the {MOST_SCANS} scans that a JPEG may have.",
                         "Open it in an image editor and save it again.",
                     )
-                picture.draft("L", (1, 1))
+                # Lets the decoder scale down by up to 8, but not so far that the fingerprint would suffer.
+                thin = min(width, height) < 8 * DECODED_SIDE and width * height > _MOST_UNSCALED
+                picture.draft(None, (1, 1) if thin else (DECODED_SIDE, DECODED_SIDE))
             if image_format is not ImageFormat.PNG:
                 picture.load()
+            look = _fingerprint(picture, orientation)
     except ImageRefused:
         raise
     except UnidentifiedImageError as error:
@@ -107,7 +125,18 @@ def upright_size(data: bytes, image_format: ImageFormat, most_pixels: int) -> tu
         raise ImageRefused(
             "IMAGE_UNREADABLE", f"It could not be decoded: {detail[:200]}.", _REPAIR
         ) from error
-    return (height, width) if orientation >= 5 else (width, height)
+    return (height, width, look) if orientation >= 5 else (width, height, look)
+
+
+def _fingerprint(picture: Image.Image, orientation: int) -> bytes:
+    """The fingerprint of a picture that is decoded or a PNG, of which only the chunks were checked before."""
+    if picture.width * picture.height > _MOST_FINGERPRINTED:
+        return UNKNOWN_BY_SIZE
+    try:
+        small = shrunk(picture, DECODED_SIDE)
+        return fingerprint(small.transpose(TURNS[orientation]) if orientation in TURNS else small)
+    except Exception:  # Pillow's decoders raise whatever their parsing stumbles over
+        return UNREADABLE
 
 
 def orientation_of(picture: Image.Image, exif: bytes | None = None) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from annotateforge.dataset.images import ImageFacts, ImageFormat
-from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect
+from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect, look_again
 from annotateforge.dataset.thumbnails import draw_thumbnail
 
 
@@ -23,6 +23,11 @@ class Inspector:
         return await asyncio.gather(
             *(loop.run_in_executor(self._threads, self._inspect, data) for data in images)
         )
+
+    async def look_again(self, data: bytes, image_format: ImageFormat) -> bytes:
+        """See look_again in `inspection`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, look_again, data, image_format)
 
     async def thumbnail(self, data: bytes, image_format: ImageFormat, size: int) -> bytes:
         """See draw_thumbnail."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from annotateforge.dataset.annotations import AnnotationType
 from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, TYPE_CODES, Annotations, Images, Longs, starts
 from annotateforge.dataset.labels import write_files
-from annotateforge.dataset.shapes import Fate, box_outlines, polygon_outlines
+from annotateforge.dataset.shapes import Fate, box_outlines, box_sizes, polygon_outlines
 from annotateforge.dataset.spec import DatasetSpec, Task
 
 _CHUNK = 1 << 15
@@ -34,6 +34,27 @@ class Skip(StrEnum):
     NO_CHOSEN_CLASS = "NO_CHOSEN_CLASS"
     NO_USABLE_ANNOTATION = "NO_USABLE_ANNOTATION"
     NO_IMAGE_CLASS = "NO_IMAGE_CLASS"
+
+
+class Mark(StrEnum):
+    """What is odd about an annotation, whether it goes in or not."""
+
+    OUTSIDE_IMAGE = "OUTSIDE_IMAGE"
+    NO_AREA = "NO_AREA"
+    DUPLICATE = "DUPLICATE"
+    OTHER_TYPE = "OTHER_TYPE"
+    """Of a chosen class, and of a type that the spec does not use."""
+    TINY = "TINY"
+    """It goes in, and a side has less than TINY_PIXELS where the image is scaled to the training size."""
+    HUGE = "HUGE"
+    """It goes in, and its box covers more than HUGE_SHARE of the image."""
+
+
+TRAINING_SIZE: Mapping[Task, int] = {Task.CLASSIFY: 224, Task.DETECT: 640, Task.SEGMENT: 640}
+"""Pixels of the longer side to which images are scaled for a training, unless a job says otherwise."""
+TINY_PIXELS = 3
+"""YOLO's finest cells have 8 pixels; of an object of so few there is next to nothing to be seen."""
+HUGE_SHARE = 0.95
 
 
 @dataclass(slots=True)
@@ -59,6 +80,10 @@ class Labelling:
     """Images that have such, ascending."""
     without_class_images: Longs = field(default_factory=lambda: np.empty(0, np.int64))
     """Images with annotations that have no class, ascending."""
+    backgrounds: Longs = field(default_factory=lambda: np.empty(0, np.int64))
+    """Images that go in because they are known to show nothing, ascending."""
+    marked: dict[Mark, Longs] = field(default_factory=dict)
+    """For every annotation with a mark its image, ascending."""
 
 
 def label(spec: DatasetSpec, images: Images, annotations: Annotations) -> Labelling:
@@ -101,6 +126,7 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
     times: list[Longs] = [np.empty(0, np.int64)]
     repeated: list[int] = []
     clipped: list[Longs] = []
+    marks: dict[Mark, list[npt.NDArray[np.integer[Any]]]] = {mark: [] for mark in Mark}
     classes = len(spec.classes)
     for first, last in _chunks(annotations):
         part = annotations.take(first + np.flatnonzero(used[first:last]))
@@ -119,11 +145,22 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
         times.append(often.astype(np.int64))
         repeated.extend(int(labelled[row]) * classes + class_id for row, class_id in written.repeated)
         clipped.append(image[outlines.clipped[stays]])
+        marks[Mark.OUTSIDE_IMAGE].append(part.image[outlines.fate == Fate.OUTSIDE_IMAGE])
+        marks[Mark.NO_AREA].append(part.image[outlines.fate == Fate.NO_AREA])
+        across, down = box_sizes(outlines)
+        shown = TRAINING_SIZE[spec.task] / np.maximum(width, height)[stays]
+        narrow = np.minimum(across * width[stays], down * height[stays])
+        marks[Mark.TINY].append(image[narrow * shown < TINY_PIXELS])
+        marks[Mark.HUGE].append(image[across * down > HUGE_SHARE])
 
     shown, instances = np.concatenate(pairs), np.concatenate(times)
     np.subtract.at(instances, np.searchsorted(shown, np.array(repeated, np.int64)), 1)
     image, class_id = np.divmod(shown, classes)
     unlabelled = annotations.class_id == NO_LABEL
+    empty = images.reviewed & (images.annotations == 0)
+    backgrounds = np.flatnonzero(empty) if spec.backgrounds else np.empty(0, np.int64)
+    marks[Mark.DUPLICATE].append(np.array(repeated, np.int64) // classes)
+    marks[Mark.OTHER_TYPE].append(annotations.image[chosen & ~fits])
     overhanging = np.concatenate([np.empty(0, np.int64), *clipped])
     return Labelling(
         label_data=files.getvalue(),
@@ -132,7 +169,8 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
         image=image,
         class_id=class_id,
         instances=instances,
-        skipped_images=_skipped_images(images, annotations, image),
+        skipped_images=_skipped_images(images, annotations, np.append(image, backgrounds)),
+        backgrounds=backgrounds,
         skipped_annotations=_counted(
             {
                 Skip.WITHOUT_CLASS: np.count_nonzero(unlabelled),
@@ -147,6 +185,11 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
         clipped=len(overhanging),
         clipped_images=np.unique(overhanging),
         without_class_images=np.unique(annotations.image[unlabelled]).astype(np.int64),
+        marked={
+            mark: np.sort(np.concatenate(found)).astype(np.int64)
+            for mark, found in marks.items()
+            if any(map(len, found))
+        },
     )
 
 
@@ -157,7 +200,7 @@ def _skipped_images(images: Images, annotations: Annotations, included: Longs) -
     goes_in[included] = True
     return _counted(
         {
-            Skip.UNLABELLED_IMAGE: np.count_nonzero(~annotated),
+            Skip.UNLABELLED_IMAGE: np.count_nonzero(~annotated & ~goes_in),
             Skip.NO_CHOSEN_CLASS: np.count_nonzero(annotated & ~of_chosen_class),
             Skip.NO_USABLE_ANNOTATION: np.count_nonzero(of_chosen_class & ~goes_in),
         }

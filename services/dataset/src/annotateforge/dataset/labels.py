@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -71,12 +72,13 @@ def write_rows(class_id: Longs, count: Longs, numbers: Longs) -> tuple[bytes, Lo
     return text.tobytes(), length
 
 
-def data_yaml(train: str, val: str, classes: tuple[str, ...]) -> bytes:
-    """The file that tells ultralytics where the images are and what the classes are called.
+def data_yaml(folders: Mapping[str, str], classes: tuple[str, ...]) -> bytes:
+    """The file that tells ultralytics where the images of each side are and what the classes are
+    called.
 
     It names no root: ultralytics takes the folder of the file, so that the archive can be unpacked anywhere.
     """
-    lines = [f"train: {train}", f"val: {val}", f"nc: {len(classes)}", "names:"]
+    lines = [*(f"{side}: {folder}" for side, folder in folders.items()), f"nc: {len(classes)}", "names:"]
     lines += [f"  {class_id}: {_quote(label)}" for class_id, label in enumerate(classes)]
     return ("\n".join(lines) + "\n").encode()
 

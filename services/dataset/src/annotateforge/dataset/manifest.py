@@ -21,6 +21,8 @@ from annotateforge.dataset.spec import Task
 MAGIC = b"AFMANIF1"
 VERSION = 1
 """Changes whenever the same records would give another archive."""
+TEST_VERSION = 2
+"""The version of manifests with test images, which programs that know version 1 alone must not read."""
 RECORD = np.dtype(
     [
         ("sha256", "u1", (32,)),
@@ -36,8 +38,8 @@ RECORD = np.dtype(
     ]
 )
 """One image. `copy` counts the images before it whose names would be the same; `class_id` is that of the
-image, for classify alone; `format` as ImageFormat in image.proto; `side` is TRAIN or VAL."""
-TRAIN, VAL = 0, 1
+image, for classify alone; `format` as ImageFormat in image.proto; `side` is TRAIN, VAL or TEST."""
+TRAIN, VAL, TEST = 0, 1, 2
 NO_CLASS = 0xFFFF
 NAME_BYTES = 8
 """Bytes of the digest that make up a file's name."""
@@ -66,8 +68,13 @@ class Manifest:
 
     @property
     def train_images(self) -> int:
-        """Images for training; the others validate."""
+        """Images for training."""
         return int(np.count_nonzero(self.records["side"] == TRAIN))
+
+    @property
+    def test_images(self) -> int:
+        """Images for a test; those that neither train nor test validate."""
+        return int(np.count_nonzero(self.records["side"] == TEST))
 
     def find(self, digests: Sequence[bytes]) -> Longs:
         """The record of each digest of 32 bytes; -1 where no image has that content."""
@@ -83,9 +90,11 @@ def write_manifest(
     task: Task, classes: tuple[str, ...], records: Records, label_pack: bytes, label_pack_size: int
 ) -> Manifest:
     """Make a manifest of records that are in order."""
+    test_images = int(np.count_nonzero(records["side"] == TEST))
     header = orjson.dumps(
         {
-            "version": VERSION,
+            **({"test_images": test_images} if test_images else {}),
+            "version": TEST_VERSION if test_images else VERSION,
             "task": task.name.lower(),
             "classes": classes,
             "images": len(records),
@@ -104,9 +113,9 @@ def read_manifest(data: bytes) -> Manifest:
     if data[:8] != MAGIC or len(data) < 12 + length:
         raise ValueError("These bytes are no manifest.")
     header: dict[str, Any] = orjson.loads(data[12 : 12 + length])
-    if header["version"] != VERSION:
+    if header["version"] not in (VERSION, TEST_VERSION):
         raise ValueError(
-            f"The manifest has version {header['version']}; this program knows version {VERSION}."
+            f"The manifest has version {header['version']}; this program knows versions up to {TEST_VERSION}."
         )
     records = np.frombuffer(data, RECORD, count=header["images"], offset=12 + length)
     return Manifest(

@@ -7,13 +7,14 @@ import asyncpg
 import structlog
 
 from annotateforge.dataset.archive import lay_out
+from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.columns import Annotations, Images
 from annotateforge.dataset.datasets import Dataset, NewDataset, dataset_invalid, identity
 from annotateforge.dataset.examination import examine, missing_classes
 from annotateforge.dataset.freezing import Frozen, freeze
 from annotateforge.dataset.health import HealthReport
 from annotateforge.dataset.projects import project_not_found
-from annotateforge.dataset.spec import DatasetSpec
+from annotateforge.dataset.spec import DatasetSpec, Strategy
 from annotateforge.dataset.store import columns, datasets
 from annotateforge.runtime.blob_claims import claiming
 from annotateforge.runtime.blobs import BlobStore
@@ -42,13 +43,18 @@ class Progress:
         """A new stage begins."""
         self.stage, self.images_done, self.images_total = stage, 0, images_total
 
+    def reach(self, images_done: int) -> None:
+        """So many images are done."""
+        self.images_done = images_done
+
 
 class Preparer:
     """Checks and freezes specs."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore) -> None:
+    def __init__(self, pool: Pool, blobs: BlobStore, backfill: Backfill) -> None:
         self._pool = pool
         self._blobs = blobs
+        self._backfill = backfill
         self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def check(self, spec: DatasetSpec) -> HealthReport:
@@ -82,6 +88,10 @@ class Preparer:
         raise Aborted("DATASET_CHANGING", "Images were deleted while they were frozen. Try again.")
 
     async def _freeze(self, spec: DatasetSpec, progress: Progress) -> tuple[Frozen, HealthReport]:
+        if spec.split.strategy is Strategy.GROUPED:
+            # The split depends on them.
+            progress.begin("looking at images")
+            await self._backfill.complete(spec.project_ids, progress.reach)
         images, annotations = await self._read(spec, progress)
         progress.begin("splitting and writing labels", len(images))
         frozen = await asyncio.to_thread(freeze, spec, images, annotations)
@@ -117,7 +127,10 @@ class Preparer:
         progress.begin("storing", len(frozen.manifest))
         manifest = frozen.manifest
         own = {manifest.digest: manifest.data, manifest.label_pack: frozen.label_pack}
-        needed = sorted({*own, *(digest.tobytes() for digest in manifest.records["sha256"])})
+        # As SplitSide in image.proto numbers them.
+        sides = (manifest.records["side"].astype(int) + 1).tolist()
+        digests = (digest.tobytes() for digest in manifest.records["sha256"])
+        needed = sorted({**dict.fromkeys(own), **dict(zip(digests, sides, strict=True))}.items())
         try:
             async with claiming(self._pool) as claims:
                 await claims.claim([(digest, len(data)) for digest, data in own.items()])

@@ -38,6 +38,11 @@ class ClassStats:
     box_count: int
     rectangle_count: int
     polygon_count: int
+    mean_width: float
+    """Pixels of the boxes around its annotations, as the three below; 0 where it has none."""
+    mean_height: float
+    shortest_side: float
+    longest_side: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class ProjectStats:
     image_count: int
     annotated_image_count: int
     classified_image_count: int
+    reviewed_image_count: int
     annotation_count: int
     size_bytes: int
     classes: tuple[ClassStats, ...]

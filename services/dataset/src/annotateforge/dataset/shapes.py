@@ -128,6 +128,19 @@ def polygon_outlines(annotations: Annotations, width: Floats, height: Floats) ->
     )
 
 
+def box_sizes(outlines: Outlines) -> tuple[Floats, Floats]:
+    """Width and height of the box around each annotation that was kept, as shares of the image's."""
+    count = outlines.count[outlines.count > 0]
+    if (count == 4).all():
+        # A polygon has six numbers or more.
+        return outlines.numbers[2::4] / GRID, outlines.numbers[3::4] / GRID
+    at = starts(count // 2)
+    x, y = outlines.numbers[0::2], outlines.numbers[1::2]
+    across = np.maximum.reduceat(x, at) - np.minimum.reduceat(x, at)
+    down = np.maximum.reduceat(y, at) - np.minimum.reduceat(y, at)
+    return across / GRID, down / GRID
+
+
 def clip_polygons(
     x: Floats, y: Floats, corners: Longs, width: Floats, height: Floats
 ) -> tuple[Floats, Floats, Longs]:

@@ -38,6 +38,7 @@ class Strategy(IntEnum):
 
     RANDOM = 1
     STRATIFIED = 2
+    GROUPED = 3
 
 
 _FITTING = {
@@ -64,11 +65,18 @@ class Split:
     seed: int = DEFAULT_SEED
     """Another seed gives another split; 64 bits with a sign."""
     strategy: Strategy = Strategy.STRATIFIED
+    test_ratio: float = 0.0
+    """Share of images that are kept for a test, together with train_ratio below 1; 0 for none."""
 
     @property
     def exact_ratio(self) -> Fraction:
         """The ratio as it is written: 0.7 is seven tenths, not the binary fraction next to it."""
         return Fraction(repr(self.train_ratio))
+
+    @property
+    def exact_test_ratio(self) -> Fraction:
+        """The test ratio as it is written."""
+        return Fraction(repr(self.test_ratio))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +91,22 @@ class DatasetSpec:
     annotation_types: tuple[AnnotationType, ...]
     """Shapes that are used, each once, in the order of the enum; empty for classify."""
     split: Split = Split()
+    backgrounds: bool = False
+    """Whether images that are reviewed and show nothing go in, with an empty label file."""
 
     @property
     def fingerprint(self) -> bytes:
         """SHA-256 that two specs share exactly when they ask for the same; in any order of projects."""
+        later: dict[str, object] = {}
+        # Left out where they say nothing, so that older data sets are found again.
+        if self.split.test_ratio:
+            later["test_ratio"] = repr(self.split.test_ratio)
+        if self.backgrounds:
+            later["backgrounds"] = True
         return hashlib.sha256(
             orjson.dumps(
                 {
+                    **later,
                     "projects": sorted(str(project_id) for project_id in self.project_ids),
                     "task": int(self.task),
                     "classes": self.classes,
@@ -140,7 +157,14 @@ def read_spec(message: dataset_pb2.DatasetSpec, field: str = "spec") -> DatasetS
         refuse("split.train_ratio", f"must be above 0 and below 1; leave it out for {DEFAULT_TRAIN_RATIO}")
     strategy = _member(Strategy, split.strategy or Strategy.STRATIFIED)
     if strategy is None:
-        refuse("split.strategy", "must be random or stratified; leave it out for stratified")
+        refuse("split.strategy", "must be random, stratified or grouped; leave it out for stratified")
+    test_ratio = split.test_ratio
+    if not (math.isfinite(test_ratio) and 0 <= test_ratio < 1):
+        refuse("split.test_ratio", "must be 0 or above and below 1; leave it out for no test images")
+    elif 0 < ratio < 1 and Fraction(repr(ratio)) + Fraction(repr(test_ratio)) >= 1:
+        refuse("split.test_ratio", "leaves nothing for validation: with train_ratio it must be below 1")
+    if message.backgrounds and task is Task.CLASSIFY:
+        refuse("backgrounds", "must be left out: for classify every image has a class")
 
     if wrong or task is None or strategy is None:
         raise InvalidArgument.of_fields("INVALID_DATASET_SPEC", wrong)
@@ -149,7 +173,8 @@ def read_spec(message: dataset_pb2.DatasetSpec, field: str = "spec") -> DatasetS
         task=task,
         classes=tuple(message.classes),
         annotation_types=types,
-        split=Split(ratio, split.seed if split.HasField("seed") else DEFAULT_SEED, strategy),
+        split=Split(ratio, split.seed if split.HasField("seed") else DEFAULT_SEED, strategy, test_ratio),
+        backgrounds=message.backgrounds,
     )
 
 
@@ -164,7 +189,9 @@ def write_spec(spec: DatasetSpec) -> dataset_pb2.DatasetSpec:
             train_ratio=spec.split.train_ratio,
             seed=spec.split.seed,
             strategy=dataset_pb2.SplitStrategy.ValueType(spec.split.strategy),
+            test_ratio=spec.split.test_ratio or None,
         ),
+        backgrounds=spec.backgrounds,
     )
 
 

@@ -1,6 +1,7 @@
-"""Which images train and which validate: a function of the images' content and the spec alone.
+"""Which images train, which validate and which test: a function of the images' content and the spec alone.
 
-Units. Exact copies of an image, and the images of one group, are one unit, which stays on one side.
+Units. Exact copies of an image, and the images of one group, are one unit, which stays on one side; for the
+strategy GROUPED so are near duplicates.
 
 Strata. For classify a unit's stratum is its class; for detect and segment it is the set of classes that it
 shows. That set is a property of the unit alone, so that adding other images never moves a unit into another
@@ -16,18 +17,25 @@ on its own stratum alone, so that adding one image changes the seats of at most 
 at most two of the images that were there change sides.
 
 Ranks. Within a stratum the units are ordered by SHA-256 of seed and content; the first ones train.
+
+Test images are dealt first, the last ones of each stratum, and the others then as if there were no test: so
+a split with test images moves as little as one without when images are added.
 """
 
 import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from annotateforge.dataset.columns import Flags, Longs
+from annotateforge.dataset.manifest import TEST, TRAIN, VAL
 from annotateforge.dataset.spec import DatasetSpec, Strategy, Task
+
+_STRATUM = b"annotateforge stratum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +52,49 @@ class Units:
     def __len__(self) -> int:
         return len(self.size)
 
+    def of(self, images: Longs) -> "Units":
+        """The units of some of the images, of which none divides a unit."""
+        units, of_image = np.unique(self.of_image[images], return_inverse=True)
+        return Units(of_image.astype(np.int64), self.size[units], self.rank[units])
 
-def find_units(sha256: npt.NDArray[np.uint8], group: npt.NDArray[np.int32], seed: int) -> Units:
-    """The units of images; `sha256` has 32 bytes per image, `group` equal numbers above 0
-    where images belong together; `seed` is the split's.
+
+def assign(spec: DatasetSpec, units: Units, image: Longs, class_id: Longs) -> npt.NDArray[np.uint8]:
+    """The side of each image, TRAIN, VAL or TEST; `image` and `class_id` as for `deal`.
+
+    Every side that is asked for gets at least one unit where there are enough. Without test images the
+    answer is that of `deal`.
+    """
+    if not spec.split.test_ratio:
+        return np.where(deal(spec, units, image, class_id), TRAIN, VAL).astype(np.uint8)
+    share = 1 - spec.split.exact_test_ratio
+    stays = _deal(spec, share, b"annotateforge test stratum", units, image, class_id)
+    if len(units) > 2:
+        _leave_two_units(stays, units)
+    rest = np.flatnonzero(stays)
+    sides = np.full(len(stays), TEST, np.uint8)
+    # Images that stay, renumbered.
+    number = np.cumsum(stays) - 1
+    shown = stays[image]
+    ratio = spec.split.exact_ratio / share
+    trains = _deal(spec, ratio, _STRATUM, units.of(rest), number[image[shown]], class_id[shown])
+    sides[rest] = np.where(trains, TRAIN, VAL)
+    return sides
+
+
+def _leave_two_units(stays: Flags, units: Units) -> None:
+    """Give units back that were taken for the test, the first in rank, until two are left for the others."""
+    staying = set(units.of_image[stays].tolist())
+    for unit in np.argsort(units.rank).tolist():
+        if len(staying) >= 2:
+            return
+        if unit not in staying:
+            staying.add(unit)
+            stays[units.of_image == unit] = True
+
+
+def find_units(sha256: npt.NDArray[np.uint8], seed: int, *groups: npt.NDArray[np.integer[Any]]) -> Units:
+    """The units of images; `sha256` has 32 bytes per image, each of `groups` equal numbers above 0 where
+    images belong together; `seed` is the split's.
     """
     if not len(sha256):
         empty = np.empty(0, np.int64)
@@ -69,14 +116,17 @@ def find_units(sha256: npt.NDArray[np.uint8], group: npt.NDArray[np.int32], seed
             node = parent[node]
         return node
 
-    grouped = np.flatnonzero(group > 0)
-    first: dict[int, int] = {}
-    for member, number in zip(content[grouped].tolist(), group[grouped].tolist(), strict=True):
-        a, b = root(member), root(first.setdefault(number, member))
-        parent[max(a, b)] = min(a, b)
+    joined = False
+    for group in groups:
+        grouped = np.flatnonzero(group > 0)
+        joined |= len(grouped) > 0
+        first: dict[int, int] = {}
+        for member, number in zip(content[grouped].tolist(), group[grouped].tolist(), strict=True):
+            a, b = root(member), root(first.setdefault(number, member))
+            parent[max(a, b)] = min(a, b)
     roots = (
         np.array([root(node) for node in range(len(contents))], np.int64)
-        if first
+        if joined
         else np.arange(len(contents))
     )
     unit_of_content = np.unique(roots, return_inverse=True)[1]
@@ -93,17 +143,24 @@ def deal(spec: DatasetSpec, units: Units, image: Longs, class_id: Longs) -> Flag
     Both sides get at least one unit where there are two; the training side then has r·N images rounded to
     the nearest whole number, or as near as the sizes of the units allow.
     """
+    return _deal(spec, spec.split.exact_ratio, _STRATUM, units, image, class_id)
+
+
+def _deal(
+    spec: DatasetSpec, ratio: Fraction, purpose: bytes, units: Units, image: Longs, class_id: Longs
+) -> Flags:
+    """Deal the share `ratio` of the images; `purpose` makes one dealing independent of another."""
     total = len(units.of_image)
     if len(units) < 2:
         return np.ones(total, np.bool_)
-    ratio = spec.split.exact_ratio
     target = min(max(_nearest(ratio * total), 1), total - 1)
     if spec.split.strategy is Strategy.RANDOM:
         stratum, keys = np.zeros(len(units), np.int64), [b""]
     else:
         stratum, keys = _find_strata(units.of_image[image], class_id, len(units), spec.classes)
     sizes = np.bincount(stratum, weights=units.size, minlength=len(keys)).astype(np.int64).tolist()
-    seats = _give_seats(ratio, target, sizes, keys, spec.split.seed, cover=spec.task is Task.CLASSIFY)
+    salt = purpose + spec.split.seed.to_bytes(8, "big", signed=True)
+    seats = _give_seats(ratio, target, sizes, keys, salt, cover=spec.task is Task.CLASSIFY)
 
     order = np.argsort(units.rank).tolist()
     unit_size, unit_stratum = units.size.tolist(), stratum.tolist()
@@ -144,7 +201,7 @@ def _find_strata(
 
 
 def _give_seats(
-    ratio: Fraction, target: int, sizes: list[int], keys: list[bytes], seed: int, *, cover: bool
+    ratio: Fraction, target: int, sizes: list[int], keys: list[bytes], salt: bytes, *, cover: bool
 ) -> list[int]:
     """Training seats of each stratum; together they are `target`."""
     # A stratum's quota is seats + remainder / denominator.
@@ -154,7 +211,6 @@ def _give_seats(
     left = target - sum(seats)
     if not left:
         return seats
-    salt = b"annotateforge stratum" + seed.to_bytes(8, "big", signed=True)
 
     def claim(number: int) -> tuple[int, int, bytes]:
         down, remainder = quotas[number]

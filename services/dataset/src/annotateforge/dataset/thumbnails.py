@@ -8,6 +8,7 @@ from PIL import Image
 
 from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.inspection import orientation_of, png_exif
+from annotateforge.dataset.pixels import TURNS, eight_bits
 from annotateforge.runtime.errors import FailedPrecondition
 
 DEFAULT_SIZE = 256
@@ -15,15 +16,6 @@ SMALLEST, LARGEST = 16, 1024
 
 _VERSION = 1
 _QUALITY = 85
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def thumbnail_etag(sha256: bytes, size: int) -> str:
@@ -48,10 +40,10 @@ def draw_thumbnail(data: bytes, image_format: ImageFormat, size: int) -> bytes:
             # Lets the JPEG decoder scale down while it decodes.
             picture.draft(None, (size, size))
             picture.load()
-            small = _eight_bits(picture)
+            small = eight_bits(picture)
             small.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
-        if orientation in _TURNS:
-            small = small.transpose(_TURNS[orientation])
+        if orientation in TURNS:
+            small = small.transpose(TURNS[orientation])
         target = io.BytesIO()
         small.save(target, "JPEG", quality=_QUALITY, optimize=False)
         return target.getvalue()
@@ -61,23 +53,3 @@ def draw_thumbnail(data: bytes, image_format: ImageFormat, size: int) -> bytes:
             "IMAGE_NOT_DRAWABLE",
             "The image cannot be drawn: its pixels could not be decoded. Its bytes can still be downloaded.",
         ) from error
-
-
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    if picture.mode in ("L", "RGB"):
-        # Image.thumbnail works in place, and the original is closed.
-        return picture.copy()
-    if picture.mode.startswith("I") or picture.mode == "F":
-        values = picture.convert("F")
-        extrema = values.getextrema()
-        darkest, brightest = extrema
-        assert isinstance(darkest, float)
-        assert isinstance(brightest, float)
-        scale = 255.0 / (brightest - darkest) if brightest > darkest else 0.0
-        return values.point(lambda value: value * scale - darkest * scale).convert("L")
-    if picture.has_transparency_data:
-        layers = picture.convert("RGBA")
-        paper = Image.new("RGB", layers.size, "white")
-        paper.paste(layers, mask=layers.getchannel("A"))
-        return paper
-    return picture.convert("RGB")

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import add_TrainerServiceServicer_to_server
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import add_WorkerServiceServicer_to_server
-from annotateforge.runtime.auth import TokenVerifier
+from annotateforge.runtime.auth import Role, TokenVerifier
 from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.bus import connect_bus
@@ -18,6 +18,7 @@ from annotateforge.runtime.call import caller_token
 from annotateforge.runtime.channel import open_channel
 from annotateforge.runtime.database import database
 from annotateforge.runtime.outbox import Outbox
+from annotateforge.runtime.own_token import OwnToken
 from annotateforge.runtime.server import serve
 from annotateforge.runtime.settings import (
     Address,
@@ -28,6 +29,7 @@ from annotateforge.runtime.settings import (
 )
 from annotateforge.trainer.base_models import BaseModels
 from annotateforge.trainer.checkpoints import Checkpoints
+from annotateforge.trainer.dataset_holds import DatasetHolds
 from annotateforge.trainer.datasets import Datasets
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import Journal
@@ -85,13 +87,18 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         connect_bus(settings.nats_url, "trainer") as bus,
         open_channel(settings.dataset_address, caller_token) as dataset_channel,
         open_channel(settings.registry_address, caller_token) as registry_channel,
+        open_channel(
+            settings.dataset_address,
+            OwnToken(settings.secret.get_secret_value(), Role.EDITOR, "service:trainer"),
+        ) as own_dataset_channel,
     ):
         await bus.declare_streams()
         outbox = Outbox(pool, bus)
         wakeups = Wakeups(bus)
         watches = Watches(pool, bus)
         sweep = BlobSweep(pool, blobs, references=("checkpoints",))
-        journal = Journal(pool, outbox, bus, wakeups, sweep)
+        holds = DatasetHolds(pool, own_dataset_channel)
+        journal = Journal(pool, outbox, bus, wakeups, sweep, holds.wake)
         checkpoints = Checkpoints(pool, journal, blobs, sweep, settings.trainer_most_checkpoint_bytes)
         online_for = LEASES_UNTIL_OFFLINE * lease
         jobs = Jobs(
@@ -109,6 +116,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         async with (
             outbox.sweeping(),
             sweep.sweeping(),
+            holds.sweeping(),
             wakeups.relaying(),
             watches.comparing(),
             LeaseSweeper(pool, journal, lease, settings.max_attempts).sweeping(),

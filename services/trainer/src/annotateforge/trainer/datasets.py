@@ -3,17 +3,25 @@ asks.
 """
 
 from collections.abc import Iterable
+from uuid import UUID
 
 import grpc
 
 from annotateforge.api.dataset.v1.dataset_pb2 import Dataset, DatasetSpec, TaskType
-from annotateforge.api.dataset.v1.dataset_service_pb2 import GetDatasetRequest, PrepareDatasetRequest
+from annotateforge.api.dataset.v1.dataset_service_pb2 import (
+    GetDatasetRequest,
+    HoldDatasetRequest,
+    PrepareDatasetRequest,
+)
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
 from annotateforge.runtime.errors import DomainError, FieldViolation, Internal, InvalidArgument
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.messages import task_word
+from annotateforge.trainer.records import holder_of
 
+_FIRST_HOLD = 900
+"""Seconds for which a job that is being made holds its data set; `dataset_holds` takes over."""
 _OF_CONFIG = ("project_ids", "classes", "annotation_types", "split", "dataset_id")
 
 
@@ -52,6 +60,15 @@ class Datasets:
                 f"is a data set for {task_word(dataset.task_type)}, and the job's task is {task_word(task)}",
             )
         return dataset
+
+    async def hold(self, dataset_id: str, job_id: UUID) -> None:
+        """Keep a data set from being deleted until its job is written. NotFound DATASET_NOT_FOUND."""
+        try:
+            await self._stub.HoldDataset(
+                HoldDatasetRequest(dataset_id=dataset_id, holder=holder_of(job_id), seconds=_FIRST_HOLD)
+            )
+        except grpc.aio.AioRpcError as error:
+            raise _as_of_job(from_rpc_error(error)) from error
 
     async def _freeze(self, config: JobConfig, task: TaskType.ValueType) -> Dataset:
         spec = DatasetSpec(

@@ -59,7 +59,9 @@ class Jobs:
             return await self.get(found)
         await self._base_models.settle(order.config, order.task_type)
         dataset = await self._dataset(order)
-        return await self.get(await self._write(order, dataset))
+        job_id = new_id()
+        await self.hold(dataset, [job_id])
+        return await self.get(await self._write(job_id, order, dataset))
 
     async def update(self, job_id: UUID, update: Update) -> JobRecord:
         """Change what is not None. NotFound JOB_NOT_FOUND; FailedPrecondition JOB_NOT_PENDING for the
@@ -117,8 +119,13 @@ class Jobs:
             await self._base_models.settle(order.config, order.task_type)
         return await self._dataset(orders[0])
 
+    async def hold(self, dataset: Dataset, job_ids: Sequence[UUID]) -> None:
+        """Keep the data set from being deleted until the jobs that are about to be written hold it."""
+        for job_id in job_ids:
+            await self._datasets.hold(dataset.id, job_id)
+
     async def write_within(
-        self, connection: Connection, order: Order, dataset: Dataset, now: datetime
+        self, connection: Connection, job_id: UUID, order: Order, dataset: Dataset, now: datetime
     ) -> Change | None:
         """Write a new job inside the caller's transaction, who announces the change after the commit.
 
@@ -145,12 +152,13 @@ class Jobs:
         )
         descriptions = await store.list_worker_descriptions(connection, self._online_for)
         warning = warning_of_no_worker(config, map(Worker.FromString, descriptions))
-        change = lifecycle.create(new_id(), config.epochs, dataset_ready(dataset), now, warning)
+        change = lifecycle.create(job_id, config.epochs, dataset_ready(dataset), now, warning)
         return change if await self._journal.create(connection, new, change, now) else None
 
-    async def _write(self, order: Order, dataset: Dataset) -> UUID:
+    async def _write(self, job_id: UUID, order: Order, dataset: Dataset) -> UUID:
         async with self._pool.acquire() as connection, connection.transaction():
-            change = await self.write_within(connection, order, dataset, await store.read_clock(connection))
+            now = await store.read_clock(connection)
+            change = await self.write_within(connection, job_id, order, dataset, now)
         if change is not None:
             await self._journal.announce(None, change)
             return change.job.id

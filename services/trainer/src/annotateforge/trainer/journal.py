@@ -23,7 +23,17 @@ Decide = Callable[[JobState, datetime], Change]
 class Journal:
     """The one way in which the state of a job changes."""
 
-    def __init__(self, pool: Pool, outbox: Outbox, bus: Bus, wakeups: Wakeups, sweep: BlobSweep) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        outbox: Outbox,
+        bus: Bus,
+        wakeups: Wakeups,
+        sweep: BlobSweep,
+        begun_or_ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        """begun_or_ended: called after a job was made or has ended here."""
+        self._begun_or_ended = begun_or_ended
         self._pool = pool
         self._outbox = outbox
         self._bus = bus
@@ -70,6 +80,8 @@ class Journal:
             self._outbox.wake()
         if before is not None and job.checkpoint != before.checkpoint:
             self._sweep.wake()
+        if before is None or (job.status.final and not before.status.final):
+            self._begun_or_ended()
         for event in change.live:
             await self._bus.tell(subjects.job_progress(job.id), event.SerializeToString())
         if job.status is Status.PENDING and (before is None or before.status is not Status.PENDING):

@@ -12,6 +12,24 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetHold:
+    """A job's hold on its data set."""
+
+    job_id: UUID
+    dataset_id: str
+
+    @property
+    def holder(self) -> str:
+        """How the dataset service knows it."""
+        return holder_of(self.job_id)
+
+
+def holder_of(job_id: UUID) -> str:
+    """The name under which a job holds its data set."""
+    return f"job:{job_id}"
+
+
+@dataclass(frozen=True, slots=True)
 class Rows(Generic[T]):
     """A page of rows, which ends early when they are large."""
 

@@ -85,6 +85,8 @@ class Sweeps:
         if found is not None:
             return await self.get(found)
         dataset = await self._jobs.prepare(order.orders)
+        job_ids = [new_id() for _ in order.orders]
+        await self._jobs.hold(dataset, job_ids)
         sweep_id, changes = new_id(), list[Change]()
         async with self._pool.acquire() as connection, connection.transaction():
             now = await store.read_clock(connection)
@@ -93,11 +95,10 @@ class Sweeps:
             message = order.sweep.SerializeToString()
             written = await sweep_store.insert_sweep(connection, sweep_id, order.request_id, message)
             if written:
-                for one in order.orders:
-                    change = await self._jobs.write_within(connection, one, dataset, now)
+                for job_id, one in zip(job_ids, order.orders, strict=True):
+                    change = await self._jobs.write_within(connection, job_id, one, dataset, now)
                     assert change is not None, "a job of a sweep has no request id that could be taken"
                     changes.append(change)
-                job_ids = [change.job.id for change in changes]
                 await sweep_store.insert_sweep_jobs(connection, sweep_id, job_ids)
         for change in changes:
             await self._journal.announce(None, change)

@@ -22,6 +22,8 @@ def dataset_message(dataset: Dataset) -> dataset_pb2.Dataset:
         total_images=report.total_images,
         train_images=report.train_images,
         val_images=report.val_images,
+        test_images=report.test_images,
+        background_images=report.background_images,
         skipped=report.skipped,
         class_balance=report.classes,
         findings=report.findings,

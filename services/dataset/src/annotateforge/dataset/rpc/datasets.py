@@ -12,6 +12,7 @@ import grpc
 from annotateforge.api.content.v1.content_pb2 import ContentInfo
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.dataset.archive import Archive
+from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.datasets import Dataset
 from annotateforge.dataset.health_message import health_message
 from annotateforge.dataset.opened import OpenedArchives
@@ -32,6 +33,7 @@ from annotateforge.runtime.errors import InvalidArgument, NotFound
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import read_page
 from annotateforge.runtime.ranges import requested_range
+from annotateforge.runtime.texts import text_defect
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -39,16 +41,19 @@ _PROGRESS_EVERY = 0.2
 """Seconds between two messages of progress."""
 _ENTRIES = 1000
 _MOST_BLOBS = 10_000
+_LONGEST_HOLD = 86_400
+"""Seconds."""
+_LONGEST_HOLDER = 200
 
 
 class DatasetHandlers:
     """CheckDataset to DownloadBlobs."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore, sweep: BlobSweep) -> None:
+    def __init__(self, pool: Pool, blobs: BlobStore, sweep: BlobSweep, backfill: Backfill) -> None:
         self._pool = pool
         self._blobs = blobs
         self._sweep = sweep
-        self._preparer = Preparer(pool, blobs)
+        self._preparer = Preparer(pool, blobs, backfill)
         self._opened = OpenedArchives(blobs)
 
     async def CheckDataset(
@@ -103,6 +108,24 @@ class DatasetHandlers:
         self._sweep.wake()
         return api.DeleteDatasetResponse()
 
+    async def HoldDataset(self, request: api.HoldDatasetRequest, context: Context) -> api.HoldDatasetResponse:
+        dataset_id = parse_id(request.dataset_id, "dataset_id")
+        _check_holder(request.holder)
+        if not 0 <= request.seconds <= _LONGEST_HOLD:
+            raise InvalidArgument.of_field("INVALID_HOLD", "seconds", f"must be 0 to {_LONGEST_HOLD:,}")
+        async with self._pool.acquire() as connection:
+            await store.hold_dataset(connection, dataset_id, request.holder, request.seconds)
+        return api.HoldDatasetResponse()
+
+    async def ReleaseDataset(
+        self, request: api.ReleaseDatasetRequest, context: Context
+    ) -> api.ReleaseDatasetResponse:
+        dataset_id = parse_id(request.dataset_id, "dataset_id")
+        _check_holder(request.holder)
+        async with self._pool.acquire() as connection:
+            await store.release_dataset(connection, dataset_id, request.holder)
+        return api.ReleaseDatasetResponse()
+
     async def GetManifest(
         self, request: api.GetManifestRequest, context: Context
     ) -> AsyncIterator[api.GetManifestResponse]:
@@ -146,6 +169,11 @@ class DatasetHandlers:
     async def _open_archive(self, dataset_id: str) -> tuple[Dataset, Archive]:
         dataset = await self._get_dataset(dataset_id)
         return dataset, await self._opened.open(dataset.digest)
+
+
+def _check_holder(holder: str) -> None:
+    if wrong := text_defect(holder, _LONGEST_HOLDER, required=True):
+        raise InvalidArgument.of_field("INVALID_HOLD", "holder", wrong)
 
 
 def _wanted_images(archive: Archive, digests: Sequence[str]) -> list[tuple[str, int]]:

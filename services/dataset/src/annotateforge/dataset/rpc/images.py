@@ -12,6 +12,7 @@ from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.dataset.annotations import LONGEST_LABEL, MOST_PER_IMAGE, Annotation, defects
 from annotateforge.dataset.images import LONGEST_CLASS, LONGEST_FILENAME, LONGEST_GROUP, clean_filename
 from annotateforge.dataset.inspector import Inspector
+from annotateforge.dataset.rpc.image_filter import check_texts, read_filter
 from annotateforge.dataset.rpc.messages import (
     annotation_message,
     image_message,
@@ -20,6 +21,7 @@ from annotateforge.dataset.rpc.messages import (
 )
 from annotateforge.dataset.rpc.streams import messages, unexpected_part
 from annotateforge.dataset.store import images as store
+from annotateforge.dataset.store.datasets import require_sides
 from annotateforge.dataset.store.projects import get_project
 from annotateforge.dataset.thumbnails import DEFAULT_SIZE, LARGEST, SMALLEST, thumbnail_etag
 from annotateforge.dataset.uploads import MOST_VIOLATIONS, UploadedFile, Uploader
@@ -30,9 +32,12 @@ from annotateforge.runtime.errors import FieldViolation, InvalidArgument
 from annotateforge.runtime.ids import new_id, parse_id
 from annotateforge.runtime.paging import read_page
 from annotateforge.runtime.ranges import requested_range
-from annotateforge.runtime.texts import text_defect
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+_MOST_DELETED = 10_000
+_DELETE_TIMEOUT = 120.0
 
 
 class ImageHandlers:
@@ -73,20 +78,21 @@ class ImageHandlers:
     async def ListImages(self, request: api.ListImagesRequest, context: Context) -> api.ListImagesResponse:
         project_id = parse_id(request.project_id, "project_id")
         page = read_page(request.page_size, request.page_token, (str,))
-        _check_texts(
+        check_texts(
             "INVALID_FILTER",
             ("class_label", request.class_label, LONGEST_LABEL),
             ("filename_contains", request.filename_contains, LONGEST_FILENAME),
         )
+        chosen = read_filter(request)
         async with self._pool.acquire() as connection:
             await get_project(connection, project_id)
+            if chosen.dataset_id:
+                await require_sides(connection, chosen.dataset_id)
             found = await store.list_images(
                 connection,
                 project_id,
+                chosen,
                 after=page.cursor[0] if page.cursor else None,
-                class_label=request.class_label or None,
-                annotated=request.annotated if request.HasField("annotated") else None,
-                filename_contains=request.filename_contains or None,
                 limit=page.limit,
             )
         images, next_page_token = page.cut(found, lambda image: (image.filename,))
@@ -102,13 +108,14 @@ class ImageHandlers:
         image_id = parse_id(request.image_id, "image_id")
         image_class = request.image_class if request.HasField("image_class") else None
         group = request.group if request.HasField("group") else None
-        _check_texts(
+        check_texts(
             "INVALID_IMAGE",
             ("image_class", image_class or "", LONGEST_CLASS),
             ("group", group or "", LONGEST_GROUP),
         )
+        reviewed = request.reviewed if request.HasField("reviewed") else None
         async with self._pool.acquire() as connection, connection.transaction():
-            image = await store.update_image(connection, image_id, image_class, group)
+            image = await store.update_image(connection, image_id, image_class, group, reviewed)
         return api.UpdateImageResponse(image=image_message(image))
 
     async def DeleteImage(self, request: api.DeleteImageRequest, context: Context) -> api.DeleteImageResponse:
@@ -117,6 +124,20 @@ class ImageHandlers:
             await store.delete_image(connection, image_id)
         self._sweep.wake()
         return api.DeleteImageResponse()
+
+    async def DeleteImages(
+        self, request: api.DeleteImagesRequest, context: Context
+    ) -> api.DeleteImagesResponse:
+        project_id = parse_id(request.project_id, "project_id")
+        if not 1 <= len(request.image_ids) <= _MOST_DELETED:
+            raise InvalidArgument.of_field(
+                "INVALID_ID", "image_ids", f"must name 1 to {_MOST_DELETED:,} images"
+            )
+        image_ids = [parse_id(text, f"image_ids[{number}]") for number, text in enumerate(request.image_ids)]
+        async with self._pool.acquire() as connection, connection.transaction():
+            deleted = await store.delete_images(connection, project_id, image_ids, _DELETE_TIMEOUT)
+        self._sweep.wake()
+        return api.DeleteImagesResponse(deleted_count=deleted)
 
     async def DownloadImage(
         self, request: api.DownloadImageRequest, context: Context
@@ -216,7 +237,7 @@ def _uploaded_file(header: api.UploadImagesHeader) -> UploadedFile:
         filename = clean_filename(header.filename)
     except ValueError as error:
         raise InvalidArgument.of_field("INVALID_FILENAME", "header.filename", str(error)) from error
-    _check_texts(
+    check_texts(
         "INVALID_IMAGE",
         ("header.image_class", header.image_class, LONGEST_CLASS),
         ("header.group", header.group, LONGEST_GROUP),
@@ -250,14 +271,3 @@ def _violations(annotations: Sequence[Annotation | None]) -> Iterator[FieldViola
             continue
         for path, description in defects(annotation):
             yield FieldViolation(f"{place}.{path}", description)
-
-
-def _check_texts(reason: str, *texts: tuple[str, str, int]) -> None:
-    """Check texts, each given as field, text and longest length; empty ones are right."""
-    violations = [
-        FieldViolation(field, wrong)
-        for field, text, longest in texts
-        if (wrong := text_defect(text, longest))
-    ]
-    if violations:
-        raise InvalidArgument.of_fields(reason, violations)

@@ -52,6 +52,7 @@ def stats_message(stats: ProjectStats) -> project_pb2.ProjectStats:
         image_count=stats.image_count,
         annotated_image_count=stats.annotated_image_count,
         classified_image_count=stats.classified_image_count,
+        reviewed_image_count=stats.reviewed_image_count,
         annotation_count=stats.annotation_count,
         size_bytes=stats.size_bytes,
         classes=[
@@ -63,6 +64,10 @@ def stats_message(stats: ProjectStats) -> project_pb2.ProjectStats:
                 box_count=each.box_count,
                 rectangle_count=each.rectangle_count,
                 polygon_count=each.polygon_count,
+                mean_width=each.mean_width,
+                mean_height=each.mean_height,
+                shortest_side=each.shortest_side,
+                longest_side=each.longest_side,
             )
             for each in stats.classes
         ],
@@ -86,6 +91,7 @@ def image_message(image: Image) -> image_pb2.Image:
         group=image.group,
         annotation_count=image.annotation_count,
         create_time=timestamp(image.create_time),
+        reviewed=image.reviewed,
     )
 
 

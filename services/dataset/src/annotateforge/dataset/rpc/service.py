@@ -1,6 +1,7 @@
 """DatasetService: its handlers joined."""
 
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceServicer
+from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.imports.importing import Importer
 from annotateforge.dataset.imports.opening import Spool
 from annotateforge.dataset.inspector import Inspector
@@ -28,6 +29,7 @@ class DatasetRpc(ProjectHandlers, ImageHandlers, ImportHandlers, DatasetHandlers
         uploader: Uploader,
         importer: Importer,
         spool: Spool,
+        backfill: Backfill,
         settings: Settings,
     ) -> None:
         stall_seconds = settings.dataset_stall_seconds
@@ -42,4 +44,4 @@ class DatasetRpc(ProjectHandlers, ImageHandlers, ImportHandlers, DatasetHandlers
             stall_seconds,
             settings.dataset_import_seconds,
         )
-        DatasetHandlers.__init__(self, pool, blobs, sweep)
+        DatasetHandlers.__init__(self, pool, blobs, sweep, backfill)

@@ -18,9 +18,11 @@ from annotateforge.dataset.columns import (
     TYPE_CODES,
     Annotations,
     Images,
+    Look,
     starts,
 )
 from annotateforge.dataset.copy_format import CopyReader
+from annotateforge.dataset.fingerprints import SIZE, VERSION
 from annotateforge.dataset.spec import DatasetSpec, Task
 from annotateforge.runtime.database import Connection
 
@@ -44,6 +46,13 @@ def _code(column: str, codes: Mapping[Any, int]) -> str:
     return f"CASE {column} {cases} END::smallint"
 
 
+_LOOK = f"""CASE
+        WHEN fingerprint IS NULL THEN {Look.PENDING}
+        WHEN octet_length(fingerprint) = 0 THEN {Look.UNREADABLE}
+        WHEN get_byte(fingerprint, 0) <> {VERSION} THEN {Look.PENDING}
+        WHEN octet_length(fingerprint) = {SIZE} THEN {Look.KNOWN}
+        ELSE {Look.TOO_LARGE}
+    END"""
 IMAGES = f"""
 SELECT
     images.id,
@@ -57,8 +66,12 @@ SELECT
         ELSE coalesce(chosen.position - 1, {NOT_CHOSEN}) END::smallint,
     CASE WHEN images."group" = '' THEN 0
         ELSE dense_rank() OVER (ORDER BY images.project_id, images."group") END::integer,
-    images.annotation_count
+    images.annotation_count,
+    images.reviewed::integer::smallint,
+    {_LOOK}::smallint,
+    CASE WHEN {_LOOK} = {Look.KNOWN} THEN fingerprint ELSE '\\x{"00" * SIZE}' END
 FROM images
+LEFT JOIN fingerprints ON fingerprints.sha256 = images.sha256
 LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS chosen (label, position) ON chosen.label = images.image_class
 WHERE images.project_id = ANY($1::uuid[])
 ORDER BY images.sha256, images.id
@@ -123,6 +136,9 @@ async def read_images(connection: Connection, spec: DatasetSpec) -> Images:
             "class_id": ">i2",
             "group": ">i4",
             "annotations": ">i4",
+            "reviewed": ">i2",
+            "look": ">i2",
+            "fingerprint": ("u1", SIZE),
         }
     )
     parts: list[npt.NDArray[np.void]] = []
@@ -147,6 +163,9 @@ async def read_images(connection: Connection, spec: DatasetSpec) -> Images:
         class_id=column("class_id", np.int16),
         group=column("group", np.int32),
         annotations=column("annotations", np.int32),
+        reviewed=column("reviewed", np.bool_),
+        look=column("look", np.uint8),
+        fingerprint=column("fingerprint", np.uint8),
     )
 
 

@@ -6,7 +6,13 @@ from uuid import UUID
 import asyncpg
 
 from annotateforge.api.dataset.v1 import dataset_pb2, problem_pb2
-from annotateforge.dataset.datasets import Dataset, NewDataset, dataset_not_found
+from annotateforge.dataset.datasets import (
+    Dataset,
+    NewDataset,
+    dataset_in_use,
+    dataset_not_found,
+    sides_unknown,
+)
 from annotateforge.dataset.health_message import health_message
 from annotateforge.dataset.spec import Task, write_spec
 from annotateforge.runtime.database import Connection
@@ -30,14 +36,30 @@ WHERE ($1::uuid IS NULL OR id < $1) AND ($2::task_type IS NULL OR task_type = $2
 ORDER BY id DESC
 LIMIT $3
 """
+LOCK = "SELECT 1 FROM datasets WHERE id = $1 FOR UPDATE"
+HOLDERS = """
+SELECT holder FROM dataset_holds
+WHERE dataset_id = $1 AND (expire_time IS NULL OR expire_time > now())
+ORDER BY holder
+LIMIT 10
+"""
+SIDES_KNOWN = "SELECT EXISTS (SELECT FROM dataset_blobs WHERE dataset_id = $1 AND side IS NOT NULL)"
 DELETE = "DELETE FROM datasets WHERE id = $1"
+HOLD = """
+INSERT INTO dataset_holds (dataset_id, holder, expire_time)
+VALUES ($1, $2, CASE WHEN $3::integer > 0 THEN now() + make_interval(secs => $3::integer) END)
+ON CONFLICT (dataset_id, holder) DO UPDATE SET expire_time =
+    CASE WHEN dataset_holds.expire_time IS NULL OR excluded.expire_time IS NULL THEN NULL
+        ELSE greatest(dataset_holds.expire_time, excluded.expire_time) END
+"""
+RELEASE = "DELETE FROM dataset_holds WHERE dataset_id = $1 AND holder = $2"
 
 
 async def insert_dataset(
-    connection: Connection, dataset: NewDataset, blobs: Sequence[bytes]
+    connection: Connection, dataset: NewDataset, blobs: Sequence[tuple[bytes, int | None]]
 ) -> Dataset | None:
-    """Keep a data set with the digests of the blobs that it needs, in ascending order; call it in a
-    transaction.
+    """Keep a data set with the digests of the blobs that it needs, in ascending order, and the SplitSide of
+    those that are images; call it in a transaction.
 
     None when there is one of that identity. asyncpg.ForeignKeyViolationError when a blob has gone meanwhile.
     """
@@ -54,7 +76,10 @@ async def insert_dataset(
     if row is None:
         return None
     await connection.copy_records_to_table(
-        "dataset_blobs", records=((dataset.id, blob) for blob in blobs), timeout=_WRITE_TIMEOUT
+        "dataset_blobs",
+        records=((dataset.id, blob, side) for blob, side in blobs),
+        columns=("dataset_id", "sha256", "side"),
+        timeout=_WRITE_TIMEOUT,
     )
     return _dataset(row)
 
@@ -81,10 +106,41 @@ async def list_datasets(
     return [_dataset(row) for row in rows]
 
 
+async def require_sides(connection: Connection, dataset_id: UUID) -> None:
+    """Check that a data set knows the sides of its images. NotFound DATASET_NOT_FOUND, FailedPrecondition
+    SIDES_UNKNOWN.
+    """
+    await get_dataset(connection, dataset_id)
+    if not await connection.fetchval(SIDES_KNOWN, dataset_id):
+        raise sides_unknown(dataset_id)
+
+
 async def delete_dataset(connection: Connection, dataset_id: UUID) -> None:
-    """Delete a data set; the blobs that nobody else needs become loose. NotFound DATASET_NOT_FOUND."""
-    if await connection.execute(DELETE, dataset_id, timeout=_WRITE_TIMEOUT) != "DELETE 1":
+    """Delete a data set; the blobs that nobody else needs become loose. Call it in a transaction.
+
+    NotFound DATASET_NOT_FOUND, FailedPrecondition DATASET_IN_USE while it is held.
+    """
+    # A new hold refers to the row and waits for the lock.
+    if await connection.fetchval(LOCK, dataset_id) is None:
         raise dataset_not_found(dataset_id)
+    if holders := await connection.fetch(HOLDERS, dataset_id):
+        raise dataset_in_use(dataset_id, [row["holder"] for row in holders])
+    await connection.execute(DELETE, dataset_id, timeout=_WRITE_TIMEOUT)
+
+
+async def hold_dataset(connection: Connection, dataset_id: UUID, holder: str, seconds: int) -> None:
+    """Keep a data set from being deleted; `seconds` is 0 for until it is released. NotFound
+    DATASET_NOT_FOUND.
+    """
+    try:
+        await connection.execute(HOLD, dataset_id, holder, seconds)
+    except asyncpg.ForeignKeyViolationError as error:
+        raise dataset_not_found(dataset_id) from error
+
+
+async def release_dataset(connection: Connection, dataset_id: UUID, holder: str) -> None:
+    """End a hold, if there is one."""
+    await connection.execute(RELEASE, dataset_id, holder)
 
 
 def _dataset(row: asyncpg.Record) -> Dataset:

@@ -6,13 +6,20 @@ from uuid import UUID
 import asyncpg
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
-from annotateforge.dataset.images import Image, ImageFacts, ImageFormat, NewImage, image_not_found
+from annotateforge.dataset.images import (
+    Image,
+    ImageFacts,
+    ImageFilter,
+    ImageFormat,
+    NewImage,
+    image_not_found,
+)
 from annotateforge.dataset.projects import project_not_found
 from annotateforge.runtime.database import Connection
 
 _COLUMNS = """
 id, project_id, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group",
-annotation_count, create_time
+annotation_count, create_time, reviewed
 """
 
 GET = f"SELECT {_COLUMNS} FROM images WHERE id = $1"
@@ -28,8 +35,32 @@ WHERE project_id = $1
     )
     AND ($4::boolean IS NULL OR (annotation_count > 0) = $4)
     AND ($5::text IS NULL OR filename COLLATE "default" ILIKE $5)
+    AND (
+        $6::annotation_type IS NULL
+        OR EXISTS (SELECT FROM annotations WHERE image_id = images.id AND type = $6)
+    )
+    AND (
+        $7::uuid IS NULL
+        OR EXISTS (
+            SELECT FROM dataset_blobs
+            WHERE dataset_id = $7 AND sha256 = images.sha256 AND side = coalesce($8::smallint, side)
+        )
+    )
+    AND ($9::boolean IS NULL OR (annotation_count = 0 AND image_class = '') = $9)
+    AND CASE $10::integer
+        WHEN 1 THEN EXISTS (
+            SELECT FROM images AS other
+            WHERE other.sha256 = images.sha256 AND other.project_id = $1 AND other.id <> images.id
+        )
+        WHEN 2 THEN EXISTS (
+            SELECT FROM fingerprints WHERE sha256 = images.sha256 AND octet_length(fingerprint) = 0
+        )
+        WHEN 3 THEN EXISTS (SELECT FROM annotations WHERE image_id = images.id AND class_label = '')
+        ELSE true
+    END
+    AND ($11::boolean IS NULL OR reviewed = $11)
 ORDER BY filename
-LIMIT $6
+LIMIT $12
 """
 DIGESTS = """
 SELECT filename, sha256 FROM images WHERE project_id = $1 AND filename = ANY($2::text[])
@@ -48,11 +79,15 @@ ON CONFLICT (project_id, filename) DO NOTHING
 RETURNING {_COLUMNS}
 """
 UPDATE = f"""
-UPDATE images SET image_class = coalesce($2, image_class), "group" = coalesce($3, "group")
+UPDATE images SET
+    image_class = coalesce($2, image_class),
+    "group" = coalesce($3, "group"),
+    reviewed = coalesce($4, reviewed)
 WHERE id = $1
 RETURNING {_COLUMNS}
 """
 DELETE = "DELETE FROM images WHERE id = $1"
+DELETE_MANY = "DELETE FROM images WHERE project_id = $1 AND id = ANY($2::uuid[])"
 ANNOTATIONS = """
 SELECT id, type, coordinates, class_label, confidence, source
 FROM annotations
@@ -83,16 +118,28 @@ async def get_image(connection: Connection, image_id: UUID) -> Image:
 async def list_images(
     connection: Connection,
     project_id: UUID,
+    chosen: ImageFilter,
     *,
     after: str | None,
-    class_label: str | None,
-    annotated: bool | None,
-    filename_contains: str | None,
     limit: int,
 ) -> Sequence[Image]:
-    """Images of a project by file name, beginning after a file name; filters that are None do not filter."""
-    pattern = None if filename_contains is None else f"%{_escaped(filename_contains)}%"
-    rows = await connection.fetch(LIST, project_id, after, class_label, annotated, pattern, limit)
+    """Images of a project by file name, beginning after a file name."""
+    contains = chosen.filename_contains
+    rows = await connection.fetch(
+        LIST,
+        project_id,
+        after,
+        chosen.class_label,
+        chosen.annotated,
+        None if contains is None else f"%{_escaped(contains)}%",
+        chosen.annotation_type,
+        chosen.dataset_id,
+        chosen.side,
+        chosen.unlabelled,
+        chosen.problem,
+        chosen.reviewed,
+        limit,
+    )
     return [_image(row) for row in rows]
 
 
@@ -135,11 +182,11 @@ async def insert_images(
 
 
 async def update_image(
-    connection: Connection, image_id: UUID, image_class: str | None, group: str | None
+    connection: Connection, image_id: UUID, image_class: str | None, group: str | None, reviewed: bool | None
 ) -> Image:
     """Change what is not None. Call it in a transaction. NotFound IMAGE_NOT_FOUND."""
     await connection.execute(LOCK_PROJECT_OF_IMAGE, image_id)
-    row = await connection.fetchrow(UPDATE, image_id, image_class, group)
+    row = await connection.fetchrow(UPDATE, image_id, image_class, group, reviewed)
     if row is None:
         raise image_not_found(image_id)
     return _image(row)
@@ -150,6 +197,19 @@ async def delete_image(connection: Connection, image_id: UUID) -> None:
     await connection.execute(LOCK_PROJECT_OF_IMAGE, image_id)
     if await connection.execute(DELETE, image_id) == "DELETE 0":
         raise image_not_found(image_id)
+
+
+async def delete_images(
+    connection: Connection, project_id: UUID, image_ids: Sequence[UUID], timeout: float
+) -> int:
+    """Delete those of some images that the project has; how many. Call it in a transaction.
+
+    NotFound PROJECT_NOT_FOUND.
+    """
+    if await connection.fetchval(LOCK_PROJECT, project_id) is None:
+        raise project_not_found(project_id)
+    tag = await connection.execute(DELETE_MANY, project_id, image_ids, timeout=timeout)
+    return int(tag.rsplit(" ", 1)[1])
 
 
 async def list_annotations(connection: Connection, image_id: UUID) -> Sequence[Annotation]:
@@ -216,6 +276,7 @@ def _image(row: asyncpg.Record) -> Image:
         group=row["group"],
         annotation_count=row["annotation_count"],
         create_time=row["create_time"],
+        reviewed=row["reviewed"],
     )
 
 

@@ -37,24 +37,50 @@ SELECT
     count(*) AS image_count,
     count(*) FILTER (WHERE annotation_count > 0) AS annotated_image_count,
     count(*) FILTER (WHERE image_class <> '') AS classified_image_count,
+    count(*) FILTER (WHERE reviewed) AS reviewed_image_count,
     coalesce(sum(annotation_count), 0)::bigint AS annotation_count,
     coalesce(sum(size_bytes), 0)::bigint AS size_bytes
 FROM images
 WHERE project_id = $1
 """
+
+
+def _extent(circle: str, box: str, odd: int) -> str:
+    """Width or height of the box around an annotation; corners are only unpacked where there are some."""
+    return f"""CASE type
+            WHEN 'circle' THEN {circle}
+            WHEN 'box' THEN {box}
+            ELSE (
+                SELECT max(value) - min(value)
+                FROM unnest(coordinates) WITH ORDINALITY AS corner (value, place)
+                WHERE place % 2 = {odd}
+            )
+        END"""
+
+
+_WIDTH = _extent("2 * coordinates[3]", "coordinates[3] - coordinates[1]", 1)
+_HEIGHT = _extent("2 * coordinates[3]", "coordinates[4] - coordinates[2]", 0)
 # Per image first, so that images are counted without sorting all annotations by label and image.
-CLASSES = """
-WITH per_image AS (
+CLASSES = f"""
+WITH sized AS (
+    SELECT class_label, image_id, type, {_WIDTH} AS width, {_HEIGHT} AS height
+    FROM annotations
+    JOIN images ON images.id = annotations.image_id
+    WHERE images.project_id = $1 AND class_label <> ''
+), per_image AS (
     SELECT
         class_label,
         image_id,
+        count(*) AS instances,
+        sum(width) AS widths,
+        sum(height) AS heights,
+        min(least(width, height)) AS shortest,
+        max(greatest(width, height)) AS longest,
         count(*) FILTER (WHERE type = 'circle') AS circles,
         count(*) FILTER (WHERE type = 'box') AS boxes,
         count(*) FILTER (WHERE type = 'rectangle') AS rectangles,
         count(*) FILTER (WHERE type = 'polygon') AS polygons
-    FROM annotations
-    JOIN images ON images.id = annotations.image_id
-    WHERE images.project_id = $1 AND class_label <> ''
+    FROM sized
     GROUP BY class_label, image_id
 ), annotated AS (
     SELECT
@@ -63,7 +89,11 @@ WITH per_image AS (
         sum(circles)::bigint AS circle_count,
         sum(boxes)::bigint AS box_count,
         sum(rectangles)::bigint AS rectangle_count,
-        sum(polygons)::bigint AS polygon_count
+        sum(polygons)::bigint AS polygon_count,
+        sum(widths) / sum(instances) AS mean_width,
+        sum(heights) / sum(instances) AS mean_height,
+        min(shortest) AS shortest_side,
+        max(longest) AS longest_side
     FROM per_image
     GROUP BY class_label
 ), classified AS (
@@ -79,7 +109,11 @@ SELECT
     coalesce(circle_count, 0) AS circle_count,
     coalesce(box_count, 0) AS box_count,
     coalesce(rectangle_count, 0) AS rectangle_count,
-    coalesce(polygon_count, 0) AS polygon_count
+    coalesce(polygon_count, 0) AS polygon_count,
+    coalesce(mean_width, 0)::double precision AS mean_width,
+    coalesce(mean_height, 0)::double precision AS mean_height,
+    coalesce(shortest_side, 0)::double precision AS shortest_side,
+    coalesce(longest_side, 0)::double precision AS longest_side
 FROM annotated FULL JOIN classified USING (class_label)
 ORDER BY
     coalesce(circle_count + box_count + rectangle_count + polygon_count, 0)

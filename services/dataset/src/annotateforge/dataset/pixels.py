@@ -1,0 +1,50 @@
+"""Pictures as Pillow decodes them, brought into the two modes that the rest of the service draws with."""
+
+from PIL import Image
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns a picture upright, by its EXIF orientation; 1 needs nothing."""
+
+_REDUCIBLE = ("L", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LA", "La", "RGBa", "LAB", "HSV")
+
+
+def eight_bits(picture: Image.Image) -> Image.Image:
+    """A copy of mode L or RGB. Transparency is laid on white; 16-bit and float pixels are stretched from the
+    darkest to the brightest.
+    """
+    if picture.mode in ("L", "RGB"):
+        # Image.thumbnail works in place, and the original is closed.
+        return picture.copy()
+    if picture.mode.startswith("I") or picture.mode == "F":
+        values = picture.convert("F")
+        extrema = values.getextrema()
+        darkest, brightest = extrema
+        assert isinstance(darkest, float)
+        assert isinstance(brightest, float)
+        scale = 255.0 / (brightest - darkest) if brightest > darkest else 0.0
+        return values.point(lambda value: value * scale - darkest * scale).convert("L")
+    if picture.has_transparency_data:
+        layers = picture.convert("RGBA")
+        paper = Image.new("RGB", layers.size, "white")
+        paper.paste(layers, mask=layers.getchannel("A"))
+        return paper
+    return picture.convert("RGB")
+
+
+def shrunk(picture: Image.Image, side: int) -> Image.Image:
+    """A picture of mode L or RGB that is smaller by a whole factor, no side below `side` pixels by that."""
+    factor = min(picture.size) // side
+    if factor > 1 and picture.mode in _REDUCIBLE:
+        # Before anything is converted: a large picture is not there twice.
+        picture = picture.reduce(factor)
+        factor = 1
+    picture = eight_bits(picture)
+    return picture.reduce(factor) if factor > 1 else picture

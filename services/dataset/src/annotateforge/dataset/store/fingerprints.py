@@ -1,0 +1,57 @@
+"""Fingerprints in SQL: one for each content, whatever the number of images that have it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from annotateforge.dataset.fingerprints import VERSION
+from annotateforge.dataset.images import ImageFormat
+from annotateforge.runtime.database import Connection
+
+# In order, so that two that write the same do not wait for each other in a circle.
+PUT = """
+INSERT INTO fingerprints (sha256, fingerprint)
+SELECT new.sha256, fingerprint
+FROM unnest($1::bytea[], $2::bytea[]) AS new (sha256, fingerprint)
+JOIN blobs ON blobs.sha256 = new.sha256
+ORDER BY new.sha256
+ON CONFLICT (sha256) DO UPDATE SET fingerprint = excluded.fingerprint
+    WHERE fingerprints.fingerprint <> excluded.fingerprint
+"""
+_LACKING = f"""
+FROM images
+LEFT JOIN fingerprints ON fingerprints.sha256 = images.sha256
+WHERE (
+    fingerprints.sha256 IS NULL
+    OR octet_length(fingerprint) > 0 AND get_byte(fingerprint, 0) <> {VERSION}
+)
+"""
+NEXT_LACKING = f"""
+SELECT DISTINCT ON (images.sha256) images.sha256, images.format
+{_LACKING}
+    AND ($1::uuid[] IS NULL OR images.project_id = ANY($1))
+    AND ($2::bytea IS NULL OR images.sha256 > $2)
+ORDER BY images.sha256
+LIMIT $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The content of images that have no fingerprint of the present version."""
+
+    sha256: bytes
+    format: ImageFormat
+
+
+async def put_fingerprints(connection: Connection, found: Sequence[tuple[bytes, bytes]]) -> None:
+    """Keep fingerprints by digest; blobs that have gone meanwhile are passed over."""
+    await connection.execute(PUT, [digest for digest, _ in found], [each for _, each in found])
+
+
+async def next_unseen(
+    connection: Connection, project_ids: Sequence[UUID] | None, after: bytes | None, limit: int
+) -> list[Unseen]:
+    """Contents without a fingerprint by digest, beginning after one; of all projects where none is named."""
+    rows = await connection.fetch(NEXT_LACKING, project_ids, after, limit)
+    return [Unseen(row["sha256"], ImageFormat(row["format"])) for row in rows]

@@ -1,0 +1,54 @@
+"""Data sets of jobs that have not ended cannot be deleted, whatever dies on the way."""
+
+import asyncio
+
+import asyncpg
+
+from annotateforge.api.dataset.v1.dataset_service_pb2 import DeleteDatasetRequest
+from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
+from annotateforge.api.trainer.v1.trainer_service_pb2 import CancelJobRequest, DeleteJobRequest
+from annotateforge.runtime.auth import Role
+from annotateforge.runtime.errors import Code
+from annotateforge.trainer.app import Settings, running
+from tests.integration.dataset.specs import labelled_project
+from tests.integration.trainer.conftest import channel_to
+from tests.integration.trainer.holds import delete_when_released, settled
+from tests.integration.trainer.test_creation import refused
+from tests.integration.trainer.workers import Editor, make_job
+
+
+async def test_the_data_set_of_a_waiting_job_is_kept_until_it_ends(
+    editor: Editor, dataset: DatasetServiceStub
+) -> None:
+    # Of its own: other tests' jobs hold the data set of the project that all share.
+    own = await labelled_project(dataset, "held", labels=("cell",))
+    job = await make_job(editor, project_ids=[own])
+    request = DeleteDatasetRequest(dataset_id=job.dataset.id)
+    error = await refused(dataset.DeleteDataset(request))
+    assert (error.code, error.reason) == (Code.FAILED_PRECONDITION, "DATASET_IN_USE")
+    assert f"job:{job.id}" in error.metadata["holders"]
+    await editor.CancelJob(CancelJobRequest(job_id=job.id))
+    await editor.DeleteJob(DeleteJobRequest(job_id=job.id))
+    await delete_when_released(dataset, job.dataset.id)
+
+
+async def test_a_trainer_that_died_in_between_settles_its_holds_when_it_is_back(
+    settings: Settings, secret: str, dataset: DatasetServiceStub, database_url: str
+) -> None:
+    connection = await asyncpg.connect(database_url, server_settings={"search_path": "trainer"}, timeout=10)
+    try:
+        async with running(settings) as app, channel_to(app.address, secret, Role.EDITOR) as channel:
+            own = await labelled_project(dataset, "held after a crash", labels=("cell",))
+            job = await make_job(Editor(channel, own))
+            await settled(connection)
+        # As if it had died before it could write the hold down.
+        await connection.execute("DELETE FROM dataset_holds", timeout=10)
+        async with running(settings) as app, channel_to(app.address, secret, Role.EDITOR) as channel:
+            await settled(connection)
+            await Editor(channel, own).CancelJob(CancelJobRequest(job_id=job.id))
+            async with asyncio.timeout(30):
+                while await connection.fetchval("SELECT count(*) FROM dataset_holds", timeout=10):
+                    await asyncio.sleep(0.02)
+        await dataset.DeleteDataset(DeleteDatasetRequest(dataset_id=job.dataset.id))
+    finally:
+        await connection.close(timeout=5)
