@@ -9,6 +9,7 @@ Source: VOC2012 development kit, section 4.4.
 import xml.sax
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import cos, sin
 from typing import Any
 from xml.sax.handler import ContentHandler
 
@@ -56,10 +57,14 @@ class Voc(LabelFormat):
             document = self._parse(member)
             if document is None:
                 continue
-            found = pairs[member.name] or images.named(document.filename, member.name)
+            found = (
+                pairs[member.name]
+                or images.named(document.filename, member.name)
+                or images.named(document.path, member.name)
+            )
             unlabelled.difference_update(found)
             if len(found) != 1 and not pairs[member.name]:
-                self._report_unpaired(member, document.filename, found)
+                self._report_unpaired(member, document.filename or document.path, found)
                 continue
             for image in found:
                 if image in sizes:
@@ -106,6 +111,10 @@ class Voc(LabelFormat):
                 self._malformed(member, item, "An object has no name.", "Write its class into <name>.")
                 continue
             self.report.name_class(item.name)
+            if item.turned and (rectangle := _turned(item.turned)):
+                turned = Annotation(AnnotationType.RECTANGLE, rectangle, item.name, None, SOURCE)
+                yield Label(image, turned, member.name, item.line)
+                continue
             corners = _corners(item.box)
             if corners is None:
                 self._malformed(
@@ -172,6 +181,8 @@ class VocObject:
     line: int
     name: str = ""
     box: dict[str, str] = field(default_factory=dict)
+    turned: dict[str, str] = field(default_factory=dict)
+    """roLabelImg's turned box: cx, cy, w, h, angle."""
 
 
 @dataclass(slots=True)
@@ -179,6 +190,8 @@ class VocDocument:
     """What a VOC file says."""
 
     filename: str = ""
+    path: str = ""
+    """Path of the image on the machine of whoever labelled it."""
     size_texts: dict[str, str] = field(default_factory=dict)
     objects: list[VocObject] = field(default_factory=list)
 
@@ -236,12 +249,16 @@ class _Handler(ContentHandler):
         match self._path[1:]:
             case ["filename"]:
                 self.document.filename = text
+            case ["path"]:
+                self.document.path = text
             case ["size", side]:
                 self.document.size_texts[side] = text
             case ["object", "name"]:
                 self.document.objects[-1].name = text
             case ["object", "bndbox", side]:
                 self.document.objects[-1].box[side] = text
+            case ["object", "robndbox", side]:
+                self.document.objects[-1].turned[side] = text
         self._path.pop()
 
 
@@ -250,6 +267,23 @@ def _corners(box: Mapping[str, str]) -> tuple[float, ...] | None:
         return tuple(float(box[side]) for side in _BOX_SIDES)
     except (KeyError, ValueError):
         return None
+
+
+def _turned(box: Mapping[str, str]) -> tuple[float, ...] | None:
+    """The corners of a box given by its centre, its sides and its angle, which roLabelImg counts clockwise in
+    radians.
+    """
+    try:
+        x, y, width, height, angle = (float(box[name]) for name in ("cx", "cy", "w", "h", "angle"))
+        along = (cos(angle) * width / 2, sin(angle) * width / 2)
+        across = (-sin(angle) * height / 2, cos(angle) * height / 2)
+    except (KeyError, ValueError):
+        return None
+    return tuple(
+        value
+        for one, other in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        for value in (x + one * along[0] + other * across[0], y + one * along[1] + other * across[1])
+    )
 
 
 def _is_voc(tree: Tree, member: Member) -> bool:
@@ -261,4 +295,6 @@ def _is_voc(tree: Tree, member: Member) -> bool:
     except XmlMalformed:
         return False
     # LabelMe's XML has the same root, and polygons in the place of boxes.
-    return document is not None and (not document.objects or any(item.box for item in document.objects))
+    return document is not None and (
+        not document.objects or any(item.box or item.turned for item in document.objects)
+    )
