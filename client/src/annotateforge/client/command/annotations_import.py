@@ -35,7 +35,10 @@ def import_archive(
         ),
     ],
     format: Annotated[
-        str, typer.Option(help="auto, yolo, coco, voc, folders, or images for no labels.")
+        str,
+        typer.Option(
+            help="auto, yolo, coco, voc or another of docs/import-formats.md, or images for no labels."
+        ),
     ] = "auto",
     create: Annotated[bool, typer.Option("--create", help="Make the project where it is missing.")] = False,
 ) -> None:

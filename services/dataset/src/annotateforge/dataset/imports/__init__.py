@@ -7,12 +7,24 @@ from annotateforge.dataset.imports.coco import Coco
 from annotateforge.dataset.imports.detection import AUTO
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
+from annotateforge.dataset.imports.kitti import Kitti
 from annotateforge.dataset.imports.label_format import LabelFormat
+from annotateforge.dataset.imports.ndjson import Ndjson
 from annotateforge.dataset.imports.voc import Voc
+from annotateforge.dataset.imports.wider import Wider
 from annotateforge.dataset.imports.yolo import Yolo
 from annotateforge.runtime.errors import InvalidArgument
 
-FORMATS: tuple[type[LabelFormat], ...] = (Coco, Voc, Yolo, Folders, PlainImages)
+FORMATS: tuple[type[LabelFormat], ...] = (
+    Coco,
+    Voc,
+    Ndjson,
+    Yolo,
+    Kitti,
+    Wider,
+    Folders,
+    PlainImages,
+)
 """Every label format, in the order in which they are preferred where several label as many images."""
 
 

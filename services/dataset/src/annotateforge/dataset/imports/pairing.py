@@ -15,6 +15,8 @@ _KIND_FOLDERS = frozenset(
     (
         *("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"),
         *("labels", "label", "annotations", "annotation", "anns", "ann", "xml", "xmls", "txt"),
+        # KITTI, whose image_3 is another camera.
+        *("image_2", "label_2"),
     )
 )
 _MOST_COMPARED = 1000
