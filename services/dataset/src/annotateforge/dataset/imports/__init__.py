@@ -3,13 +3,16 @@
 A new label format is a module with a LabelFormat, and its line in FORMATS.
 """
 
+from annotateforge.dataset.imports.automl import AutoMl
 from annotateforge.dataset.imports.coco import Coco
+from annotateforge.dataset.imports.csv_boxes import CsvBoxes
 from annotateforge.dataset.imports.detection import AUTO
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
 from annotateforge.dataset.imports.kitti import Kitti
 from annotateforge.dataset.imports.label_format import LabelFormat
 from annotateforge.dataset.imports.ndjson import Ndjson
+from annotateforge.dataset.imports.open_images import OpenImages
 from annotateforge.dataset.imports.voc import Voc
 from annotateforge.dataset.imports.wider import Wider
 from annotateforge.dataset.imports.yolo import Yolo
@@ -22,6 +25,9 @@ FORMATS: tuple[type[LabelFormat], ...] = (
     Yolo,
     Kitti,
     Wider,
+    OpenImages,
+    AutoMl,
+    CsvBoxes,
     Folders,
     PlainImages,
 )
