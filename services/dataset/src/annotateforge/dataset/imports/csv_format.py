@@ -14,6 +14,7 @@ from annotateforge.dataset.imports.tree import Tree
 _MOST_COUNTED = 1_000_000
 """Rows that are looked at to tell how many images a file labels."""
 _FIRST_ROWS = 50
+_HEAD_BYTES = 1 << 16
 
 
 class CsvFormat(LabelFormat):
@@ -64,7 +65,8 @@ class CsvFormat(LabelFormat):
                         break
                     if len(row.fields) > column and row.fields[column] != seen:
                         seen = row.fields[column]
-                        found.update(named(paths, seen, member.name))
+                        if len(images := named(paths, seen, member.name)) == 1:
+                            found.add(images[0])
             except CsvMalformed:
                 continue
         return len(found)
@@ -150,13 +152,16 @@ class CsvFormat(LabelFormat):
 
 
 def first_rows(tree: Tree, member: Member) -> list[TableRow]:
-    """The first rows of a table; none where it is no table."""
+    """The first rows of a table, of those that lie in its first 64 KiB; none where it is no table."""
+    head = tree.head(member, _HEAD_BYTES)
+    if len(head) > _HEAD_BYTES:
+        head = head[: head.rfind(b"\n", 0, _HEAD_BYTES) + 1]
     rows: list[TableRow] = []
     try:
-        for row in table_rows(tree.blocks(member)):
+        for row in table_rows(iter((head,))):
             rows.append(row)
             if len(rows) == _FIRST_ROWS:
                 break
     except CsvMalformed:
-        return rows[:-1]
+        pass  # what is whole before it tells enough
     return rows

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 _LARGEST_LINE = 8 << 20
 _DELIMITERS = ",;\t|"
-_HEAD_BYTES = 1 << 16
 
 
 class CsvMalformed(Exception):
