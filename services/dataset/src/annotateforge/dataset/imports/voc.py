@@ -115,6 +115,10 @@ class Voc(LabelFormat):
                 turned = Annotation(AnnotationType.RECTANGLE, rectangle, item.name, None, SOURCE)
                 yield Label(image, turned, member.name, item.line)
                 continue
+            if polygon := _polygon(item.polygon):
+                outline = Annotation(AnnotationType.POLYGON, polygon, item.name, None, SOURCE)
+                yield Label(image, outline, member.name, item.line)
+                continue
             corners = _corners(item.box)
             if corners is None:
                 self._malformed(
@@ -181,6 +185,8 @@ class VocObject:
     line: int
     name: str = ""
     box: dict[str, str] = field(default_factory=dict)
+    polygon: dict[str, str] = field(default_factory=dict)
+    """Roboflow's polygon: x1, y1, x2, y2, …"""
     turned: dict[str, str] = field(default_factory=dict)
     """roLabelImg's turned box: cx, cy, w, h, angle."""
 
@@ -257,6 +263,8 @@ class _Handler(ContentHandler):
                 self.document.objects[-1].name = text
             case ["object", "bndbox", side]:
                 self.document.objects[-1].box[side] = text
+            case ["object", "polygon", side]:
+                self.document.objects[-1].polygon[side] = text
             case ["object", "robndbox", side]:
                 self.document.objects[-1].turned[side] = text
         self._path.pop()
@@ -265,6 +273,18 @@ class _Handler(ContentHandler):
 def _corners(box: Mapping[str, str]) -> tuple[float, ...] | None:
     try:
         return tuple(float(box[side]) for side in _BOX_SIDES)
+    except (KeyError, ValueError):
+        return None
+
+
+def _polygon(corners: Mapping[str, str]) -> tuple[float, ...] | None:
+    """The corners of a polygon that are numbered from 1 on; None for fewer than three, or LabelMe's."""
+    count = len(corners) // 2
+    try:
+        return (
+            count >= 3
+            and tuple(float(corners[f"{axis}{number}"]) for number in range(1, count + 1) for axis in "xy")
+        ) or None
     except (KeyError, ValueError):
         return None
 
