@@ -19,9 +19,11 @@ from annotateforge.dataset.store.projects import get_project
 from annotateforge.dataset.streaming import read_blob
 from annotateforge.runtime.blobs import CHUNK, BlobStore
 from annotateforge.runtime.database import Pool
+from annotateforge.runtime.errors import DeadlineExceeded
 
 _PAGE = 200
-_SNAPSHOT_SECONDS = 600.0
+_LONGEST_SECONDS = 600.0
+"""For writing the labels, not for sending."""
 
 
 class Export:
@@ -82,12 +84,26 @@ async def lay_out_export(
 ) -> Export:
     """Write the labels of a project and lay the zip out; what it needs is closed with `opened`.
 
-    All that is written is of one moment. NotFound PROJECT_NOT_FOUND, ResourceExhausted SPOOL_FULL.
+    All that is written is of one moment. NotFound PROJECT_NOT_FOUND, ResourceExhausted SPOOL_FULL,
+    DeadlineExceeded EXPORT_TOO_SLOW.
     """
+    try:
+        async with asyncio.timeout(_LONGEST_SECONDS):
+            return await _laid_out(pool, blobs, spool, project_id, kind, opened)
+    except TimeoutError as error:
+        raise DeadlineExceeded(
+            "EXPORT_TOO_SLOW",
+            f"Writing the labels took longer than {_LONGEST_SECONDS:g} s and was given up. Try again when the"
+            " server has less to do, or split the project.",
+        ) from error
+
+
+async def _laid_out(
+    pool: Pool, blobs: BlobStore, spool: Spool, project_id: UUID, kind: type[ExportFormat], opened: ExitStack
+) -> Export:
     pack = opened.enter_context(spool.file())
     layout = Layout(pack)
     async with (
-        asyncio.timeout(_SNAPSHOT_SECONDS),
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
