@@ -16,8 +16,8 @@ from annotateforge.dataset.annotations import MOST_POINTS
 Mask = npt.NDArray[np.bool_]
 Vertex = tuple[int, int]
 
-_MOST_PIXELS = 1 << 26
-"""Of a mask: decoding takes a byte for each."""
+_MOST_PIXELS = 1 << 25
+"""Of a mask: decoding takes up to four bytes for each."""
 _MOST_EDGES = 100_000
 """Of an outline, a pixel long: more are noise, and following them takes seconds."""
 _MOST_DIGITS = 8
@@ -69,20 +69,28 @@ def _edges(mask: Mask) -> dict[Vertex, list[Vertex]]:
     where they begin.
     """
     padded = np.pad(mask, 1)
-    down = padded[1:, 1:-1].astype(np.int8) - padded[:-1, 1:-1]
-    right = padded[1:-1, 1:].astype(np.int8) - padded[1:-1, :-1]
-    if np.count_nonzero(down) + np.count_nonzero(right) > _MOST_EDGES:
-        raise MaskRefused(f"Its outline is longer than {_MOST_EDGES:,} pixels.")
+    # Where neighbours differ, as positions: whole arrays of differences would take a multiple of the mask.
+    across = np.argwhere(_checked(padded[1:, 1:-1] != padded[:-1, 1:-1]))
+    along = np.argwhere(_checked(padded[1:-1, 1:] != padded[1:-1, :-1]))
+    below = padded[across[:, 0] + 1, across[:, 1] + 1]
+    right = padded[along[:, 0] + 1, along[:, 1] + 1]
     following: dict[Vertex, list[Vertex]] = {}
     for begins, (dx, dy), (sx, sy) in (
-        (down == 1, (1, 0), (0, 0)),
-        (down == -1, (-1, 0), (1, 0)),
-        (right == 1, (0, -1), (0, 1)),
-        (right == -1, (0, 1), (0, 0)),
+        (across[below], (1, 0), (0, 0)),
+        (across[~below], (-1, 0), (1, 0)),
+        (along[right], (0, -1), (0, 1)),
+        (along[~right], (0, 1), (0, 0)),
     ):
-        for y, x in np.argwhere(begins).tolist():
+        for y, x in begins.tolist():
             following.setdefault((x + sx, y + sy), []).append((x + sx + dx, y + sy + dy))
     return following
+
+
+def _checked(edges: Mask) -> Mask:
+    """The same edges. Raises MaskRefused where there are too many to be followed."""
+    if np.count_nonzero(edges) > _MOST_EDGES:
+        raise MaskRefused(f"Its outline is longer than {_MOST_EDGES:,} pixels.")
+    return edges
 
 
 def _ring(start: Vertex, following: dict[Vertex, list[Vertex]]) -> list[Vertex]:
