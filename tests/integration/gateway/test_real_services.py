@@ -99,6 +99,15 @@ async def test_from_images_to_a_watched_job(stack: app.App, token: Callable[[str
         head = await client.head(f"/api/v1/images/{images[0]['id']}/thumbnail?size=16")
         assert head.headers["content-length"] == str(len(thumbnail.content))
 
+        export = f"/api/v1/projects/{project['id']}/export?format=coco"
+        zipped = await client.get(export)
+        assert zipped.headers["content-disposition"].endswith(f'filename="coco-{project["id"]}.zip"')
+        with zipfile.ZipFile(io.BytesIO(zipped.content)) as exported:
+            assert exported.testzip() is None
+            assert len(exported.namelist()) == 12
+        rest = await client.get(export, headers={"range": "bytes=100-", "if-range": zipped.headers["etag"]})
+        assert (rest.status_code, rest.content) == (206, zipped.content[100:])
+
         spec = {"project_ids": [project["id"]], "task_type": "detect", "classes": ["cell"]}
         report = (await client.post("/api/v1/datasets:check", json=spec)).json()
         assert report["trainable"] is True

@@ -69,8 +69,8 @@ def test_an_object_in_several_parts_stays_one(tmp_path: Path) -> None:
     assert len(corners) == 10, "the bridge is walked there and back"
 
 
-def test_masks_and_crowds_are_said_to_be_left_out(tmp_path: Path) -> None:
-    mask = {"size": [50, 100], "counts": "abc"}
+def test_spoilt_masks_and_crowds_are_said_to_be_left_out(tmp_path: Path) -> None:
+    mask = {"size": [50, 100], "counts": "abc~"}
     annotations: list[dict[str, Any]] = [
         {"bbox": [1, 2, 3, 4], "segmentation": mask},
         {"bbox": [1, 2, 3, 4], "segmentation": mask, "iscrowd": 1},
@@ -78,6 +78,32 @@ def test_masks_and_crowds_are_said_to_be_left_out(tmp_path: Path) -> None:
     read = read_archive(zipped({"a.png": png(100, 50), "c.json": coco({1: "a.png"}, annotations)}), tmp_path)
     assert [annotation.type for annotation in read.annotations["a.png"]] == [AnnotationType.BOX]
     assert read.reasons == {"MASK_UNSUPPORTED": 1, "CROWD_LEFT_OUT": 1}
+
+
+def test_masks_of_both_encodings_become_polygons_of_their_pixels(tmp_path: Path) -> None:
+    # Columns 2 and 3, rows 1 to 3 of an image of 5 × 4 pixels.
+    runs = [9, 3, 1, 3, 4]
+    annotations: list[dict[str, Any]] = [
+        {"segmentation": {"size": [4, 5], "counts": runs}},
+        {"segmentation": {"size": [4, 5], "counts": "93100"}, "score": 1},
+    ]
+    read = read_archive(zipped({"a.png": png(5, 4), "c.json": coco({1: "a.png"}, annotations)}), tmp_path)
+    assert set(read.reasons) == {"IMAGE_SIZE_DIFFERS"}
+    for found in read.annotations["a.png"]:
+        corners = set(zip(found.coordinates[::2], found.coordinates[1::2], strict=True))
+        assert (found.type, corners) == (AnnotationType.POLYGON, {(2, 1), (4, 1), (4, 4), (2, 4)})
+    assert [found.confidence for found in read.annotations["a.png"]] == [None, 1]
+
+
+def test_parts_of_an_outline_without_three_corners_are_reported(tmp_path: Path) -> None:
+    annotations: list[dict[str, Any]] = [
+        {"bbox": [1, 2, 3, 4], "segmentation": [[1, 2, 3, 4]]},
+        {"segmentation": [[0, 0, 9, 1, 5, 9], [1, 1], "x"]},
+    ]
+    read = read_archive(zipped({"a.png": png(100, 50), "c.json": coco({1: "a.png"}, annotations)}), tmp_path)
+    kinds = [found.type for found in read.annotations["a.png"]]
+    assert kinds == [AnnotationType.BOX, AnnotationType.POLYGON]
+    assert read.reasons == {"LABEL_MALFORMED": 2}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from annotateforge.dataset.images import ImageFormat, clean_filename
-from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect
+from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect, is_deeper_than_8_bits
 from annotateforge.dataset.thumbnails import draw_thumbnail, thumbnail_etag
 from annotateforge.runtime.errors import FailedPrecondition
 from tests.unit.dataset.archives import encoded
@@ -165,3 +165,23 @@ def test_a_clean_file_name_stays_below_its_folder(name: str) -> None:
     assert ".." not in cleaned.split("/")
     assert "\\" not in cleaned
     assert clean_filename(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "deeper"),
+    [
+        ("TIFF", "I;16", True),
+        ("TIFF", "F", True),
+        ("TIFF", "L", False),
+        ("TIFF", "RGB", False),
+        ("PNG", "I;16", True),
+        ("PNG", "RGBA", False),
+        ("PNG", "L", False),
+        ("JPEG", "L", False),
+    ],
+)
+def test_images_that_are_deeper_than_training_sees_are_told(kind: str, mode: str, deeper: bool) -> None:
+    target = io.BytesIO()
+    Image.new(mode, (5, 4)).save(target, kind)
+    facts = inspect(target.getvalue(), ImageLimits(size_bytes=1 << 20, pixels=1000))
+    assert is_deeper_than_8_bits(target.getvalue(), facts.format) is deeper

@@ -150,3 +150,29 @@ def test_any_bytes_are_a_document_no_voc_or_malformed(content: bytes) -> None:
     except XmlMalformed:
         return
     assert document is None or isinstance(document, VocDocument)
+
+
+@pytest.mark.parametrize("filename", ["A.B c", "a.b C.JPG", "\u56fe/a.b c.png", "D:\\x\\a.b c.bmp"])
+def test_file_names_without_extension_with_dots_and_blanks_find_their_image(
+    filename: str, tmp_path: Path
+) -> None:
+    files: Files = {"set/JPEGImages/a.b c.PNG": png(100, 50), "set/x/1.xml": voc(item(), filename=filename)}
+    read = read_archive(zipped(files), tmp_path)
+    assert (read.count, read.problems) == (1, [])
+
+
+def test_an_image_is_found_by_the_foreign_path_where_there_is_no_file_name(tmp_path: Path) -> None:
+    document = voc(item()).replace("<filename>a.png</filename>", "")
+    read = read_archive(zipped({"images/a.png": png(100, 50), "xml/1.xml": document}), tmp_path)
+    assert (read.count, read.problems) == (1, [])
+
+
+def test_turned_boxes_keep_their_angle(tmp_path: Path) -> None:
+    turned = (
+        "<object><type>robndbox</type><name>ship</name><robndbox><cx>50</cx><cy>20</cy><w>20</w><h>10</h>"
+        "<angle>1.5707963267948966</angle></robndbox></object>"
+    )
+    read = read_archive(zipped({"a.png": png(100, 50), "a.xml": voc(turned)}), tmp_path)
+    (found,) = read.annotations["a.png"]
+    assert (read.format, found.type) == ("voc", AnnotationType.RECTANGLE)
+    assert found.coordinates == pytest.approx((55, 10, 55, 30, 45, 30, 45, 10))

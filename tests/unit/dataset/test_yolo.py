@@ -209,3 +209,66 @@ def test_pixels_lead_back_to_the_shares_they_came_from(
     left, top, right, bottom = in_pixels(numbers, Size(width, height), "cell").coordinates
     assert (left + right) / 2 / width == pytest.approx(box[0], abs=1e-9)
     assert (bottom - top) / height == pytest.approx(box[3], abs=1e-9)
+
+
+def test_one_spoilt_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    files: Files = {f"{n}.png": png() for n in range(4)}
+    labels: Files = {"0.txt": "a cat", **{f"{n}.txt": LINE for n in range(1, 4)}}
+    read = read_archive(zipped({**files, **labels, "classes.txt": "cell"}), tmp_path)
+    assert (read.format, read.count) == ("yolo", 3)
+    assert [(each.reason, each.file, each.line) for each in read.problems] == [
+        ("LABEL_MALFORMED", "0.txt", 1)
+    ]
+
+
+def test_lists_of_images_name_what_the_archive_lacks_by_the_paths_of_any_machine(tmp_path: Path) -> None:
+    files: Files = {
+        "set/obj.names": "cell\n",
+        "set/obj.data": "classes = 1\ntrain = data/train.txt\nnames = data/obj.names",
+        "set/train.txt": "C:\\me\\data\\obj\\a b.c.png\r\n/home/me/obj/gone.jpg\r\n./obj/\u56fe.png\n",
+        "set/obj/a b.c.png": png(),
+        "set/obj/a b.c.txt": LINE,
+        "set/obj/\u56fe.png": png(),
+        "set/obj/\u56fe.txt": LINE,
+    }
+    read = read_archive(zipped(files), tmp_path)
+    assert (read.format, read.count) == ("yolo", 2)
+    assert [(each.reason, each.file, each.line) for each in read.problems] == [
+        ("IMAGE_MISSING", "set/train.txt", 2)
+    ]
+
+
+def test_an_image_called_train_keeps_its_labels(tmp_path: Path) -> None:
+    files: Files = {"train.png": png(), "train.txt": LINE, "classes.txt": "cell"}
+    read = read_archive(zipped(files), tmp_path)
+    assert (read.count, read.problems) == (1, [])
+
+
+def test_a_label_may_be_named_after_the_whole_name_of_its_image(tmp_path: Path) -> None:
+    files: Files = {"images/a.png": png(), "labels/a.png.txt": LINE, "classes.txt": "cell"}
+    read = read_archive(zipped(files), tmp_path)
+    assert (read.format, read.count, read.problems) == ("yolo", 1, [])
+
+
+def test_paths_of_windows_in_quotes_do_not_hide_the_class_names(tmp_path: Path) -> None:
+    yaml = 'path: "C:\\Users\\me\\x"\ntrain: "C:\\Users\\me\\x\\train"\nnames: [cell]\n'
+    read = read_archive(zipped({"data.yaml": yaml, "a.png": png(), "a.txt": LINE}), tmp_path)
+    assert (dict(read.labels), read.problems) == ({"cell": 1}, [])
+
+
+def test_class_names_in_another_encoding_are_reported(tmp_path: Path) -> None:
+    files: Files = {"classes.txt": "ok\n\u4eba\u7c7b".encode("gb18030"), "a.png": png(), "a.txt": LINE}
+    read = read_archive(zipped(files), tmp_path)
+    assert [(each.reason, each.file, each.line) for each in read.problems] == [
+        ("LABEL_FILE_MALFORMED", "classes.txt", 2)
+    ]
+
+
+def test_yolo_classify_is_read_by_its_folders_also_beside_a_data_yaml(tmp_path: Path) -> None:
+    files: Files = {
+        "set/data.yaml": "train: train\nval: val\nnames: [bad, good]",
+        **{f"set/{side}/{name}/1.png": png() for side in ("train", "val") for name in ("good", "bad")},
+    }
+    read = read_archive(zipped(files), tmp_path)
+    assert (read.format, read.classes) == ("folders", ["bad", "good"])
+    assert read.images["set/val/bad/1.png"] == "bad"

@@ -132,6 +132,14 @@ class DatasetCalls:
         answer = dataset_service_pb2.ListImagesResponse
         return listed(self._transport, SERVICE, "ListImages", request, answer, lambda page: page.images)
 
+    def export_project(self, project_id: str, file: IO[bytes], format: str = "yolo") -> int:
+        """Write a project as a zip of images and labels into a file; how many bytes it has.
+
+        format: yolo, coco or voc.
+        """
+        request = dataset_service_pb2.ExportProjectRequest(project_id=project_id, format=format)
+        return self._transport.download(SERVICE, "ExportProject", request, file.write)
+
     def image(self, image_id: str) -> image_pb2.Image:
         """One image."""
         request = dataset_service_pb2.GetImageRequest(image_id=image_id)

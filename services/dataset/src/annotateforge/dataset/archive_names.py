@@ -28,6 +28,11 @@ _SIDE_FOLDERS = ByteRows.of([f"{side}/".encode() for side in SIDES])
 _TEXT = ByteRows.of([b".txt"])
 
 
+def extension_of(image_format: ImageFormat) -> str:
+    """The extension of an encoding, with its dot."""
+    return _EXTENSIONS[image_format].decode()
+
+
 def class_folder(class_id: int, label: str) -> str:
     """Name of a class's folder: its position, by which it is sorted, and what of the label any file system
     takes.

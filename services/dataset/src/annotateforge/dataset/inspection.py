@@ -159,6 +159,16 @@ def orientation_of(picture: Image.Image, exif: bytes | None = None) -> int:
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
+def is_deeper_than_8_bits(data: bytes, image_format: ImageFormat) -> bool:
+    """Whether an image that was inspected has more than 8 bits a channel, of which training sees 8."""
+    if image_format is ImageFormat.PNG:
+        return data[24] > 8
+    if image_format is not ImageFormat.TIFF:
+        return False
+    with Image.open(io.BytesIO(data), formats=[image_format.name]) as picture:
+        return picture.mode.startswith(("I", "F"))
+
+
 _REPAIR = "Open it in an image editor and save it again, or leave it out."
 
 _UNSUPPORTED = (

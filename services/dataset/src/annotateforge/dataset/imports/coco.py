@@ -1,5 +1,5 @@
-"""COCO instances: one JSON file for many images, boxes as [x, y, width, height], polygons as flat lists, all
-in pixels.
+"""COCO instances: one JSON file for many images, boxes as [x, y, width, height], polygons as flat lists,
+masks as run lengths, all in pixels.
 
 Source: cocodataset.org/#format-data. Files are read element by element, so their size does not matter.
 """

@@ -9,6 +9,7 @@ from annotateforge.dataset.annotations import MOST_POINTS, Annotation, Annotatio
 from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.json_stream import Element, array_elements
 from annotateforge.dataset.imports.label_format import Label, Size
+from annotateforge.dataset.imports.masks import MaskRefused, rings_of_runs
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.rings import joined
@@ -158,10 +159,11 @@ class CocoFile:
             return
         shape = self._shape(written, element.line)
         if shape is not None:
-            confidence = written.get("score")
+            score = written.get("score")
+            confidence = float(score) if type(score) in _NUMBERS and 0 <= score <= 1 else None
             yield Label(
                 path,
-                Annotation(*shape, label, confidence if isinstance(confidence, float) else None, SOURCE),
+                Annotation(*shape, label, confidence, SOURCE),
                 self._member.name,
                 element.line,
             )
@@ -177,6 +179,27 @@ class CocoFile:
             else []
         )
         rings = [ring for ring in rings if len(ring) >= 6 and len(ring) % 2 == 0]
+        parts = sum(part != [] for part in segmentation) if isinstance(segmentation, list) else 0
+        if len(rings) < parts and (rings or box is not None):
+            self._warn(
+                "LABEL_MALFORMED",
+                f"{parts - len(rings)} of {parts} parts of an outline are no lists of three or more corners"
+                " and were left out.",
+                _EXPORT_AGAIN,
+                line,
+            )
+        if isinstance(segmentation, dict):
+            try:
+                rings = rings_of_runs(segmentation.get("counts"), segmentation.get("size"))
+            except MaskRefused as refused:
+                self._warn(
+                    "MASK_UNSUPPORTED",
+                    f"A mask was left out, and its box came in if it has one: {refused}",
+                    "Export polygons if the outline is needed.",
+                    line,
+                )
+            else:
+                return AnnotationType.POLYGON, joined(rings)
         if rings and not (len(rings) == 1 and box is not None and _is_box(rings[0], box)):
             if sum(map(len, rings)) > 2 * MOST_POINTS:
                 # Too many to be taken, which whoever checks it will say; joining them would take long.
@@ -190,13 +213,6 @@ class CocoFile:
                 line,
             )
             return None
-        if isinstance(segmentation, dict):
-            self._warn(
-                "MASK_UNSUPPORTED",
-                "A mask in run-length encoding was left out; its box came in.",
-                "Export polygons if the outlines are needed.",
-                line,
-            )
         x, y, width, height = box
         return AnnotationType.BOX, (x, y, x + width, y + height)
 

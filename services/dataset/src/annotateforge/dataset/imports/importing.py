@@ -27,7 +27,7 @@ from annotateforge.dataset.imports.opening import Spool, open_container
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree
 from annotateforge.dataset.ingest import BATCH_BYTES, BATCH_IMAGES, Ingest
-from annotateforge.dataset.inspection import ImageRefused
+from annotateforge.dataset.inspection import ImageRefused, is_deeper_than_8_bits
 from annotateforge.dataset.inspector import Inspector
 from annotateforge.dataset.problems import Problem
 from annotateforge.dataset.store.images import digests_of
@@ -159,6 +159,7 @@ class _Run:
                     self._report.warn(facts.reason, file.member.name, facts.message, facts.hint)
                 else:
                     images.append(self._image(file, facts))
+                    self._remark(file, facts)
             await self._staged.add_images(images)
         if self._there_already:
             self._report.inform(
@@ -231,6 +232,16 @@ class _Run:
                 "Pack the image under another name, or delete the other one first.",
             )
         return False
+
+    def _remark(self, file: _ImageFile, facts: ImageFacts) -> None:
+        if file.content is not None and is_deeper_than_8_bits(file.content, facts.format):
+            self._report.inform(
+                "IMAGE_DEPTH_REDUCED",
+                file.member.name,
+                "It has more than 8 bits a channel. It is kept as it is, and training sees 8 bits of them:"
+                " of floating-point values often nothing but black.",
+                "Convert it to 8 bits, with the range of values that matters, if it looks wrong.",
+            )
 
     def _image(self, file: _ImageFile, facts: ImageFacts) -> NewImage:
         image_class = file.image_class

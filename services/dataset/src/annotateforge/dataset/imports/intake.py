@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from annotateforge.dataset.annotations import MOST_NUMBERS_PER_IMAGE, MOST_PER_IMAGE, defects
+from annotateforge.dataset.annotations import (
+    MOST_NUMBERS_PER_IMAGE,
+    MOST_PER_IMAGE,
+    Annotation,
+    AnnotationType,
+    defects,
+)
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.store.imports import StagedAnnotation
@@ -49,6 +55,16 @@ class NewImages:
                     line=label.line,
                 )
                 continue
+            if _is_outside(label.annotation, self._sizes[label.image]):
+                report.inform(
+                    "ANNOTATION_OUTSIDE_IMAGE",
+                    label.file,
+                    f"A {label.annotation.type} of {label.annotation.class_label!r} lies beside"
+                    f" {label.image!r} altogether. It is {_shown(label.annotation.coordinates)};"
+                    " it came in, and training leaves it out.",
+                    "Check whether the labels were made for an image of this size.",
+                    line=label.line,
+                )
             position = self._counts.get(label.image, 0)
             numbers = self._numbers.get(label.image, 0) + len(label.annotation.coordinates)
             if position < MOST_PER_IMAGE and numbers <= MOST_NUMBERS_PER_IMAGE:
@@ -66,6 +82,21 @@ class NewImages:
                     line=label.line,
                 )
         return staged
+
+
+def _is_outside(annotation: Annotation, size: Size) -> bool:
+    """Whether nothing of a shape can lie on its image."""
+    coordinates = annotation.coordinates
+    reach = 0.0
+    if annotation.type is AnnotationType.CIRCLE:
+        coordinates, reach = coordinates[:2], coordinates[2]
+    xs, ys = coordinates[::2], coordinates[1::2]
+    return (
+        max(xs) + reach <= 0
+        or max(ys) + reach <= 0
+        or min(xs) - reach >= size.width
+        or min(ys) - reach >= size.height
+    )
 
 
 def _shown(coordinates: tuple[float, ...]) -> str:

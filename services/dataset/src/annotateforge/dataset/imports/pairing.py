@@ -15,6 +15,8 @@ _KIND_FOLDERS = frozenset(
     (
         *("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"),
         *("labels", "label", "annotations", "annotation", "anns", "ann", "xml", "xmls", "txt"),
+        # KITTI, whose image_3 is another camera.
+        *("image_2", "label_2"),
     )
 )
 _MOST_COMPARED = 1000
@@ -44,8 +46,15 @@ class ImagePaths:
             self._by_stem[stem(path).casefold()].append(path)
 
     def of_stem(self, label_path: str) -> Sequence[str]:
-        """All images with the stem of a label file."""
-        return self._by_stem.get(stem(label_path).casefold(), ())
+        """All images with the stem of a label file, or else those whose whole name is it (a.jpg.txt)."""
+        wanted = stem(label_path).casefold()
+        if found := self._by_stem.get(wanted):
+            return found
+        return [
+            path
+            for path in self._by_stem.get(stem(wanted), ())
+            if path.rsplit("/", 1)[-1].casefold() == wanted
+        ]
 
     def named(self, reference: str, label_path: str) -> Sequence[str]:
         """The images that a reference in a label file may mean: none, one, or several where it is

@@ -9,6 +9,7 @@ Source: VOC2012 development kit, section 4.4.
 import xml.sax
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import cos, sin
 from typing import Any
 from xml.sax.handler import ContentHandler
 
@@ -56,10 +57,14 @@ class Voc(LabelFormat):
             document = self._parse(member)
             if document is None:
                 continue
-            found = pairs[member.name] or images.named(document.filename, member.name)
+            found = (
+                pairs[member.name]
+                or images.named(document.filename, member.name)
+                or images.named(document.path, member.name)
+            )
             unlabelled.difference_update(found)
             if len(found) != 1 and not pairs[member.name]:
-                self._report_unpaired(member, document.filename, found)
+                self._report_unpaired(member, document.filename or document.path, found)
                 continue
             for image in found:
                 if image in sizes:
@@ -106,6 +111,14 @@ class Voc(LabelFormat):
                 self._malformed(member, item, "An object has no name.", "Write its class into <name>.")
                 continue
             self.report.name_class(item.name)
+            if item.turned and (rectangle := _turned(item.turned)):
+                turned = Annotation(AnnotationType.RECTANGLE, rectangle, item.name, None, SOURCE)
+                yield Label(image, turned, member.name, item.line)
+                continue
+            if polygon := _polygon(item.polygon):
+                outline = Annotation(AnnotationType.POLYGON, polygon, item.name, None, SOURCE)
+                yield Label(image, outline, member.name, item.line)
+                continue
             corners = _corners(item.box)
             if corners is None:
                 self._malformed(
@@ -172,6 +185,10 @@ class VocObject:
     line: int
     name: str = ""
     box: dict[str, str] = field(default_factory=dict)
+    polygon: dict[str, str] = field(default_factory=dict)
+    """Roboflow's polygon: x1, y1, x2, y2, …"""
+    turned: dict[str, str] = field(default_factory=dict)
+    """roLabelImg's turned box: cx, cy, w, h, angle."""
 
 
 @dataclass(slots=True)
@@ -179,6 +196,8 @@ class VocDocument:
     """What a VOC file says."""
 
     filename: str = ""
+    path: str = ""
+    """Path of the image on the machine of whoever labelled it."""
     size_texts: dict[str, str] = field(default_factory=dict)
     objects: list[VocObject] = field(default_factory=list)
 
@@ -236,12 +255,18 @@ class _Handler(ContentHandler):
         match self._path[1:]:
             case ["filename"]:
                 self.document.filename = text
+            case ["path"]:
+                self.document.path = text
             case ["size", side]:
                 self.document.size_texts[side] = text
             case ["object", "name"]:
                 self.document.objects[-1].name = text
             case ["object", "bndbox", side]:
                 self.document.objects[-1].box[side] = text
+            case ["object", "polygon", side]:
+                self.document.objects[-1].polygon[side] = text
+            case ["object", "robndbox", side]:
+                self.document.objects[-1].turned[side] = text
         self._path.pop()
 
 
@@ -250,6 +275,35 @@ def _corners(box: Mapping[str, str]) -> tuple[float, ...] | None:
         return tuple(float(box[side]) for side in _BOX_SIDES)
     except (KeyError, ValueError):
         return None
+
+
+def _polygon(corners: Mapping[str, str]) -> tuple[float, ...] | None:
+    """The corners of a polygon that are numbered from 1 on; None for fewer than three, or LabelMe's."""
+    count = len(corners) // 2
+    try:
+        return (
+            count >= 3
+            and tuple(float(corners[f"{axis}{number}"]) for number in range(1, count + 1) for axis in "xy")
+        ) or None
+    except (KeyError, ValueError):
+        return None
+
+
+def _turned(box: Mapping[str, str]) -> tuple[float, ...] | None:
+    """The corners of a box given by its centre, its sides and its angle, which roLabelImg counts clockwise in
+    radians.
+    """
+    try:
+        x, y, width, height, angle = (float(box[name]) for name in ("cx", "cy", "w", "h", "angle"))
+        along = (cos(angle) * width / 2, sin(angle) * width / 2)
+        across = (-sin(angle) * height / 2, cos(angle) * height / 2)
+    except (KeyError, ValueError):
+        return None
+    return tuple(
+        value
+        for one, other in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        for value in (x + one * along[0] + other * across[0], y + one * along[1] + other * across[1])
+    )
 
 
 def _is_voc(tree: Tree, member: Member) -> bool:
@@ -261,4 +315,6 @@ def _is_voc(tree: Tree, member: Member) -> bool:
     except XmlMalformed:
         return False
     # LabelMe's XML has the same root, and polygons in the place of boxes.
-    return document is not None and (not document.objects or any(item.box for item in document.objects))
+    return document is not None and (
+        not document.objects or any(item.box or item.turned for item in document.objects)
+    )

@@ -12,10 +12,11 @@ from math import isfinite
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
 from annotateforge.dataset.imports.containers import Member
+from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.pairing import ImagePaths, pair_by_stem
 from annotateforge.dataset.imports.report import Report
-from annotateforge.dataset.imports.tree import Tree, stem
+from annotateforge.dataset.imports.tree import IMAGE_EXTENSIONS, Tree, extension, stem
 from annotateforge.dataset.imports.yolo_classes import (
     NAME_LISTS,
     ClassNames,
@@ -27,7 +28,13 @@ SOURCE = "import:yolo"
 _LARGEST_LABEL_FILE = 16 << 20
 _SAMPLED_FILES = 20
 _TOLERANCE = 0.01
-_LISTS_OF_IMAGES = frozenset(("train", "val", "valid", "validation", "test", "trainval"))
+_LISTS_OF_IMAGES = frozenset(
+    (
+        *("train", "val", "valid", "validation", "test", "trainval"),
+        *("autosplit_train", "autosplit_val", "autosplit_test"),
+    )
+)
+_LARGEST_LIST = 64 << 20
 
 
 class LineMalformed(Exception):
@@ -63,17 +70,15 @@ class Yolo(LabelFormat):
         ]
         count = sum(len(images) for _, images in paired)
         labels = {label for label, _ in paired}
-        seen = 0
-        for member in tree.having("txt"):
-            if member.name not in labels or member.size == 0:
-                continue
-            if not _looks_like_labels(tree.head(member, 4096)):
-                return 0
-            seen += 1
-            if seen == _SAMPLED_FILES:
-                break
-        if seen:
-            return count
+        filled = [member for member in tree.having("txt") if member.name in labels and member.size > 0]
+        sampled = filled[:: max(1, len(filled) // _SAMPLED_FILES)]
+        if sampled:
+            # A file that somebody spoilt is reported when it is read, and does not hide the others.
+            fitting = sum(_looks_like_labels(tree.head(member, 4096)) for member in sampled)
+            return count if 2 * fitting > len(sampled) else 0
+        if not filled and not labels and Folders.labelled_images(tree):
+            # YOLO classify: the data.yaml beside folders per class only repeats their names.
+            return 0
         # All background, or label files missing: a data.yaml still says what it is.
         return (
             1
@@ -83,7 +88,9 @@ class Yolo(LabelFormat):
         )
 
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
-        pairs = pair_by_stem(_label_files(self.tree), _paths(self.tree))
+        images_there = _paths(self.tree)
+        self._check_lists(images_there)
+        pairs = pair_by_stem(_label_files(self.tree), images_there)
         unlabelled = set(sizes).difference(*pairs.values())
         for member in self.tree.having("txt"):
             if member.name not in pairs:
@@ -109,6 +116,27 @@ class Yolo(LabelFormat):
                 " without annotations.",
                 "Nothing needs to be done if nothing is to be seen on them.",
             )
+
+    def _check_lists(self, images_there: ImagePaths) -> None:
+        """Report what train.txt and the like name and the archive lacks. Their paths are those of another
+        machine, so that the ends of them count.
+        """
+        for member in self.tree.having("txt"):
+            if not _is_list_of_images(self.tree, member):
+                continue
+            content = self.tree.read(member, _LARGEST_LIST) or b""
+            for number, text in enumerate(
+                content.decode("utf-8-sig", errors="replace").splitlines(), start=1
+            ):
+                name = text.strip()
+                if name and not images_there.named(name, member.name):
+                    self.report.warn(
+                        "IMAGE_MISSING",
+                        member.name,
+                        f"The image {name[:300]!r} is not in the archive.",
+                        "Add the image, or take it from the list.",
+                        line=number,
+                    )
 
     def _read(self, member: Member, images: Mapping[str, Size]) -> Iterator[Label]:
         content = self.tree.read(member, _LARGEST_LABEL_FILE)
@@ -213,9 +241,17 @@ def _label_files(tree: Tree) -> list[str]:
     return [
         member.name
         for member in tree.having("txt")
-        if member.name.rsplit("/", 1)[-1].lower() not in NAME_LISTS
-        and stem(member.name).lower() not in _LISTS_OF_IMAGES
+        if member.name.rsplit("/", 1)[-1].lower() not in NAME_LISTS and not _is_list_of_images(tree, member)
     ]
+
+
+def _is_list_of_images(tree: Tree, member: Member) -> bool:
+    """Whether it is darknet's train.txt or the like, and not the labels of an image called train.jpg."""
+    if stem(member.name).lower() not in _LISTS_OF_IMAGES:
+        return False
+    lines = tree.head(member, 4096).decode("utf-8-sig", errors="replace").split("\n")
+    first = next((line.strip() for line in lines if line.strip()), "")
+    return extension(first.replace("\\", "/")) in IMAGE_EXTENSIONS
 
 
 def _paths(tree: Tree) -> ImagePaths:

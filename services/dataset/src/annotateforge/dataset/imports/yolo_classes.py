@@ -15,6 +15,8 @@ NAME_LISTS = frozenset(
 )
 _LARGEST_FILE = 1 << 20
 _MOST_CLASSES = 100_000
+_YAML_ERRORS = (yaml.YAMLError, RecursionError, ValueError)
+"""RecursionError and ValueError, also UnicodeError, are what hostile files make of nesting and bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def find_class_names(tree: Tree, report: Report) -> list[ClassNames]:
         if extension(name) in ("yaml", "yml"):
             names = _read_yaml(tree, member, report)
         elif name in NAME_LISTS or extension(name) == "names":
-            names = _read_list(tree, member)
+            names = _read_list(tree, member, report)
         else:
             continue
         if names is not None and names.names:
@@ -65,11 +67,8 @@ def _read_yaml(tree: Tree, member: Member, report: Report) -> ClassNames | None:
     if content is None:
         return None
     try:
-        # Scalars stay text: merge keys and base-60 numbers make hours of work out of a small file, and
-        # `no` is a fine name for a class.
-        document = yaml.load(content, yaml.BaseLoader)
-    # yaml.YAMLError, and RecursionError or ValueError from what a hostile file makes of nesting.
-    except (yaml.YAMLError, RecursionError, ValueError, UnicodeError) as error:
+        document = _loaded(content)
+    except _YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         report.warn(
             "LABEL_FILE_MALFORMED",
@@ -94,15 +93,37 @@ def _read_yaml(tree: Tree, member: Member, report: Report) -> ClassNames | None:
     return ClassNames(member.name, named, has_keypoints="kpt_shape" in document)
 
 
+def _loaded(content: bytes) -> object:
+    """The document of a YAML file. Raises _YAML_ERRORS."""
+    # Scalars stay text: merge keys and base-60 numbers make hours of work out of a small file, and `no` is a
+    # fine name for a class.
+    try:
+        return yaml.load(content, yaml.BaseLoader)
+    except _YAML_ERRORS:
+        # path: "C:\\Users\\me" is no YAML, and the paths do not matter.
+        if b"\\" not in content:
+            raise
+        return yaml.load(content.replace(b"\\", b"/"), yaml.BaseLoader)
+
+
 def _is_id(key: str) -> bool:
     return key.isascii() and key.isdigit() and len(key) < 10
 
 
-def _read_list(tree: Tree, member: Member) -> ClassNames | None:
+def _read_list(tree: Tree, member: Member, report: Report) -> ClassNames | None:
     content = tree.read(member, _LARGEST_FILE)
     if content is None:
         return None
-    lines = content.decode("utf-8-sig", errors="replace").splitlines()
+    text = content.decode("utf-8-sig", errors="replace")
+    if "\ufffd" in text:
+        report.warn(
+            "LABEL_FILE_MALFORMED",
+            member.name,
+            "It is not UTF-8; the class names came in with \ufffd in the place of what could not be read.",
+            "Save the file as UTF-8 and import into a new project.",
+            line=text[: text.index("\ufffd")].count("\n") + 1,
+        )
+    lines = text.splitlines()
     while lines and not lines[-1].strip():
         lines.pop()
     if len(lines) > _MOST_CLASSES:

@@ -6,6 +6,7 @@ from annotateforge.dataset.imports.importing import Importer
 from annotateforge.dataset.imports.opening import Spool
 from annotateforge.dataset.inspector import Inspector
 from annotateforge.dataset.rpc.datasets import DatasetHandlers
+from annotateforge.dataset.rpc.exports import ExportHandlers
 from annotateforge.dataset.rpc.images import ImageHandlers
 from annotateforge.dataset.rpc.imports import ImportHandlers
 from annotateforge.dataset.rpc.projects import ProjectHandlers
@@ -16,7 +17,9 @@ from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 
 
-class DatasetRpc(ProjectHandlers, ImageHandlers, ImportHandlers, DatasetHandlers, DatasetServiceServicer):
+class DatasetRpc(
+    ProjectHandlers, ImageHandlers, ImportHandlers, ExportHandlers, DatasetHandlers, DatasetServiceServicer
+):
     """All of DatasetService; what is below are its parts."""
 
     def __init__(
@@ -44,4 +47,6 @@ class DatasetRpc(ProjectHandlers, ImageHandlers, ImportHandlers, DatasetHandlers
             stall_seconds,
             settings.dataset_import_seconds,
         )
+        # Each class has attributes of its own names; those that are the same are the same objects.
+        ExportHandlers.__init__(self, pool, blobs, spool)
         DatasetHandlers.__init__(self, pool, blobs, sweep, backfill)

@@ -94,6 +94,17 @@ FROM annotations
 WHERE image_id = $1
 ORDER BY position
 """
+CLASSES_OF_PROJECT = """
+SELECT DISTINCT annotations.class_label
+FROM annotations JOIN images ON images.id = annotations.image_id
+WHERE images.project_id = $1
+"""
+ANNOTATIONS_OF_IMAGES = """
+SELECT image_id, id, type, coordinates, class_label, confidence, source
+FROM annotations
+WHERE image_id = ANY($1::uuid[])
+ORDER BY image_id, position
+"""
 LOCK_IMAGE = "SELECT 1 FROM images WHERE id = $1 FOR NO KEY UPDATE"
 # Whatever changes an image ends in the counts of its project: everybody locks the project before the image.
 LOCK_PROJECT_OF_IMAGE = """
@@ -217,17 +228,22 @@ async def list_annotations(connection: Connection, image_id: UUID) -> Sequence[A
     rows = await connection.fetch(ANNOTATIONS, image_id)
     if not rows:
         await get_image(connection, image_id)
-    return [
-        Annotation(
-            AnnotationType(row["type"]),
-            tuple(row["coordinates"]),
-            row["class_label"],
-            row["confidence"],
-            row["source"],
-            row["id"],
-        )
-        for row in rows
-    ]
+    return [_annotation(row) for row in rows]
+
+
+async def classes_of_project(connection: Connection, project_id: UUID) -> Sequence[str]:
+    """The class labels of a project's annotations, sorted by code point; "" for those without one."""
+    return sorted(row["class_label"] for row in await connection.fetch(CLASSES_OF_PROJECT, project_id))
+
+
+async def annotations_of_images(
+    connection: Connection, image_ids: Sequence[UUID]
+) -> Mapping[UUID, Sequence[Annotation]]:
+    """The annotations of some images, each image's in the order in which they were set."""
+    found: dict[UUID, list[Annotation]] = {image_id: [] for image_id in image_ids}
+    for row in await connection.fetch(ANNOTATIONS_OF_IMAGES, image_ids):
+        found[row["image_id"]].append(_annotation(row))
+    return found
 
 
 async def replace_annotations(
@@ -257,6 +273,17 @@ async def replace_annotations(
     if records:
         await connection.copy_records_to_table("annotations", records=records, columns=ANNOTATION_COLUMNS)
     await connection.execute(COUNT_ANNOTATIONS, image_id, len(records))
+
+
+def _annotation(row: asyncpg.Record) -> Annotation:
+    return Annotation(
+        AnnotationType(row["type"]),
+        tuple(row["coordinates"]),
+        row["class_label"],
+        row["confidence"],
+        row["source"],
+        row["id"],
+    )
 
 
 def _image(row: asyncpg.Record) -> Image:

@@ -1,0 +1,98 @@
+"""Exports over gRPC: whole zips, ranges of them, and that they come in again as they were."""
+
+import io
+import zipfile
+from uuid import uuid4
+
+import pytest
+
+from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
+from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
+from tests.integration.dataset.calls import (
+    all_images,
+    downloaded,
+    import_archive,
+    new_project,
+    refusal,
+)
+from tests.unit.dataset.archives import Files, encoded, png, zipped
+
+FILES: Files = {
+    "data.yaml": "names: [cell, '\u732b']\n",
+    "images/a b.png": png(100, 50),
+    "labels/a b.txt": "0 0.5 0.5 0.2 0.4\n1 0.1 0.1 0.9 0.1 0.9 0.9\n",
+    "images/x/\u56fe.jpg": encoded("JPEG", 200, 300),
+    "labels/x/\u56fe.txt": "1 0.5 0.5 1 1\n",
+    "images/empty.png": png(30, 40),
+}
+
+
+async def shapes(client: DatasetServiceStub, project_id: str) -> dict[str, list[tuple[str, list[float]]]]:
+    """Class and coordinates of all annotations by the last part of the file name."""
+    found = {}
+    for image in await all_images(client, project_id):
+        answer = await client.ListAnnotations(api.ListAnnotationsRequest(image_id=image.id))
+        found[image.filename.rsplit("/", 1)[-1]] = [
+            (
+                each.class_label,
+                [each.box.x_min, each.box.y_min, each.box.x_max, each.box.y_max]
+                if each.HasField("box")
+                else [value for point in each.polygon.points for value in (point.x, point.y)],
+            )
+            for each in answer.annotations
+        ]
+    return found
+
+
+@pytest.mark.parametrize("name", ["yolo", "coco", "voc"])
+async def test_what_is_exported_is_imported_again(editor: DatasetServiceStub, name: str) -> None:
+    project_id, other_id = await new_project(editor), await new_project(editor, "again")
+    await import_archive(editor, project_id, zipped(FILES))
+    info, content = await downloaded(
+        editor.ExportProject(api.ExportProjectRequest(project_id=project_id, format=name))
+    )
+    assert (info.content_type, info.total_size, info.length) == (
+        "application/zip",
+        len(content),
+        len(content),
+    )
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert archive.read("images/images/a b.png") == FILES["images/a b.png"]
+    report = await import_archive(editor, other_id, content)
+    assert (report.format, report.images_added, report.annotations_added) == (name, 3, 3)
+    assert not report.problems
+    before, after = await shapes(editor, project_id), await shapes(editor, other_id)
+    assert before.keys() == after.keys()
+    for image, found in before.items():
+        assert [label for label, _ in found] == [label for label, _ in after[image]]
+        for (_, one), (_, again) in zip(found, after[image], strict=True):
+            assert again == pytest.approx(one, abs=0.01)
+
+
+async def test_ranges_of_an_export_are_parts_of_the_whole(editor: DatasetServiceStub) -> None:
+    project_id = await new_project(editor)
+    await import_archive(editor, project_id, zipped(FILES))
+    request = api.ExportProjectRequest(project_id=project_id)
+    info, whole = await downloaded(editor.ExportProject(request))
+    for begin in range(0, len(whole), max(1, len(whole) // 37)):
+        for length in (1, 50, 5000):
+            part_of = api.ExportProjectRequest(project_id=project_id, offset=begin, length=length)
+            part, content = await downloaded(editor.ExportProject(part_of))
+            assert (content, part.etag) == (whole[begin : begin + length], info.etag)
+
+
+async def test_an_empty_project_is_exported_and_a_wrong_request_is_refused(
+    editor: DatasetServiceStub,
+) -> None:
+    project_id = await new_project(editor)
+    _, content = await downloaded(editor.ExportProject(api.ExportProjectRequest(project_id=project_id)))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist() == ["data.yaml", "README.txt"]
+    for request, reason in (
+        (api.ExportProjectRequest(project_id=project_id, format="excel"), "INVALID_EXPORT_FORMAT"),
+        (api.ExportProjectRequest(project_id=str(uuid4())), "PROJECT_NOT_FOUND"),
+        (api.ExportProjectRequest(project_id="x"), "INVALID_ID"),
+        (api.ExportProjectRequest(project_id=project_id, offset=1 << 40), "OFFSET_BEYOND_END"),
+    ):
+        assert (await refusal(downloaded(editor.ExportProject(request)))).reason == reason

@@ -1,0 +1,33 @@
+"""Labels are checked before they are staged."""
+
+from uuid import uuid4
+
+import pytest
+
+from annotateforge.dataset.annotations import Annotation, AnnotationType
+from annotateforge.dataset.imports.intake import NewImages
+from annotateforge.dataset.imports.label_format import Label, Size
+from annotateforge.dataset.imports.report import Report
+
+
+@pytest.mark.parametrize(
+    ("kind", "coordinates", "outside"),
+    [
+        (AnnotationType.BOX, (10, 5, 20, 15), False),
+        (AnnotationType.BOX, (-10, -5, 1, 1), False),
+        (AnnotationType.BOX, (100, 5, 120, 15), True),
+        (AnnotationType.BOX, (10, -15, 20, 0), True),
+        (AnnotationType.POLYGON, (-9, 1, -1, 1, -1, 5), True),
+        (AnnotationType.CIRCLE, (-4, 10, 5), False),
+        (AnnotationType.CIRCLE, (10, 60, 5), True),
+    ],
+)
+def test_a_shape_beside_its_image_comes_in_and_is_told(
+    kind: AnnotationType, coordinates: tuple[float, ...], outside: bool
+) -> None:
+    images, report = NewImages(), Report()
+    images.add("a.png", uuid4(), Size(100, 50))
+    staged = images.take([Label("a.png", Annotation(kind, coordinates, "cell"), "a.txt", 3)], report)
+    assert len(staged) == 1
+    told = [(each.reason, each.file, each.line) for each in report.problems]
+    assert told == ([("ANNOTATION_OUTSIDE_IMAGE", "a.txt", 3)] if outside else [])
