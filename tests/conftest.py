@@ -1,8 +1,12 @@
 """What every test may ask for: real engines, fresh state in them, and the shared labelled images."""
 
 import itertools
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+# As workers and `up` have it, before gRPC is loaded: tests run workers in their own process, too.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 import asyncpg
 import nats

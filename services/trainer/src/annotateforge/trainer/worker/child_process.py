@@ -90,7 +90,8 @@ class ChildProcess:
     async def give(self, order: TrainingOrder) -> None:
         """Tell it what to train. A child that has ended is found out by its frames."""
         assert self._process.stdin is not None
-        with contextlib.suppress(ConnectionError):
+        # uvloop tells of a closed pipe by a RuntimeError.
+        with contextlib.suppress(ConnectionError, RuntimeError):
             self._process.stdin.write(order.to_json())
             await self._process.stdin.drain()
 
