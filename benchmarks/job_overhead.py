@@ -136,10 +136,10 @@ class Bench:
     def __init__(
         self, folder: Path, scale: Scale, dataset: DatasetServiceStub, trainer: TrainerServiceStub
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._scale = scale
         self._dataset = dataset
-        self._trainer = trainer
+        self.trainer = trainer
         self._project_id = ""
         self._archive = b""
         self._runs = 0
@@ -174,8 +174,8 @@ class Bench:
     async def run(self, way: str) -> float:
         """Seconds of one run."""
         if way == "job":
-            shutil.rmtree(self._folder / "worker" / "datasets")
-            (self._folder / "worker" / "datasets").mkdir()
+            shutil.rmtree(self.folder / "worker" / "datasets")
+            (self.folder / "worker" / "datasets").mkdir()
             before = time.monotonic()
             job = await self._run_job()
             seconds = time.monotonic() - before
@@ -183,24 +183,33 @@ class Bench:
             return seconds
         return await self._run_bare(usable_cores() if way == "bare, tuned" else 0)
 
-    async def _run_job(self) -> Job:
+    async def create_job(self) -> Job:
+        """A new job."""
         request = trainer_api.CreateJobRequest(
             name="benchmark",
             task_type=TaskType.TASK_TYPE_DETECT,
             config=self._scale.config(self._project_id),
         )
-        job = (await self._trainer.CreateJob(request)).job
+        return (await self.trainer.CreateJob(request)).job
+
+    def unpack(self, folder: Path) -> None:
+        """Put the data set on the disk as a bare run takes it."""
+        with zipfile.ZipFile(io.BytesIO(self._archive)) as archive:
+            archive.extractall(folder)
+
+    async def _run_job(self) -> Job:
+        job = await self.create_job()
         async with asyncio.timeout(DEADLINE):
-            async for _ in self._trainer.WatchJob(trainer_api.WatchJobRequest(job_id=job.id)):
+            async for _ in self.trainer.WatchJob(trainer_api.WatchJobRequest(job_id=job.id)):
                 pass
-        job = (await self._trainer.GetJob(trainer_api.GetJobRequest(job_id=job.id))).job
+        job = (await self.trainer.GetJob(trainer_api.GetJobRequest(job_id=job.id))).job
         if job.status != JobStatus.JOB_STATUS_COMPLETED:
             raise RuntimeError(f"The job failed: {job.failure}")
         return job
 
     async def _stages(self, job: Job) -> dict[str, float]:
         times: dict[str, float] = {}
-        listed = await self._trainer.ListEvents(trainer_api.ListEventsRequest(job_id=job.id))
+        listed = await self.trainer.ListEvents(trainer_api.ListEventsRequest(job_id=job.id))
         for event in listed.events:
             kind = event.WhichOneof("payload") or ""
             status = JobStatus.Name(event.status_change.status).removeprefix("JOB_STATUS_").lower()
@@ -210,11 +219,10 @@ class Bench:
 
     async def _run_bare(self, threads: int) -> float:
         self._runs += 1
-        folder = self._folder / f"bare-{self._runs}"
+        folder = self.folder / f"bare-{self._runs}"
         folder.mkdir()
-        with zipfile.ZipFile(io.BytesIO(self._archive)) as archive:
-            archive.extractall(folder / "data")
-        cache = self._folder / "worker" / "cache"
+        self.unpack(folder / "data")
+        cache = self.folder / "worker" / "cache"
         environment = child_environment(os.environ, folder, cache, threads or None)
         given = json.dumps(self._scale.arguments(folder / "data", folder))
         before = time.monotonic()
@@ -234,7 +242,7 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench(folder: Path, scale: Scale) -> AsyncIterator[Bench]:
+async def bench(folder: Path, scale: Scale, *, warm_child: bool = True) -> AsyncIterator[Bench]:
     """Engines, services and an idle worker in this process; trainings are processes of their own."""
 
     def token(role: Role) -> str:
@@ -266,6 +274,7 @@ async def bench(folder: Path, scale: Scale) -> AsyncIterator[Bench]:
                     registry_address=registry.address,
                     worker_token=SecretStr(token(Role.WORKER)),
                     worker_dir=folder / "worker",
+                    warm_child=warm_child,
                 )
             ),
             open_channel(dataset.address, lambda: admin, deadline=DEADLINE) as dataset_channel,

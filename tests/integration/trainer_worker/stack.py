@@ -62,6 +62,8 @@ class Stack:
             "worker_dir": folder,
             "worker_name": "test worker",
             "worker_cores": 1,
+            # The child of the next attempt would be taken for one that the last attempt has left.
+            "warm_child": False,
         }
         return WorkerSettings(**given | changes)
 

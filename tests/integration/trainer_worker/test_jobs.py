@@ -78,7 +78,7 @@ async def test_a_second_job_uses_the_data_set_on_the_disk_and_starts_from_the_fi
     stack: Stack, worker_dir: Path
 ) -> None:
     project_id = await stack.project()
-    async with running(stack.worker_settings(worker_dir)):
+    async with running(stack.worker_settings(worker_dir, warm_child=True)):
         first = await stack.ended(await stack.job(project_id, epochs=1))
         assert first.status == JobStatus.JOB_STATUS_COMPLETED, first.failure
         folder = worker_dir / "datasets" / first.dataset.digest

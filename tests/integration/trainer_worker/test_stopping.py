@@ -62,6 +62,7 @@ async def worker_process(
             "ANNOTATEFORGE_WORKER_DIR": str(folder),
             "ANNOTATEFORGE_WORKER_NAME": name,
             "ANNOTATEFORGE_WORKER_CORES": "1",
+            "ANNOTATEFORGE_WARM_CHILD": "false",
         },
         stderr=subprocess.DEVNULL,
     )

@@ -32,7 +32,9 @@ log = structlog.get_logger()
 async def work_for_ever(equipment: Equipment, name: str) -> None:
     """Take jobs and carry them out, one at a time, until cancelled: then the job at hand goes back."""
     backoff = Backoff()
+    threads = equipment.machine.threads(equipment.machine.devices[0].name)
     while True:
+        await equipment.warm_child.prepare(threads)
         try:
             assignment = await _acquire(equipment, name)
         except grpc.aio.AioRpcError as failed:

@@ -20,6 +20,7 @@ from annotateforge.trainer.worker.machine import look_at_machine
 from annotateforge.trainer.worker.settings import Settings
 from annotateforge.trainer.worker.stalls import Patience
 from annotateforge.trainer.worker.tokens import token_source
+from annotateforge.trainer.worker.warm_child import WarmChild
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,15 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     machine = await look_at_machine(settings.worker_devices, settings.worker_cores, os.environ)
     devices = Devices(machine, os.environ.get("CUDA_VISIBLE_DEVICES"), settings.gpu_tolerance_percent)
     with occupied(settings) as folders:
+        warm_child = WarmChild(folders.children, folders.cache, in_advance=settings.warm_child)
         async with (
+            contextlib.AsyncExitStack() as at_the_end,
             open_channel(settings.trainer_address, token) as trainer,
             open_channel(settings.dataset_address, token) as dataset,
             open_channel(settings.registry_address, token) as registry,
             asyncio.TaskGroup() as tasks,
         ):
+            at_the_end.push_async_callback(warm_child.discard)
             equipment = Equipment(
                 worker_id=str(new_id()),
                 trainer=WorkerServiceStub(trainer),
@@ -58,6 +62,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                 folders=folders,
                 machine=machine,
                 devices=devices,
+                warm_child=warm_child,
                 allow_downloads=settings.allow_downloads,
                 patience=Patience(
                     settings.stall_seconds, settings.stall_batches, settings.stall_start_seconds

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
@@ -31,20 +30,19 @@ from annotateforge.trainer.worker.checkpoints import Checkpoints, fetch_checkpoi
 from annotateforge.trainer.worker.child_process import ChildProcess
 from annotateforge.trainer.worker.datasets import DatasetCache
 from annotateforge.trainer.worker.devices import Devices, device_for
-from annotateforge.trainer.worker.environment import child_environment
 from annotateforge.trainer.worker.folders import Folders
 from annotateforge.trainer.worker.frames import BrokenFrames, Kind
 from annotateforge.trainer.worker.interruption import Interrupted, KilledForMemory
 from annotateforge.trainer.worker.job_log import JobLog
 from annotateforge.trainer.worker.lease import Lease, is_fenced
-from annotateforge.trainer.worker.machine import CPU, Machine
+from annotateforge.trainer.worker.machine import Machine
 from annotateforge.trainer.worker.order import Places, order_for
 from annotateforge.trainer.worker.registration import register
 from annotateforge.trainer.worker.reports import Reports
 from annotateforge.trainer.worker.retries import patiently
-from annotateforge.trainer.worker.secrets import hiding
 from annotateforge.trainer.worker.stalls import Patience, StallWatch
 from annotateforge.trainer.worker.stopping import Stop, Stopped, Why
+from annotateforge.trainer.worker.warm_child import WarmChild
 
 DEADLINE = 10.0
 """Seconds that a word to the trainer may take."""
@@ -70,6 +68,7 @@ class Equipment:
     folders: Folders
     machine: Machine
     devices: Devices
+    warm_child: WarmChild
     allow_downloads: bool
     patience: Patience
     """How long a training may be silent."""
@@ -168,15 +167,11 @@ class Attempt:
 
     async def _train(self, scratch: Path) -> Outcome:
         machine, device = self._with.machine, self._device
-        environment = child_environment(
-            os.environ, scratch, self._with.folders.cache, machine.cores if device == CPU else None
-        )
         log_file = self._with.folders.log_file(self._name)
         killed_before = KilledForMemory.now()
-        # Started first: it imports what it needs while the data set is on its way.
-        child = await ChildProcess.start(scratch, environment, hiding(os.environ))
+        # Started already, or now: it imports what it needs while the data set is on its way.
+        child = await self._with.warm_child.take(machine.threads(device), log_file)
         try:
-            child.log_to(log_file)
             child.log.tell(self._log.add)
             places = await self._bring(scratch)
             order = order_for(

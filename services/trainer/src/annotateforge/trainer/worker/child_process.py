@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Self
+
+import psutil
 
 from annotateforge.trainer.worker.frames import Frame, FrameReader
 from annotateforge.trainer.worker.log_tail import LogTail
@@ -37,6 +40,7 @@ class ChildProcess:
         self._reports = reports
         self._transport = transport
         self._log_file: BinaryIO | None = None
+        self._owned: Path | None = None
         self.log = log
         """What it prints."""
         self._printing = asyncio.create_task(self._read_output())
@@ -44,10 +48,16 @@ class ChildProcess:
 
     @classmethod
     async def start(
-        cls, folder: Path, environment: Mapping[str, str], hide: Callable[[str], str] = str
+        cls,
+        folder: Path,
+        environment: Mapping[str, str],
+        hide: Callable[[str], str] = str,
+        *,
+        owns_folder: bool = False,
     ) -> Self:
         """Start a child with `folder` as its working directory. It imports what it needs and waits for its
-        order. `hide` answers a line of its output without what nobody should see.
+        order. `hide` answers a line of its output without what nobody should see. A folder that it owns goes
+        when it is stopped.
         """
         read_end, write_end = os.pipe()
         reader = asyncio.StreamReader()
@@ -71,7 +81,9 @@ class ChildProcess:
             raise
         finally:
             os.close(write_end)
-        return cls(process, reader, transport, LogTail(hide))
+        child = cls(process, reader, transport, LogTail(hide))
+        child._owned = folder if owns_folder else None
+        return child
 
     def log_to(self, path: Path) -> None:
         """Write what it prints, and has printed so far, to a file."""
@@ -86,6 +98,16 @@ class ChildProcess:
     def pid(self) -> int:
         """Its process id, and its group's."""
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet, also when nobody has noticed that so far."""
+        if self._process.returncode is not None:
+            return False
+        try:
+            return psutil.Process(self._process.pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
 
     async def give(self, order: TrainingOrder) -> None:
         """Tell it what to train. A child that has ended is found out by its frames."""
@@ -138,6 +160,8 @@ class ChildProcess:
             self._transport.close()
             if self._log_file is not None:
                 self._log_file.close()
+            if self._owned is not None:
+                await asyncio.to_thread(shutil.rmtree, self._owned, ignore_errors=True)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -24,6 +24,8 @@ class Folders:
     datasets: Path
     attempts: Path
     """One folder below it for the attempt that is running."""
+    children: Path
+    """One folder below it for each child that runs."""
     logs: Path
     """The output of the newest attempts."""
     cache: Path
@@ -59,15 +61,18 @@ def occupied(settings: Settings) -> Iterator[Folders]:
     root = settings.worker_dir.absolute()
     root.mkdir(parents=True, exist_ok=True)
     weights = settings.weights_dir.absolute() if settings.weights_dir else root / "weights"
-    folders = Folders(root / "datasets", root / "attempts", root / "logs", root / "cache", weights)
+    folders = Folders(
+        root / "datasets", root / "attempts", root / "children", root / "logs", root / "cache", weights
+    )
     lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise FolderTaken(f"Another worker uses {root}; give each a worker_dir of its own.") from error
-        shutil.rmtree(folders.attempts, ignore_errors=True)
-        for folder in (folders.datasets, folders.attempts, folders.logs, folders.cache):
+        for folder in (folders.attempts, folders.children):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (folders.datasets, folders.attempts, folders.children, folders.logs, folders.cache):
             folder.mkdir(exist_ok=True)
         yield folders
     finally:

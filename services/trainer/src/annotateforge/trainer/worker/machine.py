@@ -35,6 +35,10 @@ class Machine:
     """Processors that a training may use."""
     versions: Mapping[str, str]
 
+    def threads(self, device: str) -> int | None:
+        """Threads that torch is given for a training on a device; None leaves it to ultralytics."""
+        return self.cores if device == CPU else None
+
 
 class UnknownDevice(Exception):
     """The settings name a device that is not there."""

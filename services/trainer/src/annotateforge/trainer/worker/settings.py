@@ -34,6 +34,8 @@ class Settings(ProcessSettings):
     """Processors that a training may use; by default all that this process may."""
     gpu_tolerance_percent: Annotated[float, Field(ge=0, le=100)] = 20.0
     """Share of a GPU's memory that others may use; one of which they use more gets no job."""
+    warm_child: bool = True
+    """Whether the process of the next training is started in advance; it waits in about 400 MB."""
     worker_dir: Path = Path("annotateforge-worker")
     """Folder for data sets, attempts and logs; one worker has it for itself."""
     dataset_cache_bytes: Annotated[int, Field(ge=0)] = 50 * _GIB

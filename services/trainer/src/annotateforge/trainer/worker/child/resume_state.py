@@ -20,7 +20,10 @@ FORMAT = 1
 """Of the file; one of another format is not read."""
 
 # What would make another training of it; not the batch size, which shrinks when memory runs out.
-_SETTINGS = ("task", "classes", "architecture", "epochs", "image_size", "optimizer", "learning_rate", "seed")
+_SETTINGS = (
+    *("task", "classes", "architecture", "epochs", "image_size"),
+    *("optimizer", "learning_rate", "seed", "settings"),
+)
 
 # BaseTrainer of ultralytics, which carries no types.
 Trainer = Any
