@@ -12,6 +12,7 @@ from annotateforge.dataset.imports.label_format import LabelFormat
 from annotateforge.dataset.imports.label_studio import LabelStudio
 from annotateforge.dataset.imports.labelme import LabelMe
 from annotateforge.dataset.imports.labelme_xml import LabelMeXml
+from annotateforge.dataset.imports.supervisely import Supervisely
 from annotateforge.dataset.imports.via import Via
 from annotateforge.dataset.imports.voc import Voc
 from annotateforge.dataset.imports.yolo import Yolo
@@ -26,6 +27,7 @@ FORMATS: tuple[type[LabelFormat], ...] = (
     Via,
     LabelStudio,
     Cvat,
+    Supervisely,
     Folders,
     PlainImages,
 )
