@@ -44,6 +44,13 @@ SAMPLES: dict[str, tuple[str, int, dict[str, int], dict[str, int]]] = {
         {"box": 1, "polygon": 1},
         {"SHAPE_UNSUPPORTED": 2, "LABEL_WITHOUT_CLASS": 1},
     ),
+    "formats/catsdogs_multi/supervisely_vector": (
+        "supervisely",
+        6,
+        {"box": 2, "polygon": 3},
+        {"SHAPE_UNSUPPORTED": 3},
+    ),
+    "formats/catsdogs_multi/supervisely_keypoints": ("supervisely", 2, {}, {"SHAPE_UNSUPPORTED": 2}),
     # The source ships no images with these, so those of another sample stand in.
     "formats/label_studio/json_exports formats/catsdogs_multi/images": (
         "label_studio",

@@ -17,6 +17,7 @@ from annotateforge.dataset.imports.labelme import LabelMe
 from annotateforge.dataset.imports.labelme_xml import LabelMeXml
 from annotateforge.dataset.imports.ndjson import Ndjson
 from annotateforge.dataset.imports.open_images import OpenImages
+from annotateforge.dataset.imports.supervisely import Supervisely
 from annotateforge.dataset.imports.via import Via
 from annotateforge.dataset.imports.voc import Voc
 from annotateforge.dataset.imports.wider import Wider
@@ -38,6 +39,7 @@ FORMATS: tuple[type[LabelFormat], ...] = (
     OpenImages,
     AutoMl,
     CsvBoxes,
+    Supervisely,
     Folders,
     PlainImages,
 )

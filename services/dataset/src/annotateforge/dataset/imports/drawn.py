@@ -28,6 +28,8 @@ class Shape(NamedTuple):
     """As in Annotation."""
     of_mask: bool = False
     """True where the source has a mask, of which only the box is taken."""
+    has_holes: bool = False
+    """True where the source cuts holes into the shape, which are lost."""
 
 
 class ShapeRefused(Exception):

@@ -173,6 +173,8 @@ class Reading:
             return
         if shape.of_mask:
             self._count("masks", place, image)
+        if shape.has_holes:
+            self._count("kind shapes' holes", place, image)
         if label:
             self._report.name_class(label)
         else:
