@@ -34,7 +34,7 @@ TOY = "formats/datumaro_toy"
 SAMPLES = [
     sample("detect_raccoon_voc", "voc", 200, 217, "LABELS_OF_OTHER_FORMAT"),
     sample("classify_trees_tiny", "folders", 21, 0, "IMAGE_WITHOUT_CLASS", classified=20),
-    sample("formats/label_studio/yolo_import", "yolo", 7, 25),
+    sample("formats/label_studio/yolo_import", "yolo", 7, 25, "LABELS_OF_OTHER_FORMAT"),
     sample("formats/icevision_samples/fridge_voc", "voc", 6, 12),
     sample("formats/catsdogs_multi/coco_instances", "coco", 4, 45, "CROWD_LEFT_OUT"),
     sample("formats/catsdogs_multi/coco_keypoints", "coco", 2, 18, "CROWD_LEFT_OUT"),
