@@ -186,6 +186,20 @@ class SmallDataset:
         if request.image_id == "broken":
             raise NotFound("BLOB_NOT_FOUND", "The blob vanished.")
 
+    async def ExportProject(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        content = f"an export as {request.format}".encode()
+        part = content[request.offset :][: request.length or None]
+        described = ContentInfo(
+            content_type="application/zip",
+            filename="cells.zip",
+            etag=request.format,
+            total_size=len(content),
+            offset=request.offset,
+            length=len(part),
+        )
+        yield dataset_service_pb2.ExportProjectResponse(info=described)
+        yield dataset_service_pb2.ExportProjectResponse(chunk=part)
+
     async def PrepareDataset(self, request: Any, context: Any) -> AsyncIterator[Any]:
         for done in range(3):
             progress = dataset_service_pb2.PrepareProgress(stage="counting", images_done=done)

@@ -50,6 +50,7 @@ async def test_the_commands_of_the_page_work(
         "cell-3.png",
     ]
     assert (tmp_path / "part").read_bytes() == content
+    assert (tmp_path / "cells.zip").read_bytes() == b"an export as coco"
 
 
 async def test_the_page_names_every_setting_and_close_code() -> None:
