@@ -12,6 +12,7 @@ from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.json_stream import JsonMalformed, array_elements
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.pairing import ImagePaths
+from annotateforge.dataset.imports.repeats import unrepeated
 from annotateforge.dataset.imports.tree import Tree, folders
 
 _HEAD_BYTES = 1 << 16
@@ -51,7 +52,9 @@ class Coco(LabelFormat):
             file = CocoFile(member, self.tree, self.report, paths, sizes, described)
             try:
                 yield from (
-                    self._unrepeated(member, file.labels(), seen) if len(members) > 1 else file.labels()
+                    unrepeated(self.report, member, file.labels(), seen, digits=1, kind="file")
+                    if len(members) > 1
+                    else file.labels()
                 )
             except JsonMalformed as error:
                 self.report.warn(
@@ -70,30 +73,6 @@ class Coco(LabelFormat):
                 " they"
                 " came in without annotations.",
                 "Nothing needs to be done if nothing is to be seen on them.",
-            )
-
-    def _unrepeated(self, member: Member, labels: Iterator[Label], seen: set[int]) -> Iterator[Label]:
-        """Those labels that no earlier file holds: beside train.json and val.json often lies one with all of
-        both.
-        """
-        here: set[int] = set()
-        repeated = 0
-        for label in labels:
-            coordinates = tuple(round(value, 1) for value in label.annotation.coordinates)
-            key = hash((label.image, label.annotation.class_label, coordinates))
-            here.add(key)
-            if key in seen:
-                repeated += 1
-            else:
-                yield label
-        seen |= here
-        if repeated:
-            self.report.inform(
-                "LABELS_REPEATED",
-                member.name,
-                f"{repeated:,} annotations were left out, because another file of the archive holds the"
-                " same ones.",
-                "Nothing needs to be done.",
             )
 
     def _files(self) -> list[Member]:

@@ -8,6 +8,7 @@ from annotateforge.dataset.imports.csv_tables import CsvMalformed, TableRow, tab
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.listing import Listing, named
 from annotateforge.dataset.imports.pairing import ImagePaths
+from annotateforge.dataset.imports.repeats import unrepeated
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree
 
@@ -102,7 +103,11 @@ class CsvFormat(LabelFormat):
         for member, _ in tables:
             try:
                 labels = self.rows_to_labels(member, sizes, listing)
-                yield from self._unrepeated(member, labels, seen) if len(tables) > 1 else labels
+                yield from (
+                    unrepeated(self.report, member, labels, seen, digits=2, kind="table")
+                    if len(tables) > 1
+                    else labels
+                )
             except CsvMalformed as error:
                 self.report.warn(
                     "LABEL_FILE_MALFORMED",
@@ -112,28 +117,6 @@ class CsvFormat(LabelFormat):
                     line=error.line,
                 )
         listing.finish(self.tell)
-
-    def _unrepeated(self, member: Member, labels: Iterator[Label], seen: set[int]) -> Iterator[Label]:
-        """Those labels that no earlier table holds: beside train.csv often lies one with all of them."""
-        here: set[int] = set()
-        repeated = 0
-        for label in labels:
-            coordinates = tuple(round(value, 2) for value in label.annotation.coordinates)
-            key = hash((label.image, label.annotation.class_label, coordinates))
-            here.add(key)
-            if key in seen:
-                repeated += 1
-            else:
-                yield label
-        seen |= here
-        if repeated:
-            self.report.inform(
-                "LABELS_REPEATED",
-                member.name,
-                f"{repeated:,} annotations were left out, because another table of the archive holds the"
-                " same ones.",
-                "Nothing needs to be done.",
-            )
 
     def _note(self, classes: dict[str, str], reference: str, label: str, file: str, line: int) -> None:
         found = named(self.paths, reference, file)
