@@ -7,8 +7,18 @@ import pytest
 
 from annotateforge.dataset.annotations import Annotation
 from tests.unit.dataset.archives import files_below, read_archive, zipped
+from tests.unit.dataset.test_tool_samples import SAMPLES as TOOL_SAMPLES
 
 BOXES = 273
+VOC100 = {
+    "coco_format_v1": "coco",
+    "coco_format_v2": "coco",
+    "imagenet_format": "voc",
+    "yolo_format": "yolo",
+    "openimages_format": "openimages",
+}
+"""Folders of one ground truth, with their formats; that of VOC is what they are compared with."""
+VOC100_ELSEWHERE = ("pascalvoc_format", "labelme_format", "cvat_format")
 
 
 class Sample(NamedTuple):
@@ -36,6 +46,13 @@ SAMPLES = [
     sample("classify_trees_tiny", "folders", 21, 0, "IMAGE_WITHOUT_CLASS", classified=20),
     sample("formats/label_studio/yolo_import", "yolo", 7, 25, "LABELS_OF_OTHER_FORMAT"),
     sample("formats/icevision_samples/fridge_voc", "voc", 6, 12),
+    # Masks, whose classes stand in no file that is read.
+    sample("formats/label_studio/coco_import", "images", 0, 0, "LABELS_NOT_RECOGNISED"),
+    sample(
+        "formats/quirk_images",
+        *("images", 8, 0, "LABELS_NOT_RECOGNISED", "IMAGE_UNREADABLE", "IMAGE_FORMAT_UNSUPPORTED"),
+    ),
+    sample("formats/catsdogs_multi/labelbox_vector", "labelbox", 1, 1, "IMAGE_MISSING", "SHAPE_UNSUPPORTED"),
     sample("formats/catsdogs_multi/coco_instances", "coco", 4, 45, "CROWD_LEFT_OUT"),
     sample("formats/catsdogs_multi/coco_keypoints", "coco", 2, 18, "CROWD_LEFT_OUT"),
     sample(
@@ -76,6 +93,20 @@ SAMPLES = [
     sample(f"{TOY}/voc_dataset/voc_dataset3", "voc", 1, 1),
     sample(f"{TOY}/voc_dataset", "voc", 3, 3, "IMAGES_WITHOUT_LABELS", "LABEL_WITHOUT_IMAGE"),
     sample(f"{TOY}/widerface_dataset", "wider", 3, 6, "LABELS_MARKED_INVALID"),
+    sample(f"{TOY}/datumaro_dataset", "images", 4, 0, "LABELS_NOT_RECOGNISED"),
+    sample(f"{TOY}/image_zip_dataset", "images", 0, 0),
+    sample(f"{TOY}/roboflow_dataset/createml", "createml", 3, 4),
+    sample(f"{TOY}/roboflow_dataset/yolo_obb", "images", 3, 0, "LABELS_NOT_RECOGNISED"),
+    sample(f"{TOY}/vott_csv_dataset/dataset", "vott", 4, 5),
+    sample(
+        f"{TOY}/vott_csv_dataset/dataset_with_meta_file",
+        *("vott", 4, 2, "IMAGES_WITHOUT_LABELS", "LABEL_FILE_IGNORED"),
+    ),
+    sample(f"{TOY}/vott_json_dataset/dataset", "vott", 3, 5, "LABEL_WITHOUT_CLASS"),
+    sample(
+        f"{TOY}/vott_json_dataset/dataset_with_meta_file",
+        *("vott", 3, 4, "LABEL_WITHOUT_CLASS", "LABEL_FILE_IGNORED"),
+    ),
     sample(f"{TOY}/yolo_dataset/annotations", "yolo", 1, 2),
     sample(f"{TOY}/yolo_dataset/labels", "yolo", 2, 4),
     sample(f"{TOY}/yolo_dataset/strict", "yolo", 1, 2),
@@ -100,11 +131,30 @@ def test_a_sample_gives_what_is_written_down(expected: Sample, shared_data: Path
 
 
 @pytest.mark.data
+def test_no_folder_of_samples_is_left_out(shared_data: Path) -> None:
+    tried = {
+        shared_data / folder
+        for folder in (
+            *(each.folder for each in SAMPLES),
+            *(folder for folders in TOOL_SAMPLES for folder in folders.split(" ")),
+            *(f"formats/catsdogs_multi/{name}" for name in ("googlecloud", "yolo", "vott")),
+            *(f"formats/voc100_multi/{name}" for name in (*VOC100, "images", *VOC100_ELSEWHERE)),
+            "formats/label_studio/yolo_import",
+        )
+    }
+    texts = {"README.md", "LICENSE.source"}
+    for file in (shared_data / "formats").rglob("*"):
+        if file.is_file() and file.name not in texts:
+            assert tried.intersection(file.parents), f"{file} belongs to no sample"
+
+
+@pytest.mark.data
 @pytest.mark.parametrize(
     ("labels", "images", "name", "count"),
     [
         ("formats/catsdogs_multi/googlecloud", "formats/catsdogs_multi/images", "automl", 6),
         ("formats/catsdogs_multi/yolo", "formats/catsdogs_multi/images", "yolo", 6),
+        ("formats/catsdogs_multi/vott", "formats/catsdogs_multi/images", "vott", 6),
     ],
 )
 def test_labels_apart_from_their_images_find_them(
@@ -112,20 +162,11 @@ def test_labels_apart_from_their_images_find_them(
 ) -> None:
     read = read_archive(zipped(files_below(shared_data / labels, shared_data / images)), tmp_path)
     assert (read.format, len(read.images), read.count) == (name, 6, count)
-    assert dict(read.labels) == {"cat": 3, "dog": 3}
+    assert {label.lower(): count for label, count in read.labels.items()} == {"cat": 3, "dog": 3}
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(
-    ("folder", "name"),
-    [
-        ("coco_format_v1", "coco"),
-        ("coco_format_v2", "coco"),
-        ("imagenet_format", "voc"),
-        ("yolo_format", "yolo"),
-        ("openimages_format", "openimages"),
-    ],
-)
+@pytest.mark.parametrize(("folder", "name"), VOC100.items())
 def test_one_ground_truth_gives_equal_boxes_in_every_format(
     folder: str, name: str, shared_data: Path, tmp_path: Path
 ) -> None:

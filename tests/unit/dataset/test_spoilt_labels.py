@@ -33,6 +33,46 @@ VOC = (
     "</y2><x3>5</x3><y3>5</y3></polygon><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax>"
     "</bndbox></object></annotation>"
 )
+LABELBOX = json.dumps(
+    {
+        "data_row": {"external_id": "a.png"},
+        "media_attributes": {"width": 20, "height": 10},
+        "projects": {
+            "p": {
+                "labels": [
+                    {
+                        "annotations": {
+                            "objects": [
+                                {"name": "x", "bounding_box": {"top": 1, "left": 1, "height": 2, "width": 2}}
+                            ],
+                            "classifications": [{"radio_answer": {"name": "y"}}],
+                        }
+                    }
+                ]
+            }
+        },
+    }
+)
+VOTT = json.dumps(
+    {
+        "asset": {"name": "a.png", "size": {"width": 20, "height": 10}},
+        "regions": [
+            {
+                "type": "POLYGON",
+                "tags": ["x"],
+                "points": [{"x": 1, "y": 1}, {"x": 5, "y": 1}, {"x": 5, "y": 5}],
+            }
+        ],
+    }
+)
+CREATEML = json.dumps(
+    [
+        {
+            "image": "a.png",
+            "annotations": [{"label": "x", "coordinates": {"x": 5, "y": 5, "width": 2, "height": 2}}],
+        }
+    ]
+)
 FILES = {
     "a.txt": KITTI,
     "coco.json": COCO,
@@ -44,6 +84,10 @@ FILES = {
     "plain.csv": (
         'file,class,bbox,geometry,width,height\na.png,x,"[1,2,3,4]","POLYGON ((1 2, 3 4, 5 6))",20,10\n'
     ),
+    "labelbox.ndjson": LABELBOX,
+    "vott.json": VOTT,
+    "vott.csv": "image,xmin,ymin,xmax,ymax,label\na.png,1,2,3,4,cell\n",
+    "createml.json": CREATEML,
     "data.yaml": "names: [cell]\npath: C:\\x\n",
 }
 EDITS = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 6), st.binary(max_size=4)), min_size=1, max_size=6)

@@ -51,6 +51,14 @@ SAMPLES: dict[str, tuple[str, int, dict[str, int], dict[str, int]]] = {
         {"SHAPE_UNSUPPORTED": 3},
     ),
     "formats/catsdogs_multi/supervisely_keypoints": ("supervisely", 2, {}, {"SHAPE_UNSUPPORTED": 2}),
+    "formats/catsdogs_multi/images formats/catsdogs_multi/labelbox_vector": (
+        "labelbox",
+        7,
+        {"box": 3, "polygon": 3},
+        # cat1.jpg is there twice, and its labels belong to the one beside the file.
+        {"SHAPE_UNSUPPORTED": 2, "IMAGES_WITHOUT_LABELS": 1},
+    ),
+    "formats/catsdogs_multi/images formats/catsdogs_multi/vott": ("vott", 6, {"box": 3, "polygon": 3}, {}),
     # The source ships no images with these, so those of another sample stand in.
     "formats/label_studio/json_exports formats/catsdogs_multi/images": (
         "label_studio",

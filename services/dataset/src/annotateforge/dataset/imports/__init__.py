@@ -5,6 +5,7 @@ A new label format is a module with a LabelFormat, and its line in FORMATS.
 
 from annotateforge.dataset.imports.automl import AutoMl
 from annotateforge.dataset.imports.coco import Coco
+from annotateforge.dataset.imports.createml import CreateMl
 from annotateforge.dataset.imports.csv_boxes import CsvBoxes
 from annotateforge.dataset.imports.cvat import Cvat
 from annotateforge.dataset.imports.detection import AUTO
@@ -13,6 +14,7 @@ from annotateforge.dataset.imports.images import PlainImages
 from annotateforge.dataset.imports.kitti import Kitti
 from annotateforge.dataset.imports.label_format import LabelFormat
 from annotateforge.dataset.imports.label_studio import LabelStudio
+from annotateforge.dataset.imports.labelbox import Labelbox
 from annotateforge.dataset.imports.labelme import LabelMe
 from annotateforge.dataset.imports.labelme_xml import LabelMeXml
 from annotateforge.dataset.imports.ndjson import Ndjson
@@ -20,6 +22,7 @@ from annotateforge.dataset.imports.open_images import OpenImages
 from annotateforge.dataset.imports.supervisely import Supervisely
 from annotateforge.dataset.imports.via import Via
 from annotateforge.dataset.imports.voc import Voc
+from annotateforge.dataset.imports.vott import Vott
 from annotateforge.dataset.imports.wider import Wider
 from annotateforge.dataset.imports.yolo import Yolo
 from annotateforge.runtime.errors import InvalidArgument
@@ -33,6 +36,9 @@ FORMATS: tuple[type[LabelFormat], ...] = (
     LabelMe,
     Via,
     LabelStudio,
+    Labelbox,
+    Vott,
+    CreateMl,
     Cvat,
     Kitti,
     Wider,

@@ -1,5 +1,5 @@
 """Plain CSV: one row per box, or per image, with a header that says what is where, as notebooks, Kaggle,
-VoTT, TensorFlow's and DeepForest's tools write it; or without one, as keras-retinanet does.
+TensorFlow's and DeepForest's tools write it; or without one, as keras-retinanet does.
 """
 
 import re
@@ -14,6 +14,7 @@ from annotateforge.dataset.imports.csv_format import CsvFormat, first_rows
 from annotateforge.dataset.imports.csv_tables import TableRow, number, table_rows
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.listing import Listing
+from annotateforge.dataset.imports.vott import is_vott_table
 
 SOURCE = "import:csv"
 _NUMBERS = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -39,6 +40,8 @@ class CsvBoxes(CsvFormat):
 
     @classmethod
     def image_column(cls, first: list[TableRow]) -> int | None:
+        if is_vott_table(first):
+            return None
         columns = columns_of(first)
         return columns.image if columns is not None else None
 
