@@ -1,6 +1,7 @@
 """Imports over gRPC: what lands, what does not, and that it lands whole or not at all."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -61,6 +62,37 @@ async def test_an_archive_lands_with_pixels_for_coordinates(
     points = [value for point in polygon.polygon.points for value in (point.x, point.y)]
     assert points == pytest.approx([10, 5, 90, 5, 90, 45])
     assert box.id != polygon.id
+
+
+async def test_the_report_counts_what_was_added_by_class_and_shape(editor: DatasetServiceStub) -> None:
+    project_id = await new_project(editor)
+    shapes = [
+        {"label": "cell", "shape_type": "circle", "points": [[20, 20], [25, 20]]},
+        {"label": "cell", "shape_type": "polygon", "points": [[1, 1], [9, 1], [9, 9]]},
+        {"label": "", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]},
+        {"label": "cell", "shape_type": "rectangle", "points": [[1, 1]]},
+    ]
+    labelme = {"imagePath": "c.png", "imageWidth": 40, "imageHeight": 40, "flags": {}, "shapes": shapes}
+    flagged = {"imagePath": "d.png", "flags": {"good": True}, "shapes": []}
+    files: Files = {
+        **{f"{name}.png": png(40, 40) for name in "cd"},
+        "c.json": json.dumps(labelme),
+        "d.json": json.dumps(flagged),
+    }
+    report = await import_archive(editor, project_id, zipped(files))
+    counts = [
+        (each.class_label, each.classified_image_count, each.circle_count, each.box_count, each.polygon_count)
+        for each in report.class_counts
+    ]
+    assert counts == [("good", 1, 0, 0, 0), ("cell", 0, 1, 0, 1), ("", 0, 0, 1, 0)]
+    assert [(each.reason, each.count) for each in report.problem_counts] == [
+        ("LABEL_MALFORMED", 1),
+        ("LABEL_WITHOUT_CLASS", 1),
+    ]
+    assert {problem.reason: problem.path for problem in report.problems} == {
+        "LABEL_MALFORMED": "shapes[3]",
+        "LABEL_WITHOUT_CLASS": "shapes[2]",
+    }
 
 
 async def test_importing_the_same_archive_again_adds_nothing(editor: DatasetServiceStub) -> None:

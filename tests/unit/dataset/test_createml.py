@@ -70,7 +70,7 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path) -> None:
     ]
     read = read_archive(zipped({"a.png": png(40, 30), "x.json": json.dumps(broken)}), tmp_path)
     assert read.count == 1
-    assert {(problem.reason, problem.message.split(":")[0]) for problem in read.problems} == {
+    assert {(problem.reason, problem.path) for problem in read.problems} == {
         ("LABEL_MALFORMED", "[1].annotations[0]"),
         ("LABEL_MALFORMED", "[1].annotations[1]"),
         ("LABEL_MALFORMED", "[2]"),

@@ -145,7 +145,7 @@ def test_a_wrong_result_is_reported_with_its_place_and_left_out(
     assert (problem.reason, problem.file) == (reason, "e.json")
     assert document.splitlines()[problem.line - 1].strip() == "{"
     if reason != "ANNOTATION_INVALID":
-        assert "[1].annotations[0].result[1]: " in problem.message
+        assert problem.path == "[1].annotations[0].result[1]"
 
 
 def test_of_several_annotations_the_ground_truth_or_the_newest_counts(tmp_path: Path) -> None:

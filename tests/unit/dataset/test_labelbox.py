@@ -102,4 +102,4 @@ def test_what_cannot_come_in_is_told_by_line_and_place(tmp_path: Path) -> None:
         ("IMAGE_MISSING", 2),
         ("LABEL_MALFORMED", 3),
     ]
-    assert "projects.p1.labels[0].annotations.objects[2]" in read.problems[1].message
+    assert read.problems[1].path == "projects.p1.labels[0].annotations.objects[2]"

@@ -123,7 +123,7 @@ def test_a_wrong_shape_is_reported_with_its_place_and_left_out(
     assert read.count == 2
     (problem,) = read.problems
     assert (problem.reason, problem.file) == (reason, "a.json")
-    assert "shapes[1]" in problem.message or reason == "ANNOTATION_INVALID"
+    assert problem.path == "shapes[1]" or reason == "ANNOTATION_INVALID"
     text = labelme(shape(), wrong, shape()).splitlines()
     assert text[problem.line - 1].strip().startswith(("{", '"text'))
     assert problem.line > 10
@@ -146,7 +146,8 @@ def test_masks_give_their_boxes_and_shapes_without_a_class_come_in(tmp_path: Pat
         "LABEL_WITHOUT_CLASS",
         "SHAPE_UNSUPPORTED",
     ]
-    assert "shapes[3]: Left out: 2 points" in read.problems[2].message
+    assert read.problems[2].path == "shapes[3]"
+    assert "Left out: 2 points" in read.problems[2].message
 
 
 def test_trouble_with_whole_files_is_reported_and_the_rest_goes_in(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_every_shape_with_an_area_comes_in(under: str, tmp_path: Path) -> None:
         (AnnotationType.POLYGON, (1, 1, 9, 1, 9, 8)),
         (AnnotationType.BOX, (3, 4, 23, 14)),
     ]
-    assert {problem.reason: problem.message.split(": ", 1)[0] for problem in read.problems} == {
+    assert {problem.reason: problem.path for problem in read.problems} == {
         "SHAPE_UNSUPPORTED": "objects[2]",
         "MASK_UNSUPPORTED": "objects[3]",
     }
@@ -111,7 +111,7 @@ def test_a_wrong_object_is_reported_with_its_place_and_left_out(
     (problem,) = read.problems
     assert (problem.reason, problem.file) == (reason, "ann/a.png.json")
     assert problem.line > 10
-    assert problem.message.startswith("objects[1]: ") or reason == "ANNOTATION_INVALID"
+    assert problem.path == "objects[1]" or reason == "ANNOTATION_INVALID"
 
 
 def test_older_files_take_the_kind_from_the_class_and_name_images_without_extension(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_a_wrong_region_is_reported_with_its_place_and_left_out(
     if file.endswith(".csv"):
         assert problem.line == 3
     elif reason != "ANNOTATION_INVALID":
-        assert "a.png123.regions" in problem.message
+        assert "a.png123.regions" in problem.path
 
 
 def test_trouble_with_images_and_files_is_reported(tmp_path: Path) -> None:

@@ -11,9 +11,17 @@ from annotateforge.api.dataset.v1 import problem_pb2
 from annotateforge.client.archives import archive_of
 from annotateforge.client.command.output import Output
 from annotateforge.client.command.session import Session, with_session
-from annotateforge.client.command.texts import plain, styled_severity
+from annotateforge.client.command.texts import styled_severity
 
-_SHOWN_PROBLEMS = 20
+_SHOWN_OF_EACH = 5
+_COUNTED = {
+    "images": "classified_image_count",
+    "boxes": "box_count",
+    "circles": "circle_count",
+    "rectangles": "rectangle_count",
+    "polygons": "polygon_count",
+}
+"""Columns of the table of classes, and the fields that they show."""
 
 
 def register(root: typer.Typer) -> None:
@@ -67,23 +75,55 @@ def import_archive(
         session.output.note(f"Left out, because they are no files: {', '.join(left_out)}", style="yellow")
     session.output.message(report, _summary(found.name, report))
     if not session.output.as_json:
+        _list_classes(session.output, report)
         _list_problems(session.output, report)
 
 
 def _summary(project: str, report: problem_pb2.ImportReport) -> str:
-    skipped = f", {report.images_skipped} images skipped" if report.images_skipped else ""
-    classes = f"\nClasses: {', '.join(report.classes)}" if report.classes else ""
+    skipped = f", {report.images_skipped:,} images skipped" if report.images_skipped else ""
     return (
-        f"{project}: {report.images_added} images and {report.annotations_added} annotations added "
-        f"({report.format}){skipped}.{classes}"
+        f"{project}: {report.images_added:,} images and {report.annotations_added:,} annotations added "
+        f"({report.format}){skipped}."
+    )
+
+
+def _list_classes(output: Output, report: problem_pb2.ImportReport) -> None:
+    """A table with a column for each kind of thing that there is."""
+    columns = [
+        (title, field)
+        for title, field in _COUNTED.items()
+        if any(getattr(each, field) for each in report.class_counts)
+    ]
+    output.table(
+        report.class_counts,
+        ["class", *(title for title, _ in columns)],
+        lambda each: [
+            each.class_label or "(without class)",
+            *(f"{getattr(each, name):,}" for _, name in columns),
+        ],
+        empty="No classes: the images can be labelled now.",
     )
 
 
 def _list_problems(output: Output, report: problem_pb2.ImportReport) -> None:
-    for problem in report.problems[:_SHOWN_PROBLEMS]:
-        place = f"{problem.file}:{problem.line}" if problem.line else problem.file
-        output.note(Text.assemble("  ", styled_severity(problem.severity), " ", plain(place)))
-        output.note(f"    {problem.message} {problem.hint}")
-    more = len(report.problems) + report.problems_omitted - _SHOWN_PROBLEMS
-    if more > 0:
-        output.note(f"  … and {more} more; --json lists {len(report.problems)} of them.")
+    """The problems: how many of each kind, and the first of them, those of each kind together."""
+    by_reason = {
+        each.reason: [p for p in report.problems if p.reason == each.reason] for each in report.problem_counts
+    }
+    for kind in report.problem_counts:
+        output.note(Text.assemble(styled_severity(kind.severity), f" {kind.reason} × {kind.count:,}"))
+        shown = by_reason[kind.reason][:_SHOWN_OF_EACH]
+        for problem in shown:
+            output.note(f"  {_place(problem)}{problem.message}")
+        if shown and kind.count > len(shown):
+            output.note(f"  … and {kind.count - len(shown):,} more")
+        for hint in dict.fromkeys(problem.hint for problem in shown):
+            output.note(f"  → {hint}", style="dim")
+    if sum(each.count for each in report.problem_counts) > _SHOWN_OF_EACH * len(report.problem_counts):
+        output.note(f"--json lists {len(report.problems):,} of them.", style="dim")
+
+
+def _place(problem: problem_pb2.Problem) -> str:
+    line = f":{problem.line}" * bool(problem.line)
+    path = f" {problem.path}" * bool(problem.path)
+    return f"{problem.file}{line}{path}: " if problem.file else ""

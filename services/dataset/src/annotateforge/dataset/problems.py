@@ -28,3 +28,14 @@ class Problem:
     """Line in a text file, from 1; 0 when it has none."""
     message: str
     hint: str
+    path: str = ""
+    """JSON path inside the file; empty when the line says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCount:
+    """How many problems of one kind were found."""
+
+    severity: Severity
+    reason: str
+    count: int

@@ -21,6 +21,7 @@ from annotateforge.dataset.images import LONGEST_CLASS, ImageFacts, NewImage
 from annotateforge.dataset.imports import FORMATS
 from annotateforge.dataset.imports.containers import ArchiveLimits, Container, Member
 from annotateforge.dataset.imports.detection import choose_format
+from annotateforge.dataset.imports.imported import ImportedClass, class_counts
 from annotateforge.dataset.imports.intake import NewImages
 from annotateforge.dataset.imports.label_format import LabelFormat, Size
 from annotateforge.dataset.imports.opening import Spool, open_container
@@ -29,7 +30,7 @@ from annotateforge.dataset.imports.tree import Tree
 from annotateforge.dataset.ingest import BATCH_BYTES, BATCH_IMAGES, Ingest
 from annotateforge.dataset.inspection import ImageRefused, is_deeper_than_8_bits
 from annotateforge.dataset.inspector import Inspector
-from annotateforge.dataset.problems import Problem
+from annotateforge.dataset.problems import Problem, ProblemCount
 from annotateforge.dataset.store.images import digests_of
 from annotateforge.dataset.store.imports import StagedAnnotation, Staging, staging
 from annotateforge.runtime.blob_claims import claiming
@@ -56,6 +57,8 @@ class ImportReport:
     classes: list[str]
     problems: list[Problem]
     problems_omitted: int
+    class_counts: list[ImportedClass]
+    problem_counts: list[ProblemCount]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,8 @@ class Importer:
             classes=report.classes,
             problems=report.in_order(),
             problems_omitted=report.omitted,
+            class_counts=class_counts(report.classes, landed),
+            problem_counts=report.counts,
         )
 
 

@@ -46,13 +46,12 @@ class NewImages:
                 report.warn(
                     "ANNOTATION_INVALID",
                     label.file,
-                    f"{label.path}: "
-                    * bool(label.path)
-                    + f"A {label.annotation.type} of {label.annotation.class_label!r} on {label.image!r} was"
+                    f"A {label.annotation.type} of {label.annotation.class_label!r} on {label.image!r} was"
                     " left out:"
                     f" {path} {description}. It is {_shown(label.annotation.coordinates)}.",
                     "Correct it in the tool that made it, or leave it out.",
                     line=label.line,
+                    path=label.path,
                 )
                 continue
             if _is_outside(label.annotation, self._sizes[label.image]):
@@ -64,6 +63,7 @@ class NewImages:
                     " it came in, and training leaves it out.",
                     "Check whether the labels were made for an image of this size.",
                     line=label.line,
+                    path=label.path,
                 )
             position = self._counts.get(label.image, 0)
             numbers = self._numbers.get(label.image, 0) + len(label.annotation.coordinates)
@@ -80,6 +80,7 @@ class NewImages:
                     f" {MOST_NUMBERS_PER_IMAGE:,} coordinates in all; those beyond were left out.",
                     "Cut the image into tiles.",
                     line=label.line,
+                    path=label.path,
                 )
         return staged
 

@@ -68,11 +68,11 @@ class Reading:
 
     def warn(self, reason: str, place: Place, message: str, hint: str) -> None:
         """Report that something was left out."""
-        self._report.warn(reason, place.file, _at(place, message), hint, line=place.line)
+        self._report.warn(reason, place.file, message, hint, line=place.line, path=place.path)
 
     def inform(self, reason: str, place: Place, message: str, hint: str) -> None:
         """Report what is worth knowing."""
-        self._report.inform(reason, place.file, _at(place, message), hint, line=place.line)
+        self._report.inform(reason, place.file, message, hint, line=place.line, path=place.path)
 
     def entries(self, member: Member, opened: Callable[[JsonPath], bool]) -> Iterator[Entry]:
         """The entries of a JSON file as `json_stream.entries` gives them; where it breaks off, that is
@@ -239,42 +239,45 @@ class Reading:
             self._tell(place.file, what, _Tally(place, image, count))
 
     def _tell(self, file: str, what: str, tally: _Tally) -> None:
-        where = f"{tally.first.path}: " * bool(tally.first.path)
         first = f"the first on {tally.image!r}"
-        line = tally.first.line
+        line, path = tally.first.line, tally.first.path
         kind, _, name = what.partition(" ")
         match kind:
             case "masks":
                 self._report.warn(
                     "MASK_UNSUPPORTED",
                     file,
-                    f"{where}Masks are not read: of {tally.count:,} the boxes came in, {first}.",
+                    f"Masks are not read: of {tally.count:,} the boxes came in, {first}.",
                     "Export polygons if the outlines are needed.",
                     line=line,
+                    path=path,
                 )
             case "unnamed":
                 self._report.inform(
                     "LABEL_WITHOUT_CLASS",
                     file,
-                    f"{where}Shapes without a class: {tally.count:,}, {first}; they came in without one.",
+                    f"Shapes without a class: {tally.count:,}, {first}; they came in without one.",
                     "Give them a class here or in the tool that made them; training needs one.",
                     line=line,
+                    path=path,
                 )
             case "void":
                 self._report.inform(
                     "LABELS_LEFT_OUT",
                     file,
-                    f"{where}Left out: {tally.count:,} {name}, {first}.",
+                    f"Left out: {tally.count:,} {name}, {first}.",
                     "Nothing needs to be done, unless they are wanted.",
                     line=line,
+                    path=path,
                 )
             case _:
                 self._report.warn(
                     "SHAPE_UNSUPPORTED",
                     file,
-                    f"{where}Left out: {tally.count:,} {name}, {first}.",
+                    f"Left out: {tally.count:,} {name}, {first}.",
                     "Boxes, circles, ellipses and polygons come in; draw these instead if they are needed.",
                     line=line,
+                    path=path,
                 )
 
 
@@ -287,10 +290,6 @@ def _spellings(reference: str) -> Iterator[str]:
         yield bare
     if "%" in bare:
         yield unicodedata.normalize("NFC", unquote(bare))
-
-
-def _at(place: Place, message: str) -> str:
-    return f"{place.path}: {message}" if place.path else message
 
 
 def _whole(value: Any) -> int:

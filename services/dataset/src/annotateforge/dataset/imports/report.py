@@ -1,18 +1,22 @@
 """What an import found out about single files, collected for the person who started it."""
 
-from annotateforge.dataset.problems import Problem, Severity
+from collections import Counter
+
+from annotateforge.dataset.problems import Problem, ProblemCount, Severity
 
 MOST_PROBLEMS = 1000
+_LISTED_OF_EACH = 20
+"""Problems of every reason that are listed, however many there are of others."""
+_BY_WEIGHT = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
 class Report:
-    """Collects problems, of which it keeps the first thousand and counts the others, and the class labels in
-    their order.
-    """
+    """Collects problems, of which it lists a thousand and counts all, and the class labels in their order."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.omitted = 0
+        self._listed: Counter[str] = Counter()
+        self._found: Counter[tuple[Severity, str]] = Counter()
         self._classes: dict[str, None] = {}
 
     @property
@@ -20,24 +24,44 @@ class Report:
         """Class labels in the order in which they were named."""
         return list(self._classes)
 
+    @property
+    def omitted(self) -> int:
+        """Problems that are counted, but not listed."""
+        return self._found.total() - len(self.problems)
+
+    @property
+    def counts(self) -> list[ProblemCount]:
+        """All problems by reason, the worst and most frequent first."""
+        found = [ProblemCount(severity, reason, count) for (severity, reason), count in self._found.items()]
+        return sorted(found, key=lambda each: (_BY_WEIGHT.index(each.severity), -each.count, each.reason))
+
     def name_class(self, label: str) -> None:
         """Take note of a class label of the source."""
         self._classes.setdefault(label)
 
-    def warn(self, reason: str, file: str, message: str, hint: str, line: int = 0) -> None:
+    def warn(self, reason: str, file: str, message: str, hint: str, line: int = 0, path: str = "") -> None:
         """Something was left out."""
-        self._add(Problem(Severity.WARNING, reason, file, line, message, hint))
+        self._add(Problem(Severity.WARNING, reason, file, line, message, hint, path))
 
-    def inform(self, reason: str, file: str, message: str, hint: str, line: int = 0) -> None:
+    def inform(self, reason: str, file: str, message: str, hint: str, line: int = 0, path: str = "") -> None:
         """Something is worth knowing."""
-        self._add(Problem(Severity.INFO, reason, file, line, message, hint))
+        self._add(Problem(Severity.INFO, reason, file, line, message, hint, path))
 
     def in_order(self) -> list[Problem]:
         """The problems by file and line."""
         return sorted(self.problems, key=lambda problem: (problem.file, problem.line))
 
     def _add(self, problem: Problem) -> None:
-        if len(self.problems) < MOST_PROBLEMS:
-            self.problems.append(problem)
-        else:
-            self.omitted += 1
+        self._found[problem.severity, problem.reason] += 1
+        if len(self.problems) >= MOST_PROBLEMS:
+            if self._listed[problem.reason] >= _LISTED_OF_EACH:
+                return
+            self._drop_one_of_the_most_frequent()
+        self._listed[problem.reason] += 1
+        self.problems.append(problem)
+
+    def _drop_one_of_the_most_frequent(self) -> None:
+        ((reason, _),) = self._listed.most_common(1)
+        self._listed[reason] -= 1
+        last = max(at for at, problem in enumerate(self.problems) if problem.reason == reason)
+        del self.problems[last]

@@ -147,6 +147,7 @@ def problem_message(problem: Problem) -> problem_pb2.Problem:
         line=problem.line,
         message=problem.message,
         hint=problem.hint,
+        path=problem.path,
     )
 
 
@@ -160,6 +161,23 @@ def report_message(report: ImportReport) -> problem_pb2.ImportReport:
         classes=report.classes,
         problems=map(problem_message, report.problems),
         problems_omitted=report.problems_omitted,
+        class_counts=[
+            problem_pb2.ImportedClass(
+                class_label=each.class_label,
+                classified_image_count=each.images,
+                circle_count=each.shapes[AnnotationType.CIRCLE],
+                box_count=each.shapes[AnnotationType.BOX],
+                rectangle_count=each.shapes[AnnotationType.RECTANGLE],
+                polygon_count=each.shapes[AnnotationType.POLYGON],
+            )
+            for each in report.class_counts
+        ],
+        problem_counts=[
+            problem_pb2.ProblemCount(
+                severity=_SEVERITIES[each.severity], reason=each.reason, count=each.count
+            )
+            for each in report.problem_counts
+        ],
     )
 
 

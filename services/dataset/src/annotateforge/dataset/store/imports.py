@@ -5,13 +5,13 @@ should not keep a transaction open while it decodes images. They belong to one c
 holds from beginning to end.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from annotateforge.dataset.annotations import Annotation
+from annotateforge.dataset.annotations import Annotation, AnnotationType
 from annotateforge.dataset.images import NewImage
 from annotateforge.dataset.projects import project_not_found
 from annotateforge.dataset.store.images import LOCK_PROJECT
@@ -69,6 +69,19 @@ FROM staged_annotations AS staged
 JOIN images ON images.id = staged.image_id
 ORDER BY image_id, position
 """
+COUNT_IMAGE_CLASSES = """
+SELECT image_class, count(*)
+FROM staged_images
+JOIN images USING (id, image_class)
+WHERE image_class <> ''
+GROUP BY image_class
+"""
+COUNT_SHAPES = """
+SELECT class_label, type::text, count(*)
+FROM staged_annotations
+WHERE image_id IN (SELECT id FROM images)
+GROUP BY class_label, type
+"""
 
 _IMAGE_COLUMNS = (
     *("id", "filename", "sha256", "crc32", "size_bytes", "format", "width", "height"),
@@ -95,6 +108,10 @@ class Landed:
 
     images: int
     annotations: int
+    image_classes: Mapping[str, int]
+    """Images by their class, those without one not counted."""
+    shapes: Mapping[tuple[str, AnnotationType], int]
+    """Annotations by class label and type."""
 
 
 class Staging:
@@ -122,7 +139,14 @@ class Staging:
             raise project_not_found(project_id)
         images = await self._connection.execute(INSERT_IMAGES, project_id, timeout=timeout)
         annotations = await self._connection.execute(INSERT_ANNOTATIONS, timeout=timeout)
-        return Landed(_count(images), _count(annotations))
+        classes = await self._connection.fetch(COUNT_IMAGE_CLASSES, timeout=timeout)
+        shapes = await self._connection.fetch(COUNT_SHAPES, timeout=timeout)
+        return Landed(
+            _count(images),
+            _count(annotations),
+            dict(map(tuple, classes)),
+            {(label, AnnotationType(kind)): count for label, kind, count in shapes},
+        )
 
     async def _copy(self, table: str, columns: Sequence[str], records: Iterable[Any]) -> None:
         await self._connection.copy_records_to_table(
