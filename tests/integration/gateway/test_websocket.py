@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from annotateforge.api.trainer.v1 import event_pb2, job_pb2
-from annotateforge.gateway import app
+from annotateforge.gateway import app, metrics
 from annotateforge.gateway.settings import Settings
 from annotateforge.local.nats import embedded_nats
 from annotateforge.runtime.bus import Bus, connect_bus
@@ -238,6 +238,44 @@ async def test_messages_are_not_compressed(watch: Callable[..., connect], traine
     async with watch(trainer.new_job(), compression="deflate") as socket:
         await socket.recv()
         assert socket.protocol.extensions == []
+
+
+async def test_what_a_client_says_is_read_and_means_nothing(
+    watch: Callable[..., connect], trainer: SmallTrainer, bus: Bus
+) -> None:
+    job_id = trainer.new_job()
+    async with watch(job_id) as socket:
+        await socket.recv()
+        for _ in range(200):
+            await socket.send("x" * 2000)
+        # Pings are answered behind all of it.
+        async with asyncio.timeout(10):
+            await (await socket.ping())
+        await trainer.tell(bus, trainer.end(job_id))
+        assert [message["sequence"] for message in await everything(socket)] == [2]
+
+
+async def test_who_leaves_is_not_counted_any_more(
+    watch: Callable[..., connect], trainer: SmallTrainer
+) -> None:
+    job_id = trainer.new_job()
+    async with watch(job_id) as socket, watch(job_id) as lost:
+        await socket.recv()
+        await lost.recv()
+        assert _watchers() == 2
+        # Without a close frame, as when a network is gone.
+        lost.transport.abort()
+        async with asyncio.timeout(10):
+            while _watchers() > 1:
+                await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while _watchers():
+            await asyncio.sleep(0.01)
+
+
+def _watchers() -> float:
+    [metric] = metrics.WATCHERS.collect()
+    return metric.samples[0].value
 
 
 async def test_a_job_that_is_deleted_meanwhile_is_not_found(

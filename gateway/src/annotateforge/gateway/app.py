@@ -10,7 +10,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from annotateforge.api.dataset.v1 import dataset_service_pb2
 from annotateforge.api.inference.v1 import inference_service_pb2
 from annotateforge.api.registry.v1 import registry_service_pb2
-from annotateforge.api.trainer.v1 import trainer_service_pb2
+from annotateforge.api.trainer.v1 import event_pb2, trainer_service_pb2
 from annotateforge.gateway import metrics
 from annotateforge.gateway.application import Application
 from annotateforge.gateway.bus_link import BusLink
@@ -25,6 +25,7 @@ from annotateforge.gateway.settings import Settings
 from annotateforge.gateway.site import Site
 from annotateforge.gateway.transcoder import Transcoder
 from annotateforge.gateway.websocket import JobSocket
+from annotateforge.gateway.websocket_protocol import text_frame
 from annotateforge.runtime import subjects
 from annotateforge.runtime.auth import Role, TokenVerifier
 from annotateforge.runtime.channel import open_channel
@@ -53,6 +54,10 @@ class App:
         return f"http://{self.address}"
 
 
+def _frame(event: event_pb2.JobEvent) -> bytes:
+    return text_frame(flat_event(event))
+
+
 @contextlib.asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[App]:
     """Run the gateway for the time of the context. It starts also while services or NATS are away."""
@@ -68,7 +73,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
 
         tokens = TokenVerifier.from_settings(settings)
         store = JobStore(trainer)
-        hub = Hub(store, lambda job_id: bus.listen(subjects.job_feed(job_id)), flat_event)
+        hub = Hub(store, lambda job_id: bus.listen(subjects.job_feed(job_id)), _frame)
         metrics.WATCHERS.set_function(lambda: hub.watchers)
         metrics.WATCHED_JOBS.set_function(lambda: hub.watched)
         bindings = {name: bindings_of(SERVICES[name]) for name in channels}

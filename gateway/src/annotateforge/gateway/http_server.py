@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from annotateforge.gateway.http_protocol import BoundedHttpProtocol
+from annotateforge.gateway.websocket_protocol import FrameProtocol
 
 _GRACE_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 75
@@ -55,7 +56,7 @@ async def http_server(app: ASGIApp, listen: str) -> AsyncIterator[str]:
         app,
         interface="asgi3",
         http=BoundedHttpProtocol,
-        ws="websockets-sansio",
+        ws=FrameProtocol,
         lifespan="off",
         # Lines of uvicorn's at info show whole addresses, and with them tokens of WebSockets.
         log_config=None,

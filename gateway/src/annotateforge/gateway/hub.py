@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from annotateforge.api.trainer.v1 import event_pb2
-from annotateforge.gateway.watched_job import Store, WatchedJob
+from annotateforge.gateway.watched_job import Peer, Place, Store, WatchedJob
 from annotateforge.runtime.bus import Message
 from annotateforge.runtime.errors import DeadlineExceeded, Internal, Unavailable
 from annotateforge.runtime.feed import FETCH_LIMIT, Gap
@@ -28,9 +28,9 @@ class Hub:
         self,
         store: Store,
         listen: Callable[[str], AsyncGenerator[Message | Gap, None]],
-        encode: Callable[[event_pb2.JobEvent], str],
+        encode: Callable[[event_pb2.JobEvent], bytes],
     ) -> None:
-        """`listen` answers what is told about the job with that id, `encode` makes an event's text."""
+        """`listen` answers what is told about the job with that id, `encode` makes what a peer is sent."""
         self._store = store
         self._listen = listen
         self._encode = encode
@@ -46,37 +46,44 @@ class Hub:
         """How many watch."""
         return sum(entry.watchers for entry in self._entries.values())
 
-    async def watch(self, job_id: str, after: int) -> AsyncGenerator[str, None]:
-        """The job's events after sequence number `after`, encoded: what is stored, then live.
+    async def serve(self, job_id: str, after: int, peer: Peer) -> None:
+        """Send the job's events after sequence number `after` to a peer: what is stored, then live.
 
-        Ends after the job's last event; for a job that has ended, after replaying. Live-only events come
-        once all that is stored has; progress that is overtaken by a newer event is left out. Whoever takes
-        the texts slowly goes on from the store. DomainError when the job is deleted meanwhile.
+        Returns after the job's last event; for a job that has ended, after replaying. Live-only events come
+        once all that is stored has; progress that is overtaken by a newer event before the peer takes it is
+        left out. Who takes slowly goes on from the store. DomainError when the job is deleted meanwhile,
+        ConnectionResetError when the peer has left.
         """
         async with self._joined(job_id) as job:
-            seen, shown, logged = after, None, job.logged
+            place = Place(after, job.logged)
             while True:
-                if job.head is not None and seen < job.head:
-                    text = job.text(seen + 1)
-                    if text is not None:
-                        seen += 1
-                        yield text
-                        continue
-                    for event in await self._stored(job_id, seen):
-                        yield self._encode(event)
-                        seen = event.sequence
-                elif logged < job.logged:
-                    logged, text = job.log_after(logged)
-                    yield text
-                elif job.failure is not None:
+                await self._catch_up(job, place, peer)
+                if job.failure is not None:
                     raise job.failure
-                elif job.ended:
+                if job.ended:
                     return
-                elif job.progress is not None and job.progress is not shown:
-                    shown = job.progress
-                    yield shown
-                else:
-                    await job.changed()
+                await job.carry(peer, place)
+
+    async def _catch_up(self, job: WatchedJob, place: Place, peer: Peer) -> None:
+        """Send what there is until the peer has it all."""
+        while True:
+            if job.head is not None and place.seen < job.head:
+                frame = job.frame(place.seen + 1)
+                if frame is not None:
+                    place.seen += 1
+                    await peer.send_frame(frame)
+                    continue
+                for event in await self._stored(job.job_id, place.seen):
+                    await peer.send_frame(self._encode(event))
+                    place.seen = event.sequence
+            elif place.logged < job.logged:
+                place.logged, frame = job.log_after(place.logged)
+                await peer.send_frame(frame)
+            elif job.failure is None and not job.ended and job.progress not in (None, place.shown):
+                place.shown = job.progress
+                await peer.send_frame(place.shown)
+            else:
+                return
 
     async def _stored(self, job_id: str, after: int) -> Sequence[event_pb2.JobEvent]:
         while True:

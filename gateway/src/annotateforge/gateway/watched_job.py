@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -24,6 +25,34 @@ _LONGEST_PAUSE = 5.0
 log = structlog.get_logger()
 
 
+class Peer(Protocol):
+    """A watcher's connection; see `websocket_protocol.FrameProtocol`."""
+
+    def offer(self, frame: bytes) -> bool:
+        """Write now; False, and nothing is written, when it takes slowly or has left."""
+
+    async def send_frame(self, frame: bytes) -> None:
+        """Write once it takes what came before. ConnectionResetError when it has left."""
+
+    async def pause(self) -> None:
+        """Wait for `wake`. ConnectionResetError when it has left, or does meanwhile."""
+
+    def wake(self) -> None:
+        """End a pause."""
+
+
+@dataclass(slots=True)
+class Place:
+    """How much of a job a watcher has got."""
+
+    seen: int
+    """Sequence of the last event."""
+    logged: int
+    """How many messages of the log, of those that came in this process."""
+    shown: bytes | None = None
+    """The last progress."""
+
+
 class Store(Protocol):
     """Where the truth is; see `job_store.JobStore`."""
 
@@ -35,11 +64,13 @@ class Store(Protocol):
 class WatchedJob:
     """The newest events of a job, encoded, for as long as `run` runs.
 
-    Watchers read it like a log, each at its own pace: `head` is the newest sequence, `text` answers an event
-    near it, `changed` waits. Nothing is queued per watcher, so a slow one costs nothing and delays nobody.
+    Watchers read it like a log, each at its own pace: `head` is the newest sequence, `frame` answers an event
+    near it. Who has caught up is carried: what comes is written to all of them in one go, and who does not
+    take it at once goes on reading by itself. Nothing is queued per watcher, so a slow one costs nothing and
+    delays nobody.
     """
 
-    def __init__(self, job_id: str, store: Store, encode: Callable[[event_pb2.JobEvent], str]) -> None:
+    def __init__(self, job_id: str, store: Store, encode: Callable[[event_pb2.JobEvent], bytes]) -> None:
         self.job_id = job_id
         self.head: int | None = None
         """Sequence of the newest event; None until it is known."""
@@ -47,24 +78,25 @@ class WatchedJob:
         """Whether `head` is the job's last event."""
         self.failure: DomainError | None = None
         """Why there will be no more events, such as that the job was deleted."""
-        self.progress: str | None = None
+        self.progress: bytes | None = None
         """The newest progress, encoded; None when a stored event came after it."""
         self.logged = 0
         """How many messages of the log have come."""
         self._store = store
         self._encode = encode
-        self._window: deque[str] = deque(maxlen=WINDOW)
-        self._log: deque[str] = deque(maxlen=LOG_WINDOW)
-        self._change = asyncio.Event()
+        self._window: deque[bytes] = deque(maxlen=WINDOW)
+        self._log: deque[bytes] = deque(maxlen=LOG_WINDOW)
+        self._carried: dict[Peer, Place] = {}
+        self._waiting: set[Peer] = set()
 
-    def text(self, sequence: int) -> str | None:
+    def frame(self, sequence: int) -> bytes | None:
         """The encoded event of this sequence; None when it is not among the newest."""
         if self.head is None:
             return None
         index = len(self._window) - 1 - (self.head - sequence)
         return self._window[index] if 0 <= index < len(self._window) else None
 
-    def log_after(self, seen: int) -> tuple[int, str]:
+    def log_after(self, seen: int) -> tuple[int, bytes]:
         """The oldest message of the log that is kept and is not among the first `seen`, with its place.
 
         There is one while `seen` is less than `logged`.
@@ -72,9 +104,24 @@ class WatchedJob:
         place = max(seen, self.logged - len(self._log))
         return place + 1, self._log[place - self.logged]
 
-    async def changed(self) -> None:
-        """Wait until there is something new."""
-        await self._change.wait()
+    async def carry(self, peer: Peer, place: Place) -> None:
+        """Write what comes to a peer that has all there is, until it does not take it at once or there will
+        be no more; `place` is then where it has stopped. A peer that is ahead of what is known waits for the
+        next change only. ConnectionResetError when it has left.
+        """
+        if place.seen != self.head:
+            self._waiting.add(peer)
+            try:
+                await peer.pause()
+            finally:
+                self._waiting.discard(peer)
+            return
+        self._carried[peer] = place
+        try:
+            await peer.pause()
+        finally:
+            if peer in self._carried:
+                self._put_down(peer, self._end())
 
     async def run(self, messages: AsyncGenerator[Message | Gap, None]) -> None:
         """Follow the job until it has ended; `messages` tells of its events and of gaps, for ever."""
@@ -111,25 +158,38 @@ class WatchedJob:
         return await self._store.events(self.job_id, after, limit)
 
     def _take(self, event: event_pb2.JobEvent) -> None:
-        text = self._encode(event)
+        frame = self._encode(event)
+        before = self._end()
         if event.HasField("log"):
-            self._log.append(text)
+            self._log.append(frame)
             self.logged += 1
         elif event.sequence == 0:
-            self.progress = text
+            self.progress = frame
         else:
             if event.sequence - 1 != self.head:
                 self._window.clear()
-            self._window.append(text)
+            self._window.append(frame)
             self.head = event.sequence
             self.progress = None
             self.ended = is_last(event)
-        self._announce()
+        for peer in [peer for peer in self._carried if not peer.offer(frame)]:
+            self._put_down(peer, before)
+        if self.ended or self._waiting:
+            self._announce()
+
+    def _end(self) -> Place:
+        """Where who has all there is stands."""
+        return Place(self.head or 0, self.logged, self.progress)
+
+    def _put_down(self, peer: Peer, end: Place) -> None:
+        place = self._carried.pop(peer)
+        place.seen, place.logged, place.shown = end.seen, end.logged, end.shown
+        peer.wake()
 
     def _announce(self) -> None:
-        """Wake all who wait; who comes later waits for the next change."""
-        change, self._change = self._change, asyncio.Event()
-        change.set()
+        """Wake all: they have to look for themselves."""
+        for peer in (*self._carried, *self._waiting):
+            peer.wake()
 
 
 async def _job_events(

@@ -1,17 +1,16 @@
 """The WebSocket on which a job's events arrive: /api/v1/training/ws/{job_id}?token=&after=."""
 
-import asyncio
 import contextlib
 import re
 
 import structlog
-from starlette.types import Receive
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from annotateforge.api.options.v1 import options_pb2
 from annotateforge.api.trainer.v1 import trainer_service_pb2
 from annotateforge.gateway.hub import Hub
 from annotateforge.gateway.job_store import JobStore
+from annotateforge.gateway.websocket_protocol import EXTENSION, FrameProtocol
 from annotateforge.runtime.auth import TokenVerifier, access_roles, allows, bearer
 from annotateforge.runtime.errors import Code, DomainError, InvalidArgument, PermissionDenied
 
@@ -67,10 +66,11 @@ class JobSocket:
         """
         await socket.accept()
         job_id = socket.path_params["job_id"]
+        peer: FrameProtocol = socket.scope["extensions"][EXTENSION]
         code, reason = ENDED, "The job has ended."
         try:
             after = await self._admit(socket, job_id)
-            await self._send_events(socket, job_id, after)
+            await self._hub.serve(job_id, after, peer)
         except DomainError as error:
             code, reason = CLOSE_CODES.get(error.code, FAILED), f"{error.reason}: {error.message}"
         except (OSError, WebSocketDisconnect):
@@ -101,27 +101,3 @@ class JobSocket:
             )
         await self._store.position(job_id, token)
         return int(after)
-
-    async def _send_events(self, socket: WebSocket, job_id: str, after: int) -> None:
-        async def send() -> None:
-            async with contextlib.aclosing(self._hub.watch(job_id, after)) as texts:
-                async for text in texts:
-                    await socket.send({"type": "websocket.send", "text": text})
-
-        sending = asyncio.create_task(send(), name=f"watcher of {job_id}")
-        leaving = asyncio.create_task(_until_left(socket.receive), name=f"leaving {job_id}")
-        try:
-            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done():
-                raise ConnectionResetError
-            await sending
-        finally:
-            for task in (sending, leaving):
-                task.cancel()
-            await asyncio.wait([sending, leaving])
-
-
-async def _until_left(receive: Receive) -> None:
-    """Take whatever the client sends, which means nothing here, until it has left."""
-    while (await receive())["type"] != "websocket.disconnect":
-        pass
