@@ -11,6 +11,8 @@ _LONGEST_SOCKET = 107
 _SOCKET = len("/pymp-12345678/listener-12345678")
 """What multiprocessing appends for the sockets over which data loaders hand out tensors."""
 _SECRET = ("ANNOTATEFORGE_", "ULTRALYTICS_", "WANDB_", "COMET_", "CLEARML_", "MLFLOW_", "NEPTUNE_", "AWS_")
+_OF_GROUPS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""What would make torch and ultralytics take the child for one of several."""
 _OF_ULTRALYTICS = "YOLO_"
 """What somebody set for an ultralytics of their own; `YOLO_VERBOSE=false`, say, would leave the log empty."""
 
@@ -27,7 +29,7 @@ def child_environment(
     kept = {
         name: value
         for name, value in inherited.items()
-        if not name.startswith(strange) and not is_secret(name)
+        if not name.startswith(strange) and not is_secret(name) and name not in _OF_GROUPS
     }
     own = {
         "YOLO_OFFLINE": "true",

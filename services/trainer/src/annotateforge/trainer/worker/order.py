@@ -12,6 +12,7 @@ from annotateforge.api.trainer.v1.training_settings_pb2 import TrainingSettings
 from annotateforge.runtime.rest.names import enum_names
 from annotateforge.trainer.architectures import default_image_size
 from annotateforge.trainer.config import default_learning_rate
+from annotateforge.trainer.placement import CPU
 
 _TASKS = {
     TaskType.TASK_TYPE_CLASSIFY: "classify",
@@ -58,7 +59,9 @@ class TrainingOrder:
     loader_workers: int | None
     """Processes that load images; None for as many as suit the device."""
     device: str
-    """ "cpu" or the index of a GPU."""
+    """ "cpu", the index of a GPU, or several GPUs such as "0,1", on each of which a process trains its share
+    of every batch. "cpu,cpu" does that in two processes on the CPU.
+    """
     cores: int
     """Processors that the training may use."""
     pretrained: str
@@ -77,6 +80,21 @@ class TrainingOrder:
     """Images in a batch before memory ran out: the optimizer still learns as from batches of so many. None
     where that is batch_size.
     """
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """A device for each process that trains."""
+        return tuple(self.device.split(","))
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether no GPU is used."""
+        return self.devices[0] == CPU
+
+    @property
+    def cores_each(self) -> int:
+        """Processors for each process that trains."""
+        return max(1, self.cores // len(self.devices))
 
     def to_json(self) -> bytes:
         """One line, with its newline."""

@@ -1,6 +1,7 @@
 """Train what one order says: `python -m annotateforge.trainer.worker.child --reports FD --parent PID`.
 
-The process dies with its parent. It ends with 0 after a TRAINED frame and with 1 after a FAILED one.
+The process dies with its parent. It ends with 0 after a TRAINED frame and with 1 after a FAILED one. Where
+the order names several devices it starts a process like itself for each, and tells what they tell.
 """
 
 import argparse
@@ -28,19 +29,37 @@ def main() -> None:
     code = 1
     try:
         # Seconds of imports, spent while the worker is still bringing the data set.
-        from annotateforge.trainer.worker.child import training
+        from annotateforge.trainer.worker.child import group, launch, training
 
-        reporting.trained(training.train(orders.get(), reporting))
+        order = orders.get()
+        if len(order.devices) > 1 and group.here() == group.ALONE:
+            launch.train_together(order, reporting)
+        else:
+            reporting.trained(training.train(order, reporting))
         code = 0
     except Exception as error:
-        traceback.print_exc()
-        from annotateforge.trainer.worker.child.failures import describe
-
-        reporting.failed(describe(error))
+        code = _tell(error, reporting)
     sys.stdout.flush()
     sys.stderr.flush()
     # All is written; tearing torch down in order would only take time.
     os._exit(code)
+
+
+def _tell(error: Exception, reporting: Reporting) -> int:
+    """Tell why the training failed; the exit code."""
+    from annotateforge.trainer.worker.child import group, launch
+    from annotateforge.trainer.worker.child.failures import describe
+
+    if isinstance(error, launch.Ended):
+        if error.failure is not None:
+            reporting.failed(error.failure)
+        return error.exit_as_it_did()
+    traceback.print_exc()
+    failure = describe(error)
+    if failure.reason == "INTERNAL" and group.here() != group.ALONE and group.lost_another(error):
+        return group.LOST_ANOTHER
+    reporting.failed(failure)
+    return 1
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import get_worker_info
+from torch.utils.data import DistributedSampler, get_worker_info
 from ultralytics.data.build import InfiniteDataLoader
 
 from annotateforge.trainer.worker.child import tether
@@ -63,6 +63,10 @@ class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]
         self._seen: list[State] = [{}] * self.num_workers
         self._pending: State | None = None
         loader: Any = self
+        self._shares: _Shares | None = None
+        if isinstance(loader.sampler, DistributedSampler):
+            endless = loader.batch_sampler
+            endless.sampler = self._shares = _Shares(endless.sampler, loader.sampler)
         loader.worker_init_fn = self._seed_worker = _Tethered(loader.worker_init_fn, os.getpid())
         if self.num_workers:
             loader.collate_fn = _TellingCollate(loader.collate_fn)
@@ -93,6 +97,8 @@ class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]
         self._taken = 0
         self._began = None
         self._seen = [{}] * self.num_workers
+        if self._shares is not None:
+            self._shares.begin([])
 
     def state(self) -> State:
         """What has to be known to go on after the batches that were taken so far; all of plain values."""
@@ -104,6 +110,7 @@ class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]
             "taken": self._taken,
             "resets": self._resets,
             "seen": list(self._seen),
+            "shares": [] if self._shares is None else list(self._shares.epochs),
             "kept": _kept_images(self.dataset) if not self.num_workers else [],
         }
 
@@ -130,6 +137,8 @@ class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]
             return
         self._began, self._taken, self._resets = pending["began"], pending["taken"], pending["resets"]
         self._seen = list(pending["seen"])
+        if self._shares is not None:
+            self._shares.begin(pending["shares"])
         self.generator.set_state(self._began)
         endless = self.batch_sampler
         object.__setattr__(self, "batch_sampler", _Skipping(endless, self._taken))
@@ -143,6 +152,42 @@ class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]
         finally:
             object.__setattr__(self, "batch_sampler", endless)
             loader.worker_init_fn = self._seed_worker
+
+
+class _Shares:
+    """The batch sampler of one of several processes, over a sampler that deals the images anew for each
+    epoch, whose number it is told.
+
+    Loader processes are ahead of the training: they begin with the next share under the number of an epoch
+    before. So the numbers that were used are kept, and used again when a training goes on.
+    """
+
+    def __init__(self, batches: Any, sampler: Any) -> None:
+        self._batches = batches
+        self._sampler = sampler
+        self._known: Sequence[int] = []
+        self.epochs: list[int] = []
+        """The number that was used for each share."""
+
+    def begin(self, known: Sequence[int]) -> None:
+        """Begin with the first share, using the numbers that are known already."""
+        self._known, self.epochs = list(known), []
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        told, number = self._sampler.epoch, len(self.epochs)
+        epoch = self._known[number] if number < len(self._known) else told
+        self.epochs.append(epoch)
+        self._sampler.set_epoch(epoch)
+        batches = iter(self._batches)
+        # With the first batch the share is dealt.
+        first = next(batches, None)
+        self._sampler.set_epoch(told)
+        if first is not None:
+            yield first
+            yield from batches
 
 
 class _Skipping:

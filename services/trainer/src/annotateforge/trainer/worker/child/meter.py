@@ -1,5 +1,6 @@
 """How fast an epoch trains, how long it waits for images, and the memory that it takes."""
 
+import os
 import time
 
 import psutil
@@ -11,10 +12,12 @@ from annotateforge.api.trainer.v1.job_pb2 import Epoch
 class Meter:
     """Measures one epoch after the other; its methods are called where their names say."""
 
-    def __init__(self, device: str) -> None:
-        """`device`: "cpu" or the index of a GPU."""
-        self._on_gpu = device != "cpu"
-        self._process = psutil.Process()
+    def __init__(self, *, on_gpu: bool, with_parent: bool) -> None:
+        """`with_parent`: whether the process that started this one, and others beside it, belongs to the
+        training.
+        """
+        self._on_gpu = on_gpu
+        self._process = psutil.Process(os.getppid() if with_parent else None)
         self._began = self._last = time.monotonic()
         self._seconds = 0.0
         self._waited = 0.0
@@ -49,9 +52,9 @@ class Meter:
 
     def _host_memory(self) -> int:
         memory = int(self._process.memory_info().rss)
-        for loader in self._process.children(recursive=True):
+        for started in self._process.children(recursive=True):
             try:
-                memory += loader.memory_info().rss
+                memory += started.memory_info().rss
             except psutil.Error:
                 # It has ended since it was listed.
                 continue

@@ -11,7 +11,7 @@ from annotateforge.api.trainer.v1.event_pb2 import (
 )
 from annotateforge.api.trainer.v1.job_pb2 import Epoch, Failure
 from annotateforge.api.trainer.v1.worker_service_pb2 import Report, TrainingStarted
-from annotateforge.trainer.worker.frames import Kind, write_frame
+from annotateforge.trainer.worker.frames import Frame, Kind, write_frame
 
 
 class Reporting:
@@ -51,6 +51,10 @@ class Reporting:
 
     def failed(self, failure: Failure) -> None:
         self._write(Kind.FAILED, failure.SerializeToString())
+
+    def pass_on(self, frame: Frame) -> None:
+        """Write a frame of another process as it is."""
+        self._write(*frame)
 
     def _report(self, report: Report) -> None:
         report.time.GetCurrentTime()

@@ -6,6 +6,7 @@ random generator. The file is read without running code that it could hold (torc
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,29 @@ class Accumulation:
         return self.last_step != epoch * self.batches - 1
 
 
-def capture(trainer: Trainer, order: TrainingOrder, accumulation: Accumulation, story: State) -> State:
-    """The state at the end of an epoch, its tensors copied to the CPU. `story` is the callbacks' own part."""
+def own_part(trainer: Trainer) -> State:
+    """What each of several processes has for itself: batch statistics, random states, and where its loaders
+    stand. Weights, averages and gradients are the same in all.
+    """
+    return {
+        "buffers": _copied(dict(unwrap_model(trainer.model).named_buffers())),
+        "random": random_state(),
+        "cuda": [torch.cuda.get_rng_state(trainer.device)] if _on_gpu(trainer) else [],
+        "train_loader": trainer.train_loader.state(),
+        "val_loader": trainer.test_loader.state(),
+    }
+
+
+def capture(
+    trainer: Trainer,
+    order: TrainingOrder,
+    accumulation: Accumulation,
+    story: State,
+    parts: Sequence[State],
+) -> State:
+    """The state at the end of an epoch, its tensors copied to the CPU. `story` is the callbacks' own part;
+    `parts` are the processes' own, this one's first.
+    """
     epoch = trainer.epoch + 1
     model = unwrap_model(trainer.model)
     gradients = {}
@@ -82,10 +104,9 @@ def capture(trainer: Trainer, order: TrainingOrder, accumulation: Accumulation, 
             "possible_stop": bool(trainer.stopper.possible_stop),
         },
         "elapsed": time.time() - trainer.train_time_start,
-        "random": random_state(),
-        "cuda": [state.clone() for state in torch.cuda.get_rng_state_all()] if _on_gpu(trainer) else [],
-        "train_loader": trainer.train_loader.state(),
-        "val_loader": trainer.test_loader.state(),
+        # As it was before there were several: its buffers are in the model.
+        **{name: parts[0][name] for name in ("random", "cuda", "train_loader", "val_loader")},
+        "others": list(parts[1:]),
         "files": files,
         "story": story,
     }
@@ -125,8 +146,10 @@ def put_back_files(trainer: Trainer, state: State) -> None:
             path.write_bytes(state["files"][name].numpy().tobytes())
 
 
-def put_back(trainer: Trainer, state: State) -> None:
-    """Set the trainer, whose setup is done, to the state: right before the epoch after it."""
+def put_back(trainer: Trainer, state: State, rank: int = 0) -> None:
+    """Set the trainer, whose setup is done, to the state: right before the epoch after it. `rank` says which
+    of several processes this is.
+    """
     model = unwrap_model(trainer.model)
     model.load_state_dict(state["model"])
     trainer.ema.ema.load_state_dict(state["ema"])
@@ -149,17 +172,34 @@ def put_back(trainer: Trainer, state: State) -> None:
         model.criterion = model.init_criterion()
         model.criterion.updates = state["epoch"] - 1
         model.criterion.update()
-    trainer.train_loader.go_on(state["train_loader"])
-    trainer.test_loader.go_on(state["val_loader"])
-    if _on_gpu(trainer) and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if _processes(state) == max(trainer.world_size, 1):
+        _put_back_own(trainer, state if rank == 0 else state["others"][rank - 1])
+
+
+def _put_back_own(trainer: Trainer, part: State) -> None:
+    for name, buffer in unwrap_model(trainer.model).named_buffers():
+        if name in part.get("buffers", {}):
+            buffer.copy_(part["buffers"][name])
+    trainer.train_loader.go_on(part["train_loader"])
+    trainer.test_loader.go_on(part["val_loader"])
+    if _on_gpu(trainer) and len(part["cuda"]) == 1:
+        torch.cuda.set_rng_state(part["cuda"][0], trainer.device)
     # Last, since whatever came before may have drawn numbers.
-    set_random_state(state["random"])
+    set_random_state(part["random"])
 
 
 def same_batches(trainer: Trainer, state: State) -> bool:
     """Whether the epochs have the batches that they had, so that numbers of batches mean the same."""
-    return (state["batch_size"], state["batches"]) == (trainer.batch_size, len(trainer.train_loader))
+    return (state["batch_size"], state["batches"], _processes(state)) == (
+        trainer.batch_size,
+        len(trainer.train_loader),
+        max(trainer.world_size, 1),
+    )
+
+
+def _processes(state: State) -> int:
+    """How many trained together."""
+    return 1 + len(state.get("others", ()))
 
 
 def continuous(before: float | None, after: float | None) -> bool:

@@ -8,8 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from annotateforge.trainer.worker.child import loader_state, resume_state
+from ultralytics.utils import RANK
+
+from annotateforge.trainer.worker.child import group, loader_state, resume_state
 from annotateforge.trainer.worker.child.callbacks import Callbacks
+from annotateforge.trainer.worker.child.following import Following
+from annotateforge.trainer.worker.child.group import Place
 from annotateforge.trainer.worker.child.reporting import Reporting
 from annotateforge.trainer.worker.child.resume_state import Accumulation, State
 from annotateforge.trainer.worker.order import TrainingOrder
@@ -67,15 +71,18 @@ class _ResumableTrainer:
             return
         # The end of ultralytics' loop, without the epoch that it always trains.
         trainer: Trainer = self
+        if trainer.world_size > 1:
+            trainer._setup_ddp()
         trainer._setup_train()
         trainer.epoch_time = None
         trainer.epoch_time_start = trainer.train_time_start = time.time()
         trainer.run_callbacks("on_train_start")
         trainer.epoch = trainer.epochs - 1
         trainer.final_eval()
-        if trainer.args.plots:
-            trainer.plot_metrics()
-        trainer.run_callbacks("on_train_end")
+        if RANK in {-1, 0}:
+            if trainer.args.plots:
+                trainer.plot_metrics()
+            trainer.run_callbacks("on_train_end")
         for loader in (trainer.train_loader, trainer.test_loader):
             loader.close()
 
@@ -83,15 +90,18 @@ class _ResumableTrainer:
 class Resuming:
     """Keeps the state of one training, and sets it to the state that the order names."""
 
-    def __init__(self, order: TrainingOrder, reporting: Reporting, story: Callbacks) -> None:
+    def __init__(
+        self, order: TrainingOrder, reporting: Reporting, story: Callbacks | Following, place: Place
+    ) -> None:
         """ResumeRefused when the order names a state that is none of this training."""
         self._order = order
+        self._place = place
         self._reporting = reporting
         self._story = story
         self._begun: State | None = None
         self._compare: float | None = None
         self._writer: _Writer | None = None
-        if order.checkpoint_dir is not None:
+        if order.checkpoint_dir is not None and place.leads:
             self._writer = _Writer(Path(order.checkpoint_dir), reporting)
         if order.resume_from is not None:
             self._begun = resume_state.read(Path(order.resume_from), order)
@@ -116,7 +126,8 @@ class Resuming:
         loader_state.keep_track(trainer.train_loader)
         loader_state.keep_track(trainer.test_loader)
         if self._begun is not None:
-            resume_state.put_back_files(trainer, self._begun)
+            if self._place.leads:
+                resume_state.put_back_files(trainer, self._begun)
             # A time limit may have changed their number; the warm-up is computed from it.
             trainer.epochs = trainer.args.epochs = self._begun["epochs"]
             trainer.start_epoch = self._begun["epoch"]
@@ -134,12 +145,13 @@ class Resuming:
         if begun is None:
             return
         same = resume_state.same_batches(trainer, begun)
-        resume_state.put_back(trainer, begun)
+        resume_state.put_back(trainer, begun, self._place.rank)
         trainer.stepped_at(begun["last_step"] if same else trainer.epoch * len(trainer.train_loader) - 1)
         # Only where the loop begins matters of it from here on: a NaN in this epoch is recovered from.
         trainer.start_epoch = 0
         self._compare = begun["fitness"]
-        print(f"Goes on after epoch {begun['epoch']}.", flush=True)
+        if self._place.leads:
+            print(f"Goes on after epoch {begun['epoch']}.", flush=True)
 
     def train_batch_start(self, trainer: Trainer) -> None:
         trainer.at_batch += 1
@@ -149,16 +161,19 @@ class Resuming:
         if self._story.evaluates_best:
             return
         before, self._compare = self._compare, None
-        if not resume_state.continuous(before, trainer.fitness):
+        if self._place.leads and not resume_state.continuous(before, trainer.fitness):
             self._reporting.warning(
                 "RESUME_NOT_CONTINUOUS",
                 f"The fitness of epoch {trainer.epoch + 1}, the first one after the training was resumed, is "
                 f"{trainer.fitness:.4f}; it was {before:.4f} before.",
                 "If the next epochs do not recover, restart the job.",
             )
-        if self._writer is not None:
+        if self._order.checkpoint_dir is None:
+            return
+        own = group.gathered(resume_state.own_part(trainer), self._place)
+        if self._writer is not None and own is not None:
             accumulation = Accumulation(len(trainer.train_loader), trainer.last_step)
-            state = resume_state.capture(trainer, self._order, accumulation, self._story.story())
+            state = resume_state.capture(trainer, self._order, accumulation, self._story.story(), own)
             self._writer.write(state)
 
     def end(self) -> None:

@@ -17,10 +17,13 @@ from ultralytics.models.yolo.segment import SegmentationTrainer
 from ultralytics.utils.callbacks import get_default_callbacks
 
 from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete
+from annotateforge.trainer.worker.child import group
 from annotateforge.trainer.worker.child.accumulation import accumulating
 from annotateforge.trainer.worker.child.callbacks import Callbacks
 from annotateforge.trainer.worker.child.failures import LossDiverged
+from annotateforge.trainer.worker.child.following import Following
 from annotateforge.trainer.worker.child.offline import stay_offline
+from annotateforge.trainer.worker.child.preparing import Preparing
 from annotateforge.trainer.worker.child.reporting import Reporting
 from annotateforge.trainer.worker.child.resuming import Resuming, resumable
 from annotateforge.trainer.worker.child.weights import starting_point
@@ -40,19 +43,25 @@ stay_offline()
 
 
 def train(order: TrainingOrder, reporting: Reporting) -> TrainingComplete:
-    """Train, and answer the metrics of best.pt; the files lie in the order's run_dir.
+    """Train, and answer the metrics of best.pt; the files lie in the order's run_dir. Of several processes
+    only the first one answers metrics.
 
     What ultralytics raises comes through, see `failures`; WeightsUnavailable when required weights are not
     there, LossDiverged when there never was a loss that is a number, ResumeRefused when the state to go on
     from is none of this training.
     """
+    place = group.here()
     start = starting_point(order, reporting)
-    callbacks = Callbacks(order, reporting)
-    resuming = Resuming(order, reporting, callbacks)
+    callbacks = Callbacks(order, reporting) if place.leads else Following()
+    resuming = Resuming(order, reporting, callbacks, place)
     registered = get_default_callbacks()
-    for name, function in (*callbacks.by_name().items(), *resuming.by_name().items()):
-        registered[name].append(function)
-    trainer = resumable(TRAINERS[order.task])(
+    for listener in (Preparing(order), callbacks, resuming):
+        for name, function in listener.by_name().items():
+            registered[name].append(function)
+    kind: type[Any] = TRAINERS[order.task]
+    if place.size > 1:
+        kind = group.together(kind, place)
+    trainer = resumable(kind)(
         overrides=arguments(order, start.model, pretrained=start.pretrained), _callbacks=registered
     )
     resuming.prepare(trainer)
@@ -61,6 +70,9 @@ def train(order: TrainingOrder, reporting: Reporting) -> TrainingComplete:
     finally:
         # Also when it failed: another attempt may go on from the last state.
         resuming.end()
+    group.leave(place)
+    if not isinstance(callbacks, Callbacks):
+        return TrainingComplete()
     if not callbacks.loss_was_finite:
         raise LossDiverged("The training loss was no number in any epoch.")
     if not trainer.best.is_file():
@@ -88,7 +100,7 @@ def arguments(order: TrainingOrder, model: str, *, pretrained: bool) -> dict[str
         "optimizer": order.optimizer,
         "patience": order.patience,
         "seed": order.seed,
-        "device": order.device,
+        "device": "cpu" if order.on_cpu else order.device,
         "workers": loader_workers(order),
         "plots": True,
         **order.settings,
@@ -101,11 +113,11 @@ def arguments(order: TrainingOrder, model: str, *, pretrained: bool) -> dict[str
 
 
 def loader_workers(order: TrainingOrder) -> int:
-    """Processes that load images: as ordered; otherwise none on a CPU, whose cores the training itself needs,
-    and for a GPU as many as there are cores, at most 8.
+    """Processes that load images for each device: as ordered; otherwise none on a CPU, whose cores the
+    training itself needs, and for a GPU as many as there are cores for it, at most 8.
     """
     if order.loader_workers is not None:
         return order.loader_workers
-    if order.device == "cpu":
+    if order.on_cpu:
         return 0
-    return min(MOST_GPU_LOADERS, order.cores, os.cpu_count() or 1)
+    return min(MOST_GPU_LOADERS, order.cores_each, os.cpu_count() or 1)

@@ -59,6 +59,12 @@ def starting_point(order: TrainingOrder, reporting: Reporting) -> Start:
     return scratch
 
 
+def fetch(order: TrainingOrder) -> None:
+    """Have the weights in their folder that `starting_point` will look for, if they can be had."""
+    if order.base_weights is None and order.pretrained != "never":
+        _find(order)
+
+
 def _find(order: TrainingOrder) -> tuple[Path | None, str]:
     """The weights' file, or None and why."""
     name = f"{model_name(order)}.pt"
