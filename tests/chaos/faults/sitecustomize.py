@@ -1,7 +1,9 @@
 """Makes a training process fail at a chosen point: Python imports this when its folder is on PYTHONPATH.
 
 TEST_FAULT is JSON: `event` is the callback of ultralytics after which it happens, from `epoch` on, while
-batches have more than `above_batch` images; `kind` is what happens. Nothing of the product knows of this.
+batches have more than `above_batch` images; `kind` is what happens; of several processes that train together
+only in the one with the number `rank`. The kind "note", for on_train_batch_start, writes a batch's images to
+`file`, with the rank appended. Nothing of the product knows of this.
 """
 
 import importlib.util
@@ -16,6 +18,7 @@ from typing import Any
 
 FAULT = json.loads(os.environ.get("TEST_FAULT") or "{}")
 PLACES = {"ultralytics.engine.trainer": "BaseTrainer", "ultralytics.engine.validator": "BaseValidator"}
+RANK = os.environ.get("RANK", "")
 # Of the training in this process.
 at: dict[str, int] = {"epoch": 0, "batch_size": 0}
 
@@ -51,10 +54,19 @@ def patch(kind: Any) -> None:
         if event == "on_train_epoch_start":
             at.update(epoch=self.epoch + 1, batch_size=self.batch_size)
         due = event == FAULT["event"] and at["epoch"] >= FAULT["epoch"]
+        due &= str(FAULT.get("rank", RANK)) == RANK
         if due and at["batch_size"] > FAULT.get("above_batch", 0):
-            fail(FAULT["kind"])
+            if FAULT["kind"] == "note":
+                note(sys._getframe(1).f_locals["batch"])
+            else:
+                fail(FAULT["kind"])
 
     kind.run_callbacks = and_fail
+
+
+def note(batch: Any) -> None:
+    with open(f"{FAULT['file']}{RANK}", "a") as file:
+        file.write(json.dumps([at["epoch"], [Path(name).name for name in batch["im_file"]]]) + "\n")
 
 
 def fail(kind: str) -> None:

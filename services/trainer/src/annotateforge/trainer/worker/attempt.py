@@ -194,9 +194,11 @@ class Attempt:
             outcome = await self._hear(child)
             if isinstance(outcome, int):
                 for_memory = KilledForMemory.now().since(killed_before)
-                outcome = interruption.of_exit(outcome, order.batch_size, for_memory=for_memory)
+                outcome = interruption.of_exit(
+                    outcome, order.batch_size, len(order.devices), for_memory=for_memory
+                )
             elif isinstance(outcome, Failure):
-                outcome = interruption.of_failure(outcome, order.batch_size)
+                outcome = interruption.of_failure(outcome, order.batch_size, len(order.devices))
             if not isinstance(outcome, TrainingComplete):
                 failure = outcome if isinstance(outcome, Failure) else outcome.failure
                 failure.log_tail[:] = child.log.lines()

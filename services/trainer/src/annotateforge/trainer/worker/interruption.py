@@ -41,10 +41,12 @@ class KilledForMemory:
         return not self.counts or self.counts != before.counts
 
 
-def of_failure(failure: Failure, batch_size: int) -> Failure | Interrupted:
-    """What becomes of a failure that the child told: with half the batch memory may suffice."""
-    if failure.reason == "OUT_OF_MEMORY" and batch_size > 1:
-        smaller = batch_size // 2
+def of_failure(failure: Failure, batch_size: int, devices: int = 1) -> Failure | Interrupted:
+    """What becomes of a failure that the child told: with half the batch memory may suffice. Each of several
+    devices keeps as many images of it as the others.
+    """
+    if failure.reason == "OUT_OF_MEMORY" and batch_size >= 2 * devices:
+        smaller = batch_size // devices // 2 * devices
         told = Failure()
         told.CopyFrom(failure)
         told.message = f"{failure.message} Batches have {smaller} images from now on, not {batch_size}."
@@ -52,10 +54,10 @@ def of_failure(failure: Failure, batch_size: int) -> Failure | Interrupted:
     return failure
 
 
-def of_exit(exit_code: int, batch_size: int, *, for_memory: bool) -> Failure | Interrupted:
+def of_exit(exit_code: int, batch_size: int, devices: int = 1, *, for_memory: bool) -> Failure | Interrupted:
     """What becomes of a child that ended without saying how."""
     if exit_code == -signal.SIGKILL and for_memory:
-        return of_failure(of_ended_child(exit_code), batch_size)
+        return of_failure(of_ended_child(exit_code), batch_size, devices)
     if exit_code < 0:
         name = signal.Signals(-exit_code).name if -exit_code in set(signal.Signals) else str(-exit_code)
         return Interrupted(
