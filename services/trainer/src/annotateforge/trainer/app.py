@@ -38,6 +38,7 @@ from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.queue import Queue
 from annotateforge.trainer.rpc import TrainerRpc
 from annotateforge.trainer.sweeps import Sweeps
+from annotateforge.trainer.waiting_workers import WaitingWorkers
 from annotateforge.trainer.wakeups import Wakeups
 from annotateforge.trainer.watch import Watches
 from annotateforge.trainer.worker_rpc import WorkerRpc
@@ -95,10 +96,11 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         await bus.declare_streams()
         outbox = Outbox(pool, bus)
         wakeups = Wakeups(bus)
+        waiting_workers = WaitingWorkers(bus)
         watches = Watches(pool, bus)
         sweep = BlobSweep(pool, blobs, references=("checkpoints",))
         holds = DatasetHolds(pool, own_dataset_channel)
-        journal = Journal(pool, outbox, bus, wakeups, sweep, holds.wake)
+        journal = Journal(pool, outbox, bus, wakeups, waiting_workers, sweep, holds.wake)
         checkpoints = Checkpoints(pool, journal, blobs, sweep, settings.trainer_most_checkpoint_bytes)
         online_for = LEASES_UNTIL_OFFLINE * lease
         jobs = Jobs(
@@ -108,7 +110,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             BaseModels(registry_channel),
             online_for,
         )
-        queue = Queue(pool, journal, wakeups, lease)
+        queue = Queue(pool, journal, waiting_workers, lease)
         heartbeats = Heartbeats(pool, journal, wakeups, lease)
         logs = Logs(pool, bus)
         trainer = TrainerRpc(pool, jobs, Sweeps(pool, journal, jobs), logs, watches, online_for)
@@ -118,6 +120,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             sweep.sweeping(),
             holds.sweeping(),
             wakeups.relaying(),
+            waiting_workers.relaying(),
             watches.comparing(),
             LeaseSweeper(pool, journal, lease, settings.max_attempts).sweeping(),
             serve(
@@ -129,15 +132,15 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                 TokenVerifier.from_settings(settings),
             ) as server,
         ):
-            with _letting_go(wakeups, watches):
+            with _letting_go(wakeups, waiting_workers, watches):
                 yield App(server.address)
 
 
 @contextlib.contextmanager
-def _letting_go(wakeups: Wakeups, watches: Watches) -> Iterator[None]:
+def _letting_go(*rooms: Wakeups | WaitingWorkers | Watches) -> Iterator[None]:
     """At the end, before the server stops: let those go who wait, whom it would have to cancel."""
     try:
         yield
     finally:
-        wakeups.stop()
-        watches.stop()
+        for room in rooms:
+            room.stop()

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent, StatusChange
 from annotateforge.api.trainer.v1.job_pb2 import Epoch, Failure, JobStatus
+from annotateforge.trainer.placement import ANYTHING, Demand
 from annotateforge.trainer.status import Outcome, Status, check_transition
 
 
@@ -42,6 +43,8 @@ class JobState:
     status: Status
     total_epochs: int
     """Epochs that were asked for."""
+    demand: Demand = ANYTHING
+    """What it asks of a device, by which a worker is found that waits for it."""
     attempt: int = 0
     """Number of the newest attempt; 0 before the first."""
     worker_id: UUID | None = None

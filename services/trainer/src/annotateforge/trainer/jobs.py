@@ -10,14 +10,14 @@ from annotateforge.api.trainer.v1.worker_pb2 import Worker
 from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import Aborted, FailedPrecondition, NotFound
 from annotateforge.runtime.ids import new_id
-from annotateforge.trainer import lifecycle, store
+from annotateforge.trainer import lifecycle, store, worker_store
 from annotateforge.trainer.base_models import BaseModels
 from annotateforge.trainer.datasets import Datasets
 from annotateforge.trainer.job import Change
 from annotateforge.trainer.journal import Journal, job_not_found
 from annotateforge.trainer.messages import dataset_ready, task_word
 from annotateforge.trainer.orders import Order, Update
-from annotateforge.trainer.placement import warning_of_no_worker
+from annotateforge.trainer.placement import Demand, warning_of_no_worker
 from annotateforge.trainer.records import JobRecord, NewJob
 from annotateforge.trainer.status import Status
 
@@ -143,16 +143,15 @@ class Jobs:
             task_type=task_word(order.task_type),
             config=config.SerializeToString(),
             dataset=dataset.SerializeToString(),
-            device=config.device,
             priority=config.priority,
             request_id=order.request_id,
             restarted_from=order.restarted_from,
-            gpus=config.gpus,
-            min_gpu_memory=config.min_gpu_memory,
         )
-        descriptions = await store.list_worker_descriptions(connection, self._online_for)
+        descriptions = await worker_store.list_worker_descriptions(connection, self._online_for)
         warning = warning_of_no_worker(config, map(Worker.FromString, descriptions))
-        change = lifecycle.create(job_id, config.epochs, dataset_ready(dataset), now, warning)
+        change = lifecycle.create(
+            job_id, config.epochs, dataset_ready(dataset), now, warning, Demand.of(config)
+        )
         return change if await self._journal.create(connection, new, change, now) else None
 
     async def _write(self, job_id: UUID, order: Order, dataset: Dataset) -> UUID:

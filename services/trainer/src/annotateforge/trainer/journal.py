@@ -14,6 +14,7 @@ from annotateforge.trainer import store
 from annotateforge.trainer.job import Change, JobState
 from annotateforge.trainer.records import NewJob
 from annotateforge.trainer.status import Status
+from annotateforge.trainer.waiting_workers import Vacancy, WaitingWorkers
 from annotateforge.trainer.wakeups import Wakeups
 
 Decide = Callable[[JobState, datetime], Change]
@@ -29,6 +30,7 @@ class Journal:
         outbox: Outbox,
         bus: Bus,
         wakeups: Wakeups,
+        waiting_workers: WaitingWorkers,
         sweep: BlobSweep,
         begun_or_ended: Callable[[], None] = lambda: None,
     ) -> None:
@@ -38,6 +40,7 @@ class Journal:
         self._outbox = outbox
         self._bus = bus
         self._wakeups = wakeups
+        self._waiting_workers = waiting_workers
         self._sweep = sweep
 
     async def change(self, job_id: UUID, decide: Decide) -> JobState:
@@ -57,7 +60,12 @@ class Journal:
         locked = await store.lock_job(connection, job_id)
         if locked is None:
             raise job_not_found(job_id)
-        before, now = locked
+        return await self.change_locked(connection, *locked, decide)
+
+    async def change_locked(
+        self, connection: Connection, before: JobState, now: datetime, decide: Decide
+    ) -> tuple[JobState, Change]:
+        """The same for a job that is locked already, with the time of the step."""
         change = decide(before, now)
         await store.save_change(connection, before, change)
         await self._publish(connection, change)
@@ -85,11 +93,15 @@ class Journal:
         for event in change.live:
             await self._bus.tell(subjects.job_progress(job.id), event.SerializeToString())
         if job.status is Status.PENDING and (before is None or before.status is not Status.PENDING):
-            await self._wakeups.wake(subjects.job_wake())
+            await self.wake_worker(job)
         if before is not None and (
             job.cancel_requested != before.cancel_requested or job.status.leased < before.status.leased
         ):
             await self._wakeups.wake(subjects.job_control(job.id))
+
+    async def wake_worker(self, job: JobState) -> None:
+        """Let a worker that waits look for a job that does."""
+        await self._waiting_workers.wake(Vacancy(job.id, job.demand))
 
     async def _publish(self, connection: Connection, change: Change) -> None:
         subject = subjects.job_events(change.job.id)

@@ -12,7 +12,7 @@ import structlog
 from annotateforge.runtime import subjects
 from annotateforge.runtime.database import Pool, database_error
 from annotateforge.runtime.errors import NotFound
-from annotateforge.trainer import lifecycle, store
+from annotateforge.trainer import lifecycle, store, worker_store
 from annotateforge.trainer.job import JobState
 from annotateforge.trainer.journal import Journal
 from annotateforge.trainer.wakeups import Wakeups
@@ -42,7 +42,7 @@ class Heartbeats:
         third of the lease, so that the next heartbeat comes in time.
         """
         async with self._pool.acquire() as connection:
-            await store.touch_worker(connection, worker_id, load)
+            await worker_store.touch_worker(connection, worker_id, load)
         with self._wakeups.waiting(subjects.job_control(job_id)) as waiter:
             seconds = min(wait, self._lease.total_seconds() / 3)
             job = await self._renew(job_id, attempt, worker_id)
@@ -101,7 +101,7 @@ class LeaseSweeper:
             expiry, now = await store.next_expiry(connection)
             if self._was_away(now):
                 return self._lease.total_seconds()
-            await store.delete_old_workers(connection, FORGET_WORKERS_AFTER)
+            await worker_store.delete_old_workers(connection, FORGET_WORKERS_AFTER)
             # A lease that is granted from now on runs out later than the longest pause.
             if expiry is None or expiry > now:
                 left = self._lease if expiry is None else min(self._lease, expiry - now)

@@ -18,18 +18,24 @@ from annotateforge.api.trainer.v1.event_pb2 import (
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.runtime.errors import Aborted, FailedPrecondition, InvalidArgument
 from annotateforge.trainer.job import Change, Draft, JobState, SavedCheckpoint, Trouble
+from annotateforge.trainer.placement import ANYTHING, Demand
 from annotateforge.trainer.status import Outcome, Status
 
 _LONGEST_MESSAGE = 4000
 
 
 def create(
-    job_id: UUID, total_epochs: int, dataset: DatasetReady, now: datetime, warning: Warning | None = None
+    job_id: UUID,
+    total_epochs: int,
+    dataset: DatasetReady,
+    now: datetime,
+    warning: Warning | None = None,
+    demand: Demand = ANYTHING,
 ) -> Change:
     """A new job waits in the queue, and its data set is frozen already. `warning` is what its maker should
     know at once.
     """
-    draft = Draft(JobState(id=job_id, status=Status.PENDING, total_epochs=total_epochs), now)
+    draft = Draft(JobState(id=job_id, status=Status.PENDING, total_epochs=total_epochs, demand=demand), now)
     draft.begin()
     draft.record(dataset_ready=dataset)
     if warning is not None:

@@ -15,6 +15,27 @@ MOST_GPU_MEMORY = 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """What a job asks of the device that it is trained on."""
+
+    device: str = ""
+    """Its name; empty for any."""
+    gpus: int = 0
+    """GPUs; 0 for any device."""
+    min_gpu_memory: int = 0
+    """Memory in GB that the GPU must have."""
+
+    @classmethod
+    def of(cls, config: JobConfig) -> Self:
+        """What a config asks for, once its placement is filled in."""
+        return cls(config.device, config.gpus, config.min_gpu_memory)
+
+
+ANYTHING = Demand()
+"""What a job asks for that asks for nothing: any device."""
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """The devices of an idle worker that are free."""
 
@@ -34,11 +55,14 @@ class Offer:
         memory = tuple(device.memory_bytes // GB if _is_gpu(device) else 0 for device in free)
         return cls(tuple(device.name for device in free), memory, takes_any)
 
-    @property
-    def gpu_memory(self) -> int:
-        """Memory in GB of the largest free GPU; -1 when there is none."""
-        gpus = [memory for name, memory in zip(self.devices, self.memory, strict=True) if name != CPU]
-        return max(gpus, default=-1)
+    def fits(self, demand: Demand) -> bool:
+        """Whether a job that asks for this may come."""
+        if not demand.device and not demand.gpus:
+            return self.takes_any
+        return any(
+            memory >= demand.min_gpu_memory and (name == demand.device if demand.device else name != CPU)
+            for name, memory in zip(self.devices, self.memory, strict=True)
+        )
 
 
 def fill_placement(config: JobConfig, violations: Violations, field: str) -> None:

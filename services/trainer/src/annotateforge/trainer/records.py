@@ -92,13 +92,9 @@ class NewJob:
     task_type: str
     config: bytes
     dataset: bytes
-    device: str
     priority: int
     request_id: str | None
     restarted_from: UUID | None
-    gpus: int
-    min_gpu_memory: int
-    """GB."""
 
 
 @dataclass(frozen=True, slots=True)

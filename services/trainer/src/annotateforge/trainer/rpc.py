@@ -18,7 +18,7 @@ from annotateforge.runtime.errors import FailedPrecondition, InvalidArgument
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import page_token, read_page
 from annotateforge.runtime.telemetry import bind
-from annotateforge.trainer import store
+from annotateforge.trainer import queue_store, store, worker_store
 from annotateforge.trainer.architectures import ARCHITECTURES
 from annotateforge.trainer.comparison import best_of
 from annotateforge.trainer.jobs import Jobs
@@ -67,7 +67,7 @@ class TrainerRpc(TrainerServiceServicer):
             before = page.cursor[0] if page.cursor else None
             found = await store.list_jobs(connection, before, status, task, page.size)
             waiting = [record.id for record in found.rows if record.status is Status.PENDING]
-            places = await store.queue_positions(connection, waiting) if waiting else {}
+            places = await queue_store.queue_positions(connection, waiting) if waiting else {}
         return api.ListJobsResponse(
             jobs=[
                 job_message(record, position=places.get(record.id), with_log=False) for record in found.rows
@@ -182,7 +182,7 @@ class TrainerRpc(TrainerServiceServicer):
         page = read_page(request.page_size, request.page_token, (str, UUID))
         after = (page.cursor[0], page.cursor[1]) if page.cursor else None
         async with self._pool.acquire() as connection:
-            found = await store.list_workers(connection, FORGET_WORKERS_AFTER, after, page.limit)
+            found = await worker_store.list_workers(connection, FORGET_WORKERS_AFTER, after, page.limit)
         workers, next_page_token = page.cut(found, lambda worker: (worker.name, worker.id))
         return api.ListWorkersResponse(
             workers=[worker_message(worker, self._online_for) for worker in workers],
@@ -194,7 +194,7 @@ class TrainerRpc(TrainerServiceServicer):
         if record.status is not Status.PENDING:
             return job_message(record)
         async with self._pool.acquire() as connection:
-            places = await store.queue_positions(connection, [record.id])
+            places = await queue_store.queue_positions(connection, [record.id])
         return job_message(record, position=places.get(record.id))
 
 

@@ -5,17 +5,18 @@ that replicas whose clocks differ agree on leases.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
+from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.runtime.database import Connection
 from annotateforge.trainer.job import Change, JobState, SavedCheckpoint, Trouble
-from annotateforge.trainer.placement import Offer
-from annotateforge.trainer.records import JobRecord, NewJob, OpenAttempt, Rows, Standing, WorkerRecord
+from annotateforge.trainer.placement import Demand
+from annotateforge.trainer.records import JobRecord, NewJob, Rows, Standing
 from annotateforge.trainer.status import Outcome, Status
 
 PAGE_BYTES = 4 * 1024 * 1024
@@ -62,14 +63,14 @@ ON CONFLICT (request_id) DO NOTHING
 RETURNING id
 """
 
-LOCK_JOB = """
-SELECT
+STATE_COLUMNS = """
     id, status, total_epochs, attempt, lease_expire_time, cancel_requested, last_sequence, current_epoch,
-    seconds_per_epoch, start_time, end_time, model_id, failure, batch_size
-FROM jobs
-WHERE id = $1
-FOR UPDATE
+    seconds_per_epoch, start_time, end_time, model_id, failure, batch_size,
+    ROW(device, gpus, min_gpu_memory) AS demand
 """
+"""Of a row of jobs, for `read_locked`."""
+
+LOCK_JOB = f"SELECT {STATE_COLUMNS} FROM jobs WHERE id = $1 FOR UPDATE"
 
 # A statement of its own, after the lock: one that waited for a lock sees the locked row as it is now, but
 # rows of other tables as they were when it began.
@@ -90,24 +91,28 @@ LEFT JOIN attempts AS newest ON newest.job_id = $1 AND newest.number = $2
 LEFT JOIN checkpoints AS kept ON kept.job_id = $1
 """
 
-UPDATE_JOB_STATE = """
-UPDATE jobs SET
-    status = $2, attempt = $3, lease_expire_time = $4, cancel_requested = $5, last_sequence = $6,
-    current_epoch = $7, seconds_per_epoch = $8, start_time = $9, end_time = $10, model_id = $11,
-    failure = $12, batch_size = $13
-WHERE id = $1
-"""
-
-INSERT_ATTEMPT = """
-INSERT INTO attempts (job_id, number, worker_id, worker_name, start_time)
-SELECT $1, $2, workers.id, workers.name, clock_timestamp() FROM workers WHERE workers.id = $3
-"""
-
-UPDATE_ATTEMPT = """
-UPDATE attempts SET
-    device = $3, accepted_through = $4, outcome = $5::attempt_outcome, reason = $6, message = $7,
-    end_time = CASE WHEN $5::attempt_outcome IS NOT NULL THEN clock_timestamp() END
-WHERE job_id = $1 AND number = $2
+# One statement, since it is written with every step of every job. $14 is the worker of an attempt that
+# begins, $15 whether something changes of the newest one.
+SAVE_STEP = """
+WITH changed AS (
+    UPDATE jobs SET
+        status = $2, attempt = $3, lease_expire_time = $4, cancel_requested = $5, last_sequence = $6,
+        current_epoch = $7, seconds_per_epoch = $8, start_time = $9, end_time = $10, model_id = $11,
+        failure = $12, batch_size = $13
+    WHERE id = $1
+), begun AS (
+    INSERT INTO attempts (job_id, number, worker_id, worker_name, start_time)
+    SELECT $1, $3, workers.id, workers.name, clock_timestamp() FROM workers WHERE workers.id = $14
+), told AS (
+    UPDATE attempts SET
+        device = $16, accepted_through = $17, outcome = $18::attempt_outcome, reason = $19, message = $20,
+        end_time = CASE WHEN $18::attempt_outcome IS NOT NULL THEN clock_timestamp() END
+    WHERE job_id = $1 AND number = $3 AND $15::boolean
+)
+INSERT INTO events (job_id, sequence, attempt, time, kind, message)
+SELECT $1, sequence, attempt, time, kind::event_kind, message
+FROM unnest($21::bigint[], $22::integer[], $23::timestamptz[], $24::text[], $25::bytea[])
+    AS new (sequence, attempt, time, kind, message)
 """
 
 INSERT_EVENTS = """
@@ -151,30 +156,6 @@ SELECT message FROM events WHERE job_id = $1 AND kind = 'training_complete' ORDE
 
 LAST_SEQUENCES = "SELECT id, last_sequence FROM jobs WHERE id = ANY($1::uuid[])"
 
-NEXT_IN_QUEUE = """
-SELECT id
-FROM jobs
-WHERE status = 'pending' AND (
-    (device = '' AND gpus = 0 AND $3::boolean)
-    OR (device = '' AND gpus > 0 AND min_gpu_memory <= $4::integer)
-    OR (device <> '' AND EXISTS (
-        SELECT 1 FROM unnest($1::text[], $2::integer[]) AS free (name, memory)
-        WHERE free.name = jobs.device AND free.memory >= jobs.min_gpu_memory
-    ))
-)
-ORDER BY priority DESC, id
-LIMIT 1
-FOR UPDATE SKIP LOCKED
-"""
-
-QUEUE_POSITIONS = """
-SELECT id, place
-FROM (
-    SELECT id, row_number() OVER (ORDER BY priority DESC, id) AS place FROM jobs WHERE status = 'pending'
-) AS waiting
-WHERE id = ANY($1::uuid[])
-"""
-
 NEXT_EXPIRY = """
 SELECT min(lease_expire_time) AS expiry, clock_timestamp() AS now
 FROM jobs
@@ -182,38 +163,6 @@ WHERE lease_expire_time IS NOT NULL
 """
 
 LIST_EXPIRED = "SELECT id FROM jobs WHERE lease_expire_time <= clock_timestamp() ORDER BY lease_expire_time"
-
-FIND_OPEN_ATTEMPT = """
-SELECT job_id, number, accepted_through FROM attempts WHERE worker_id = $1 AND outcome IS NULL
-"""
-
-PUT_WORKER = """
-INSERT INTO workers (id, name, description, load, heartbeat_time)
-VALUES ($1, $2, $3, $4, clock_timestamp())
-ON CONFLICT (id) DO UPDATE SET
-    name = excluded.name, description = excluded.description, load = excluded.load,
-    heartbeat_time = excluded.heartbeat_time
-"""
-
-TOUCH_WORKER = "UPDATE workers SET load = $2, heartbeat_time = clock_timestamp() WHERE id = $1"
-
-LIST_WORKERS = """
-SELECT
-    workers.id, workers.name, workers.description, workers.load, workers.heartbeat_time,
-    attempts.job_id AS current_job_id, clock_timestamp() AS now
-FROM workers
-LEFT JOIN attempts ON attempts.worker_id = workers.id AND attempts.outcome IS NULL
-WHERE workers.heartbeat_time > clock_timestamp() - $1::interval
-    AND ($2::text IS NULL OR (workers.name, workers.id) > ($2, $3::uuid))
-ORDER BY workers.name, workers.id
-LIMIT $4
-"""
-
-LIST_WORKER_DESCRIPTIONS = (
-    "SELECT description FROM workers WHERE heartbeat_time > clock_timestamp() - $1::interval"
-)
-
-DELETE_OLD_WORKERS = "DELETE FROM workers WHERE heartbeat_time <= clock_timestamp() - $1::interval"
 
 
 async def read_clock(connection: Connection) -> datetime:
@@ -260,28 +209,31 @@ async def insert_job(connection: Connection, new: NewJob, change: Change, now: d
         new.task_type,
         new.config,
         new.dataset,
-        new.device,
+        job.demand.device,
         new.priority,
         new.restarted_from,
         job.status,
         job.last_sequence,
         job.total_epochs,
         now,
-        new.gpus,
-        new.min_gpu_memory,
+        job.demand.gpus,
+        job.demand.min_gpu_memory,
     )
     if inserted is None:
         return False
-    await _insert_history(connection, change)
+    await connection.execute(INSERT_EVENTS, job.id, *_columns(change.events))
     return True
 
 
 async def lock_job(connection: Connection, job_id: UUID) -> tuple[JobState, datetime] | None:
     """A job's state and the time, with the job locked until the transaction ends; None when there is none."""
     row = await connection.fetchrow(LOCK_JOB, job_id)
-    if row is None:
-        return None
-    newest = await connection.fetchrow(READ_ATTEMPT, job_id, row["attempt"])
+    return None if row is None else await read_locked(connection, row)
+
+
+async def read_locked(connection: Connection, row: asyncpg.Record) -> tuple[JobState, datetime]:
+    """The state of a job whose row, with STATE_COLUMNS, is locked, and the time."""
+    newest = await connection.fetchrow(READ_ATTEMPT, row["id"], row["attempt"])
     assert newest is not None
     failure = row["failure"]
     job = JobState(
@@ -289,6 +241,7 @@ async def lock_job(connection: Connection, job_id: UUID) -> tuple[JobState, date
             **row,
             "status": Status(row["status"]),
             "failure": None if failure is None else Failure.FromString(failure),
+            "demand": Demand(*row["demand"]),
         },
         worker_id=newest["worker_id"],
         outcome=None if newest["outcome"] is None else Outcome(newest["outcome"]),
@@ -304,33 +257,36 @@ async def lock_job(connection: Connection, job_id: UUID) -> tuple[JobState, date
 async def save_change(connection: Connection, before: JobState, change: Change) -> None:
     """Write one step of a job that is locked."""
     job = change.job
-    if job != before:
-        await connection.execute(
-            UPDATE_JOB_STATE,
-            job.id,
-            job.status,
-            job.attempt,
-            job.lease_expire_time,
-            job.cancel_requested,
-            job.last_sequence,
-            job.current_epoch,
-            job.seconds_per_epoch,
-            job.start_time,
-            job.end_time,
-            job.model_id,
-            None if job.failure is None else job.failure.SerializeToString(),
-            job.batch_size,
-        )
+    if job == before:
+        return
     if job.checkpoint != before.checkpoint:
         await _replace_checkpoint(connection, job)
     told = (job.device, job.accepted_through, job.outcome)
-    if job.attempt > before.attempt:
-        await connection.execute(INSERT_ATTEMPT, job.id, job.attempt, job.worker_id)
-    elif told != (before.device, before.accepted_through, before.outcome):
-        trouble = next((one for one in job.troubles if one.attempt == job.attempt), None)
-        why = ("", "") if trouble is None else (trouble.reason, trouble.message)
-        await connection.execute(UPDATE_ATTEMPT, job.id, job.attempt, *told, *why)
-    await _insert_history(connection, change)
+    begins = job.attempt > before.attempt
+    trouble = next((one for one in job.troubles if one.attempt == job.attempt), None)
+    await connection.execute(
+        SAVE_STEP,
+        job.id,
+        job.status,
+        job.attempt,
+        job.lease_expire_time,
+        job.cancel_requested,
+        job.last_sequence,
+        job.current_epoch,
+        job.seconds_per_epoch,
+        job.start_time,
+        job.end_time,
+        job.model_id,
+        None if job.failure is None else job.failure.SerializeToString(),
+        job.batch_size,
+        job.worker_id if begins else None,
+        not begins and told != (before.device, before.accepted_through, before.outcome),
+        *told,
+        "" if trouble is None else trouble.reason,
+        "" if trouble is None else trouble.message,
+        *_columns(change.events),
+    )
+    await _save_epochs(connection, change)
 
 
 async def update_job(
@@ -373,19 +329,6 @@ async def last_sequences(connection: Connection, job_ids: Sequence[UUID]) -> dic
     return {row["id"]: row["last_sequence"] for row in await connection.fetch(LAST_SEQUENCES, list(job_ids))}
 
 
-async def lock_next_in_queue(connection: Connection, offer: Offer) -> UUID | None:
-    """Lock the waiting job that is next for a worker that offers this; those that others lock are not."""
-    found: UUID | None = await connection.fetchval(
-        NEXT_IN_QUEUE, list(offer.devices), list(offer.memory), offer.takes_any, offer.gpu_memory
-    )
-    return found
-
-
-async def queue_positions(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """The places of those among the jobs that wait, from 1."""
-    return {row["id"]: row["place"] for row in await connection.fetch(QUEUE_POSITIONS, list(job_ids))}
-
-
 async def next_expiry(connection: Connection) -> tuple[datetime | None, datetime]:
     """When the next lease runs out, and the time."""
     row = await connection.fetchrow(NEXT_EXPIRY)
@@ -398,43 +341,6 @@ async def list_expired(connection: Connection) -> list[UUID]:
     return [row["id"] for row in await connection.fetch(LIST_EXPIRED)]
 
 
-async def find_open_attempt(connection: Connection, worker_id: UUID) -> OpenAttempt | None:
-    """The attempt that a worker has."""
-    row = await connection.fetchrow(FIND_OPEN_ATTEMPT, worker_id)
-    return None if row is None else OpenAttempt(**row)
-
-
-async def put_worker(
-    connection: Connection, worker_id: UUID, name: str, description: bytes, load: bytes
-) -> None:
-    """Write that an idle worker was heard of; its row stays locked until the transaction ends."""
-    await connection.execute(PUT_WORKER, worker_id, name, description, load)
-
-
-async def touch_worker(connection: Connection, worker_id: UUID, load: bytes) -> None:
-    """Write that a busy worker was heard of."""
-    await connection.execute(TOUCH_WORKER, worker_id, load)
-
-
-async def list_workers(
-    connection: Connection, lately: timedelta, after: tuple[str, UUID] | None, limit: int
-) -> list[WorkerRecord]:
-    """Up to `limit` workers that were heard of lately, by name."""
-    name, worker_id = after or (None, None)
-    rows = await connection.fetch(LIST_WORKERS, lately, name, worker_id, limit)
-    return [WorkerRecord(**row) for row in rows]
-
-
-async def list_worker_descriptions(connection: Connection, lately: timedelta) -> list[bytes]:
-    """How the workers that were heard of lately describe themselves, serialised."""
-    return [row["description"] for row in await connection.fetch(LIST_WORKER_DESCRIPTIONS, lately)]
-
-
-async def delete_old_workers(connection: Connection, lately: timedelta) -> None:
-    """Forget the workers that were not heard of lately."""
-    await connection.execute(DELETE_OLD_WORKERS, lately)
-
-
 async def _replace_checkpoint(connection: Connection, job: JobState) -> None:
     await connection.execute(DELETE_CHECKPOINT, job.id)
     if (kept := job.checkpoint) is not None:
@@ -444,21 +350,21 @@ async def _replace_checkpoint(connection: Connection, job: JobState) -> None:
         )
 
 
-async def _insert_history(connection: Connection, change: Change) -> None:
-    events, epochs = change.events, change.epochs
-    if events:
-        await connection.execute(
-            INSERT_EVENTS,
-            change.job.id,
-            [event.sequence for event in events],
-            [event.attempt for event in events],
-            [event.time.ToDatetime(UTC) for event in events],
-            [event.WhichOneof("payload") for event in events],
-            [event.SerializeToString() for event in events],
-        )
+def _columns(events: Sequence[JobEvent]) -> tuple[list[Any], ...]:
+    """Events as the columns of their table."""
+    return (
+        [event.sequence for event in events],
+        [event.attempt for event in events],
+        [event.time.ToDatetime(UTC) for event in events],
+        [event.WhichOneof("payload") for event in events],
+        [event.SerializeToString() for event in events],
+    )
+
+
+async def _save_epochs(connection: Connection, change: Change) -> None:
     if change.restarted_at is not None:
         await connection.execute(DELETE_EPOCHS, change.job.id, change.restarted_at)
-    if epochs:
+    if epochs := change.epochs:
         await connection.execute(
             INSERT_EPOCHS,
             change.job.id,

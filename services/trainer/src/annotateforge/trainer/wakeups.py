@@ -67,17 +67,13 @@ class Wakeups:
     @contextlib.asynccontextmanager
     async def relaying(self) -> AsyncIterator[None]:
         """Hear the wake-ups of other processes for the time of the context."""
-        async with (
-            self._bus.subscribe(subjects.job_wake()) as queue,
-            self._bus.subscribe(subjects.job_control("*")) as control,
-        ):
-            tasks = [asyncio.create_task(self._relay(told), name="wakeups") for told in (queue, control)]
+        async with self._bus.subscribe(subjects.job_control("*")) as told:
+            task = asyncio.create_task(self._relay(told), name="wakeups")
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
     async def _relay(self, told: Subscription) -> None:
         async for message in told:

@@ -1,0 +1,167 @@
+"""Workers that wait for a job, and are woken when one comes that fits them, in this process and over NATS in
+all others.
+
+For each job one worker is woken, the one that has waited longest: were all of them, they would all search the
+queue for the one job. A wake-up says "look again" and promises nothing. So that none is in vain while
+somebody else could use it, a worker that leaves without the job that it was woken for passes the wake-up on.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import orjson
+import structlog
+
+from annotateforge.runtime import subjects
+from annotateforge.runtime.bus import Bus, Subscription
+from annotateforge.runtime.feed import Gap
+from annotateforge.trainer.placement import Demand, Offer
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Vacancy:
+    """A job that waits for a worker."""
+
+    job_id: UUID
+    demand: Demand
+
+
+class WaitingWorker:
+    """One that waits; made by `WaitingWorkers.waiting`."""
+
+    def __init__(self, room: "WaitingWorkers", offer: Offer) -> None:
+        self._room = room
+        self._offer = offer
+        self._woken = asyncio.Event()
+        self._for: list[Vacancy] = []
+        """What it was woken for since it began to look."""
+        self._looking_for: list[Vacancy] = []
+        """What it was woken for before."""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server is being stopped: nobody should wait any longer."""
+        return self._room.stopping
+
+    async def wait(self, seconds: float) -> None:
+        """Return when woken since the last call, when the server is being stopped, or after `seconds`. Those
+        who return look at the queue.
+        """
+        self._looking_for = []
+        if not self.stopping and seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._woken.wait()
+        self._woken.clear()
+        self._looking_for, self._for = self._for, []
+
+    def took(self, job_id: UUID) -> None:
+        """It has a job: what else it was woken for is for others."""
+        self._looking_for = [one for one in self._looking_for if one.job_id != job_id]
+
+    def found_nothing(self) -> None:
+        """It has looked and found none: what it was woken for is gone."""
+        self._looking_for = []
+
+    def fits(self, vacancy: Vacancy) -> bool:
+        """Whether it could be woken for a job."""
+        return not self._woken.is_set() and self._offer.fits(vacancy.demand)
+
+    def wake(self, vacancy: Vacancy | None) -> None:
+        """Let it look again, for one job or for whatever there is."""
+        if vacancy is not None:
+            self._for.append(vacancy)
+        self._woken.set()
+
+    @property
+    def unused(self) -> list[Vacancy]:
+        """What it was woken for and did not take."""
+        return [*self._looking_for, *self._for]
+
+
+class WaitingWorkers:
+    """All that wait in this process, those first who have waited longest."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        # A dict keeps their order.
+        self._waiting: dict[WaitingWorker, None] = {}
+        self._name = uuid4().hex
+        self.stopping = False
+
+    @contextlib.contextmanager
+    def waiting(self, offer: Offer) -> Iterator[WaitingWorker]:
+        """Wait for a job: every wake-up from here on is noticed, also between two calls of `wait`."""
+        worker = WaitingWorker(self, offer)
+        self._waiting[worker] = None
+        try:
+            yield worker
+        finally:
+            del self._waiting[worker]
+            for vacancy in worker.unused:
+                self._wake_here(vacancy)
+
+    async def wake(self, vacancy: Vacancy) -> None:
+        """Wake one that the job fits, here and in each of the other processes."""
+        self._wake_here(vacancy)
+        demand = vacancy.demand
+        told = {
+            "from": self._name,
+            "job_id": str(vacancy.job_id),
+            "device": demand.device,
+            "gpus": demand.gpus,
+            "min_gpu_memory": demand.min_gpu_memory,
+        }
+        await self._bus.tell(subjects.job_wake(), orjson.dumps(told))
+
+    def stop(self) -> None:
+        """Let everybody go who waits or will wait."""
+        self.stopping = True
+        self._wake_all()
+
+    @contextlib.asynccontextmanager
+    async def relaying(self) -> AsyncIterator[None]:
+        """Hear the wake-ups of other processes for the time of the context."""
+        async with self._bus.subscribe(subjects.job_wake()) as told:
+            task = asyncio.create_task(self._relay(told), name="waiting workers")
+            try:
+                yield
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _relay(self, told: Subscription) -> None:
+        async for message in told:
+            if isinstance(message, Gap):
+                self._wake_all()
+            else:
+                self._hear(message.data)
+
+    def _hear(self, data: bytes) -> None:
+        try:
+            told = orjson.loads(data)
+            if told["from"] == self._name:
+                return
+            demand = Demand(told["device"], told["gpus"], told["min_gpu_memory"])
+            vacancy = Vacancy(UUID(told["job_id"]), demand)
+        except (ValueError, KeyError, TypeError):
+            # Of another version of ours: it says that there is something, and not what.
+            self._wake_all()
+        else:
+            self._wake_here(vacancy)
+
+    def _wake_here(self, vacancy: Vacancy) -> None:
+        # Where all that it fits are woken already, those will find it.
+        for worker in self._waiting:
+            if worker.fits(vacancy):
+                worker.wake(vacancy)
+                return
+
+    def _wake_all(self) -> None:
+        for worker in self._waiting:
+            worker.wake(None)
