@@ -9,6 +9,9 @@ The service's first migration makes the table:
         payload bytea not null,
         create_time timestamptz not null default now()
     );
+
+A statement of the service's own may insert into it too, in the order in which it is to be published, what
+`check_payload` has let pass.
 """
 
 import asyncio
@@ -48,13 +51,13 @@ class Outbox:
         `message_id` is unique for what is told; a repeat within two minutes is dropped by the stream.
         InvalidArgument MESSAGE_TOO_LARGE for more than 1 MiB.
         """
-        _check(payload)
+        check_payload(payload)
         await connection.execute(_ADD, subject, message_id, payload)
 
     async def add_many(self, connection: Connection, messages: list[tuple[str, str, bytes]]) -> None:
         """Add several (subject, message_id, payload) in one statement, in this order."""
         for _, _, payload in messages:
-            _check(payload)
+            check_payload(payload)
         if messages:
             await connection.execute(_ADD_MANY, *map(list, zip(*messages, strict=True)))
 
@@ -94,7 +97,8 @@ class Outbox:
         return await self.sweep() == _BATCH
 
 
-def _check(payload: bytes) -> None:
+def check_payload(payload: bytes) -> None:
+    """InvalidArgument MESSAGE_TOO_LARGE for more than 1 MiB."""
     if len(payload) > MAX_PAYLOAD:
         raise InvalidArgument(
             "MESSAGE_TOO_LARGE",

@@ -60,15 +60,10 @@ class Journal:
         locked = await store.lock_job(connection, job_id)
         if locked is None:
             raise job_not_found(job_id)
-        return await self.change_locked(connection, *locked, decide)
-
-    async def change_locked(
-        self, connection: Connection, before: JobState, now: datetime, decide: Decide
-    ) -> tuple[JobState, Change]:
-        """The same for a job that is locked already, with the time of the step."""
+        before, now = locked
         change = decide(before, now)
-        await store.save_change(connection, before, change)
-        await self._publish(connection, change)
+        saved = await store.save_change(connection, before, change)
+        assert saved, "the job is locked"
         return before, change
 
     async def create(self, connection: Connection, new: NewJob, change: Change, now: datetime) -> bool:
@@ -76,10 +71,7 @@ class Journal:
 
         False, and nothing is written, when another job has its request id.
         """
-        written = await store.insert_job(connection, new, change, now)
-        if written:
-            await self._publish(connection, change)
-        return written
+        return await store.insert_job(connection, new, change, now)
 
     async def announce(self, before: JobState | None, change: Change) -> None:
         """Tell of a step that is committed: events, and wake-ups for those whom it concerns."""
@@ -102,16 +94,6 @@ class Journal:
     async def wake_worker(self, job: JobState) -> None:
         """Let a worker that waits look for a job that does."""
         await self._waiting_workers.wake(Vacancy(job.id, job.demand))
-
-    async def _publish(self, connection: Connection, change: Change) -> None:
-        subject = subjects.job_events(change.job.id)
-        await self._outbox.add_many(
-            connection,
-            [
-                (subject, f"{event.job_id}.{event.sequence}", event.SerializeToString())
-                for event in change.events
-            ],
-        )
 
 
 def job_not_found(job_id: UUID) -> NotFound:

@@ -1,21 +1,22 @@
 """The queue of waiting jobs: hands each to one worker, the most urgent first."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
-from annotateforge.runtime.database import Connection, Pool
+from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import FailedPrecondition
 from annotateforge.trainer import lifecycle, queue_store, store, worker_store
-from annotateforge.trainer.job import Change, JobState
+from annotateforge.trainer.job import JobState
 from annotateforge.trainer.journal import Journal
-from annotateforge.trainer.placement import Offer
-from annotateforge.trainer.queue_store import View
+from annotateforge.trainer.placement import Demand, Offer
+from annotateforge.trainer.queue_store import Found, View
 from annotateforge.trainer.records import JobRecord, OpenAttempt
-from annotateforge.trainer.waiting_workers import WaitingWorkers
+from annotateforge.trainer.waiting_workers import Vacancy, WaitingWorkers
 
 LOOK_AGAIN_AFTER = 10.0
 """Seconds after which a waiting worker looks again without having been woken, and counts as heard of."""
@@ -46,6 +47,9 @@ class Queue:
         self._journal = journal
         self._waiting_workers = waiting_workers
         self._lease = lease
+        self._choosing = asyncio.Lock()
+        self._reserved: set[UUID] = set()
+        """Jobs that somebody in this process is about to take: nobody else looks at them."""
 
     async def acquire(self, worker: IdleWorker, wait: float) -> JobRecord | None:
         """The job that the worker is to train, waiting up to `wait` seconds for one; None when there was
@@ -70,43 +74,75 @@ class Queue:
                 await waiting.wait(min(left, look_again_after))
 
     async def _try(self, worker: IdleWorker) -> JobRecord | None:
-        async with self._pool.acquire() as connection, connection.transaction():
-            # Locks the worker's row: of two calls of one worker the second one finds what the first one took.
-            await worker_store.put_worker(connection, worker.id, worker.name, worker.description, worker.load)
-            view = await queue_store.look(connection, worker.id)
-            taken = await self._take(connection, worker, view)
-            if taken is None:
+        """A job for the worker, if there is one. Nothing is locked while it is looked for: that nobody else
+        took it meanwhile is seen when the attempt is written, and then the next one is looked for.
+        """
+        view, _ = await asyncio.gather(self._look(worker), self._hear_of(worker))
+        while True:
+            if view.held is not None:
+                return await self._again(worker, view.held)
+            fitting = [demand for demand in view.demands if worker.offer.fits(demand)]
+            found = await self._reserve(fitting) if fitting else None
+            if found is None:
                 return None
-            before, change = taken
-            job = await store.read_job(connection, change.job.id)
+            record = None
+            try:
+                record = await self._begin(worker, found)
+            finally:
+                self._reserved.discard(found.record.id)
+                if record is None:
+                    # Those who looked meanwhile passed it over.
+                    self._waiting_workers.wake_here(Vacancy(found.record.id, found.state.demand))
+            if record is not None:
+                return record
+            view = await self._look(worker)
+
+    async def _look(self, worker: IdleWorker) -> View:
+        async with self._pool.acquire() as connection:
+            return await queue_store.look(connection, worker.id)
+
+    async def _hear_of(self, worker: IdleWorker) -> None:
+        async with self._pool.acquire() as connection:
+            await worker_store.put_worker(connection, worker.id, worker.name, worker.description, worker.load)
+
+    async def _reserve(self, demands: Sequence[Demand]) -> Found | None:
+        """The next job that nobody else in this process is about to take."""
+        async with self._choosing, self._pool.acquire() as connection:
+            found = await queue_store.read_next(connection, demands, self._reserved)
+            if found is not None:
+                self._reserved.add(found.record.id)
+            return found
+
+    async def _begin(self, worker: IdleWorker, found: Found) -> JobRecord | None:
+        """Begin an attempt; None when somebody else was faster, or when the worker has got another one by a
+        call of its own at the same time.
+        """
+        before = found.state
+        change = lifecycle.acquire(before, worker.id, self._lease, found.record.now)
+        async with self._pool.acquire() as connection:
+            if not await queue_store.begin(connection, before, change):
+                return None
         await self._journal.announce(before, change)
-        log.info("acquired", job_id=str(change.job.id), attempt=change.job.attempt, worker=worker.name)
-        return job
+        self._log(worker, change.job)
+        return found.record.begun(change.job, worker.name)
 
-    async def _take(
-        self, connection: Connection, worker: IdleWorker, view: View
-    ) -> tuple[JobState, Change] | None:
-        if view.held is not None:
-            return await self._again(connection, worker, view.held)
-        fitting = [demand for demand in view.demands if worker.offer.fits(demand)]
-        locked = await queue_store.lock_next(connection, fitting) if fitting else None
-        if locked is None:
-            return None
-        return await self._journal.change_locked(
-            connection, *locked, lambda job, now: lifecycle.acquire(job, worker.id, self._lease, now)
-        )
-
-    async def _again(
-        self, connection: Connection, worker: IdleWorker, held: OpenAttempt
-    ) -> tuple[JobState, Change]:
+    async def _again(self, worker: IdleWorker, held: OpenAttempt) -> JobRecord | None:
         if held.accepted_through > 0:
             raise FailedPrecondition(
                 "WORKER_BUSY",
                 f"The worker has attempt {held.number} of job {held.job_id}. Finish or release it first.",
                 metadata={"job_id": str(held.job_id), "attempt": str(held.number)},
             )
-        return await self._journal.change_within(
-            connection,
-            held.job_id,
-            lambda job, now: lifecycle.renew(job, held.number, worker.id, self._lease, now),
-        )
+        async with self._pool.acquire() as connection, connection.transaction():
+            before, change = await self._journal.change_within(
+                connection,
+                held.job_id,
+                lambda job, now: lifecycle.renew(job, held.number, worker.id, self._lease, now),
+            )
+            record = await store.read_job(connection, held.job_id)
+        await self._journal.announce(before, change)
+        self._log(worker, change.job)
+        return record
+
+    def _log(self, worker: IdleWorker, job: JobState) -> None:
+        log.info("acquired", job_id=str(job.id), attempt=job.attempt, worker=worker.name)

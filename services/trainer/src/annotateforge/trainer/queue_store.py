@@ -4,16 +4,17 @@ What fits whom is decided in `placement`: here jobs are found by what they ask f
 different ones, so that a long queue of jobs that fit nobody costs as much as one of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
+
+import asyncpg
 
 from annotateforge.runtime.database import Connection
 from annotateforge.trainer import store
-from annotateforge.trainer.job import JobState
+from annotateforge.trainer.job import Change, JobState
 from annotateforge.trainer.placement import Demand
-from annotateforge.trainer.records import OpenAttempt
+from annotateforge.trainer.records import JobRecord, OpenAttempt
 
 # Postgres has no loose index scan: the recursion jumps from each demand to the next one in the index.
 LOOK = """
@@ -41,29 +42,33 @@ FROM (VALUES (1)) AS always (one)
 LEFT JOIN attempts AS held ON held.worker_id = $1 AND held.outcome IS NULL
 """
 
-# Sorted by the place in the list, not by priority and age: an index over the whole queue offers that order.
-LOCK_NEXT = f"""
-WITH heads AS MATERIALIZED (
-    SELECT ARRAY(
-        SELECT first.id
-        FROM unnest($1::text[], $2::integer[], $3::integer[]) AS wanted (device, gpus, min_gpu_memory)
-        CROSS JOIN LATERAL (
-            SELECT id, priority FROM jobs
-            WHERE status = 'pending' AND jobs.device = wanted.device AND jobs.gpus = wanted.gpus
-                AND jobs.min_gpu_memory = wanted.min_gpu_memory
-            ORDER BY priority DESC, id
-            LIMIT $4
-        ) AS first
-        ORDER BY first.priority DESC, first.id
-        LIMIT $4
-    ) AS ids
+READ_NEXT = f"""
+SELECT
+    {store.RECORD_COLUMNS}, jobs.lease_expire_time, jobs.seconds_per_epoch,
+    ROW(jobs.device, jobs.gpus, jobs.min_gpu_memory) AS demand,
+    attempts.worker_id, attempts.outcome, coalesce(attempts.accepted_through, 0) AS accepted_through,
+    coalesce(attempts.device, '') AS device,
+    ARRAY(
+        SELECT ROW(useless.number, useless.reason, useless.message)
+        FROM attempts AS useless
+        WHERE useless.job_id = jobs.id AND useless.reason <> ''
+            AND useless.number > coalesce(checkpoints.attempt, 0)
+        ORDER BY useless.number
+    ) AS troubles
+{store.RECORD_SOURCES}
+WHERE jobs.id = (
+    SELECT first.id
+    FROM unnest($1::text[], $2::integer[], $3::integer[]) AS wanted (device, gpus, min_gpu_memory)
+    CROSS JOIN LATERAL (
+        SELECT waiting.id, waiting.priority FROM jobs AS waiting
+        WHERE waiting.status = 'pending' AND waiting.device = wanted.device AND waiting.gpus = wanted.gpus
+            AND waiting.min_gpu_memory = wanted.min_gpu_memory AND waiting.id <> ALL($4::uuid[])
+        ORDER BY waiting.priority DESC, waiting.id
+        LIMIT 1
+    ) AS first
+    ORDER BY first.priority DESC, first.id
+    LIMIT 1
 )
-SELECT {store.STATE_COLUMNS}
-FROM jobs
-WHERE status = 'pending' AND id = ANY((SELECT ids FROM heads)::uuid[])
-ORDER BY array_position((SELECT ids FROM heads), id)
-LIMIT 1
-FOR UPDATE SKIP LOCKED
 """
 
 QUEUE_POSITIONS = """
@@ -73,9 +78,6 @@ FROM (
 ) AS waiting
 WHERE id = ANY($1::uuid[])
 """
-
-_HEADS = (32, 1_000_000)
-"""How many of the jobs that are next are looked at: some, and all of them when others lock those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,14 @@ class View:
     """What the waiting jobs ask for, each once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A job that waits, as it was when it was read; it is not locked."""
+
+    record: JobRecord
+    state: JobState
+
+
 async def look(connection: Connection, worker_id: UUID) -> View:
     """What there is for a worker."""
     row = await connection.fetchrow(LOOK, worker_id)
@@ -97,20 +107,30 @@ async def look(connection: Connection, worker_id: UUID) -> View:
     return View(held, tuple(Demand(*one) for one in demands))
 
 
-async def lock_next(connection: Connection, demands: Sequence[Demand]) -> tuple[JobState, datetime] | None:
-    """Lock the waiting job that is next among those that ask for one of these, and answer it and the time;
-    None when there is none. Those that others lock are passed over.
+async def read_next(connection: Connection, demands: Sequence[Demand], but: Collection[UUID]) -> Found | None:
+    """The waiting job that is next among those that ask for one of these, but for some; None when there is
+    none.
     """
-    asked = (
+    row = await connection.fetchrow(
+        READ_NEXT,
         [demand.device for demand in demands],
         [demand.gpus for demand in demands],
         [demand.min_gpu_memory for demand in demands],
+        list(but),
     )
-    for heads in _HEADS:
-        row = await connection.fetchrow(LOCK_NEXT, *asked, heads)
-        if row is not None:
-            return await store.read_locked(connection, row)
-    return None
+    return None if row is None else Found(store.job_record(row), store.job_state(row, row))
+
+
+async def begin(connection: Connection, before: JobState, change: Change) -> bool:
+    """Write that a worker took a job; False, and nothing is written, when the job or the worker was taken
+    since they were read.
+    """
+    try:
+        return await store.save_change(connection, before, change)
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name != "attempts_one_open_per_worker":
+            raise
+        return False
 
 
 async def queue_positions(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:

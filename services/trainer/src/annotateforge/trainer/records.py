@@ -1,11 +1,11 @@
 """Rows as they are read: what the store hands out to be shown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 from uuid import UUID
 
-from annotateforge.trainer.job import SavedCheckpoint
+from annotateforge.trainer.job import JobState, SavedCheckpoint
 from annotateforge.trainer.status import Status
 
 T = TypeVar("T")
@@ -73,6 +73,17 @@ class JobRecord:
     batch_size: int | None = None
     """Images in a batch since memory ran out; None while it suffices."""
     checkpoint: SavedCheckpoint | None = None
+
+    def begun(self, job: JobState, worker_name: str) -> Self:
+        """The same job after a worker took it."""
+        return replace(
+            self,
+            status=job.status,
+            attempt=job.attempt,
+            worker_name=worker_name,
+            last_sequence=job.last_sequence,
+            start_time=job.start_time,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ that replicas whose clocks differ agree on leases.
 """
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,9 @@ import asyncpg
 
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.api.trainer.v1.job_pb2 import Failure
+from annotateforge.runtime import subjects
 from annotateforge.runtime.database import Connection
+from annotateforge.runtime.outbox import check_payload
 from annotateforge.trainer.job import Change, JobState, SavedCheckpoint, Trouble
 from annotateforge.trainer.placement import Demand
 from annotateforge.trainer.records import JobRecord, NewJob, Rows, Standing
@@ -22,9 +25,16 @@ from annotateforge.trainer.status import Outcome, Status
 PAGE_BYTES = 4 * 1024 * 1024
 """About how many bytes of rows a page holds at most, however many rows were asked for."""
 
+_PLAIN_RECORD = tuple(one.name for one in fields(JobRecord) if one.name not in ("status", "checkpoint"))
+_PLAIN_STATE = (
+    *("id", "total_epochs", "attempt", "lease_expire_time", "cancel_requested", "last_sequence"),
+    *("current_epoch", "seconds_per_epoch", "start_time", "end_time", "model_id", "batch_size"),
+)
+"""Columns of jobs that JobState has as they are."""
+
 READ_CLOCK = "SELECT clock_timestamp()"
 
-_JOB_COLUMNS = """
+RECORD_COLUMNS = """
     jobs.id, jobs.name, jobs.description, jobs.task_type, jobs.config, jobs.dataset, jobs.priority,
     jobs.restarted_from, jobs.status, jobs.attempt, coalesce(attempts.worker_name, '') AS worker_name,
     jobs.cancel_requested, jobs.last_sequence, jobs.total_epochs, jobs.current_epoch, epochs.message AS epoch,
@@ -32,18 +42,20 @@ _JOB_COLUMNS = """
     ROW(checkpoints.epoch, checkpoints.attempt, checkpoints.size_bytes, checkpoints.sha256,
         checkpoints.create_time) AS checkpoint,
     clock_timestamp() AS now
+"""
+RECORD_SOURCES = """
 FROM jobs
 LEFT JOIN checkpoints ON checkpoints.job_id = jobs.id
 LEFT JOIN attempts ON attempts.job_id = jobs.id AND attempts.number = jobs.attempt
 LEFT JOIN epochs ON epochs.job_id = jobs.id AND epochs.epoch = jobs.current_epoch
 """
 
-READ_JOB = f"SELECT {_JOB_COLUMNS} WHERE jobs.id = $1"
+READ_JOB = f"SELECT {RECORD_COLUMNS} {RECORD_SOURCES} WHERE jobs.id = $1"
 
 READ_STANDING = "SELECT status, last_sequence FROM jobs WHERE id = $1"
 
 LIST_JOBS = f"""
-SELECT {_JOB_COLUMNS}
+SELECT {RECORD_COLUMNS} {RECORD_SOURCES}
 WHERE ($1::uuid IS NULL OR jobs.id < $1)
     AND ($2::job_status IS NULL OR jobs.status = $2)
     AND ($3::task_type IS NULL OR jobs.task_type = $3)
@@ -63,14 +75,15 @@ ON CONFLICT (request_id) DO NOTHING
 RETURNING id
 """
 
-STATE_COLUMNS = """
+LOCK_JOB = """
+SELECT
     id, status, total_epochs, attempt, lease_expire_time, cancel_requested, last_sequence, current_epoch,
     seconds_per_epoch, start_time, end_time, model_id, failure, batch_size,
     ROW(device, gpus, min_gpu_memory) AS demand
+FROM jobs
+WHERE id = $1
+FOR UPDATE
 """
-"""Of a row of jobs, for `read_locked`."""
-
-LOCK_JOB = f"SELECT {STATE_COLUMNS} FROM jobs WHERE id = $1 FOR UPDATE"
 
 # A statement of its own, after the lock: one that waited for a lock sees the locked row as it is now, but
 # rows of other tables as they were when it began.
@@ -91,35 +104,48 @@ LEFT JOIN attempts AS newest ON newest.job_id = $1 AND newest.number = $2
 LEFT JOIN checkpoints AS kept ON kept.job_id = $1
 """
 
-# One statement, since it is written with every step of every job. $14 is the worker of an attempt that
-# begins, $15 whether something changes of the newest one.
-SAVE_STEP = """
-WITH changed AS (
-    UPDATE jobs SET
-        status = $2, attempt = $3, lease_expire_time = $4, cancel_requested = $5, last_sequence = $6,
-        current_epoch = $7, seconds_per_epoch = $8, start_time = $9, end_time = $10, model_id = $11,
-        failure = $12, batch_size = $13
-    WHERE id = $1
-), begun AS (
-    INSERT INTO attempts (job_id, number, worker_id, worker_name, start_time)
-    SELECT $1, $3, workers.id, workers.name, clock_timestamp() FROM workers WHERE workers.id = $14
-), told AS (
-    UPDATE attempts SET
-        device = $16, accepted_through = $17, outcome = $18::attempt_outcome, reason = $19, message = $20,
-        end_time = CASE WHEN $18::attempt_outcome IS NOT NULL THEN clock_timestamp() END
-    WHERE job_id = $1 AND number = $3 AND $15::boolean
-)
+_RECORD_EVENTS = """
 INSERT INTO events (job_id, sequence, attempt, time, kind, message)
-SELECT $1, sequence, attempt, time, kind::event_kind, message
-FROM unnest($21::bigint[], $22::integer[], $23::timestamptz[], $24::text[], $25::bytea[])
+SELECT changed.id, new.sequence, new.attempt, new.time, new.kind::event_kind, new.message
+FROM changed
+CROSS JOIN unnest($2::bigint[], $3::integer[], $4::timestamptz[], $5::text[], $6::bytea[])
     AS new (sequence, attempt, time, kind, message)
+RETURNING job_id, sequence, message
+"""
+_PUBLISH_EVENTS = """
+INSERT INTO outbox (subject, message_id, payload)
+SELECT $7, concat(job_id, '.', sequence), message FROM recorded ORDER BY sequence
 """
 
-INSERT_EVENTS = """
-INSERT INTO events (job_id, sequence, attempt, time, kind, message)
-SELECT $1, sequence, attempt, time, kind::event_kind, message
-FROM unnest($2::bigint[], $3::integer[], $4::timestamptz[], $5::text[], $6::bytea[])
-    AS new (sequence, attempt, time, kind, message)
+RECORD_EVENTS = f"""
+WITH changed AS (SELECT $1::uuid AS id), recorded AS ({_RECORD_EVENTS})
+{_PUBLISH_EVENTS}
+"""
+
+# One statement, since it is written with every step of every job. $8 and $9 are what the step was decided
+# upon: no other step has been taken since when the sequence is still the same. $22 is the worker of an
+# attempt that begins, $23 whether something changes of the newest one.
+SAVE_STEP = f"""
+WITH changed AS (
+    UPDATE jobs SET
+        status = $10, attempt = $11, lease_expire_time = $12, cancel_requested = $13, last_sequence = $14,
+        current_epoch = $15, seconds_per_epoch = $16, start_time = $17, end_time = $18, model_id = $19,
+        failure = $20, batch_size = $21
+    WHERE id = $1 AND status = $8 AND last_sequence = $9
+    RETURNING id
+), begun AS (
+    INSERT INTO attempts (job_id, number, worker_id, worker_name, start_time)
+    SELECT changed.id, $11, workers.id, workers.name, clock_timestamp()
+    FROM changed CROSS JOIN workers
+    WHERE workers.id = $22
+), told AS (
+    UPDATE attempts SET
+        device = $24, accepted_through = $25, outcome = $26::attempt_outcome, reason = $27, message = $28,
+        end_time = CASE WHEN $26::attempt_outcome IS NOT NULL THEN clock_timestamp() END
+    FROM changed
+    WHERE attempts.job_id = changed.id AND attempts.number = $11 AND $23::boolean
+), recorded AS ({_RECORD_EVENTS}), published AS ({_PUBLISH_EVENTS})
+SELECT EXISTS (SELECT FROM changed)
 """
 
 DELETE_CHECKPOINT = "DELETE FROM checkpoints WHERE job_id = $1"
@@ -174,7 +200,7 @@ async def read_clock(connection: Connection) -> datetime:
 async def read_job(connection: Connection, job_id: UUID) -> JobRecord | None:
     """A job to be shown; None when there is none."""
     row = await connection.fetchrow(READ_JOB, job_id)
-    return None if row is None else _job_record(row)
+    return None if row is None else job_record(row)
 
 
 async def read_standing(connection: Connection, job_id: UUID) -> Standing | None:
@@ -188,7 +214,7 @@ async def list_jobs(
 ) -> Rows[JobRecord]:
     """Up to `limit` jobs older than `before`, the newest first; fewer when they are large."""
     found = await _fetch_within(connection, limit, LIST_JOBS, before, status, task_type)
-    return Rows([_job_record(row) for row in found.rows], found.more)
+    return Rows([job_record(row) for row in found.rows], found.more)
 
 
 async def find_request(connection: Connection, request_id: str) -> UUID | None:
@@ -221,52 +247,54 @@ async def insert_job(connection: Connection, new: NewJob, change: Change, now: d
     )
     if inserted is None:
         return False
-    await connection.execute(INSERT_EVENTS, job.id, *_columns(change.events))
+    await connection.execute(RECORD_EVENTS, job.id, *_columns(job.id, change.events))
     return True
 
 
 async def lock_job(connection: Connection, job_id: UUID) -> tuple[JobState, datetime] | None:
     """A job's state and the time, with the job locked until the transaction ends; None when there is none."""
     row = await connection.fetchrow(LOCK_JOB, job_id)
-    return None if row is None else await read_locked(connection, row)
-
-
-async def read_locked(connection: Connection, row: asyncpg.Record) -> tuple[JobState, datetime]:
-    """The state of a job whose row, with STATE_COLUMNS, is locked, and the time."""
-    newest = await connection.fetchrow(READ_ATTEMPT, row["id"], row["attempt"])
+    if row is None:
+        return None
+    newest = await connection.fetchrow(READ_ATTEMPT, job_id, row["attempt"])
     assert newest is not None
-    failure = row["failure"]
-    job = JobState(
-        **{
-            **row,
-            "status": Status(row["status"]),
-            "failure": None if failure is None else Failure.FromString(failure),
-            "demand": Demand(*row["demand"]),
-        },
+    return job_state(row, newest), newest["now"]
+
+
+def job_state(row: asyncpg.Record, newest: asyncpg.Record) -> JobState:
+    """The state of a job from the columns of LOCK_JOB and of READ_ATTEMPT."""
+    failure, outcome = row["failure"], newest["outcome"]
+    return JobState(
+        **{name: row[name] for name in _PLAIN_STATE},
+        status=Status(row["status"]),
+        failure=None if failure is None else Failure.FromString(failure),
+        demand=Demand(*row["demand"]),
         worker_id=newest["worker_id"],
-        outcome=None if newest["outcome"] is None else Outcome(newest["outcome"]),
+        outcome=None if outcome is None else Outcome(outcome),
         accepted_through=newest["accepted_through"],
         device=newest["device"],
         lost_attempts=len(newest["troubles"]),
         troubles=tuple(Trouble(*one) for one in newest["troubles"]),
         checkpoint=_checkpoint(newest["checkpoint"]),
     )
-    return job, newest["now"]
 
 
-async def save_change(connection: Connection, before: JobState, change: Change) -> None:
-    """Write one step of a job that is locked."""
+async def save_change(connection: Connection, before: JobState, change: Change) -> bool:
+    """Write one step, and have its events published; False, and nothing is written, when another one was
+    taken since `before` was read, which cannot be while the job is locked.
+    """
     job = change.job
     if job == before:
-        return
-    if job.checkpoint != before.checkpoint:
-        await _replace_checkpoint(connection, job)
+        return True
     told = (job.device, job.accepted_through, job.outcome)
     begins = job.attempt > before.attempt
     trouble = next((one for one in job.troubles if one.attempt == job.attempt), None)
-    await connection.execute(
+    saved: bool = await connection.fetchval(
         SAVE_STEP,
         job.id,
+        *_columns(job.id, change.events),
+        before.status,
+        before.last_sequence,
         job.status,
         job.attempt,
         job.lease_expire_time,
@@ -284,9 +312,12 @@ async def save_change(connection: Connection, before: JobState, change: Change) 
         *told,
         "" if trouble is None else trouble.reason,
         "" if trouble is None else trouble.message,
-        *_columns(change.events),
     )
-    await _save_epochs(connection, change)
+    if saved and job.checkpoint != before.checkpoint:
+        await _replace_checkpoint(connection, job)
+    if saved:
+        await _save_epochs(connection, change)
+    return saved
 
 
 async def update_job(
@@ -350,14 +381,18 @@ async def _replace_checkpoint(connection: Connection, job: JobState) -> None:
         )
 
 
-def _columns(events: Sequence[JobEvent]) -> tuple[list[Any], ...]:
-    """Events as the columns of their table."""
+def _columns(job_id: UUID, events: Sequence[JobEvent]) -> tuple[object, ...]:
+    """Events as the columns of their table, and the subject on which they are published."""
+    messages = [event.SerializeToString() for event in events]
+    for message in messages:
+        check_payload(message)
     return (
         [event.sequence for event in events],
         [event.attempt for event in events],
         [event.time.ToDatetime(UTC) for event in events],
         [event.WhichOneof("payload") for event in events],
-        [event.SerializeToString() for event in events],
+        messages,
+        subjects.job_events(job_id),
     )
 
 
@@ -391,8 +426,13 @@ async def _fetch_within(
     return Rows(rows, more=False)
 
 
-def _job_record(row: asyncpg.Record) -> JobRecord:
-    return JobRecord(**{**row, "status": Status(row["status"]), "checkpoint": _checkpoint(row["checkpoint"])})
+def job_record(row: asyncpg.Record) -> JobRecord:
+    """A job to be shown from RECORD_COLUMNS, whatever else the row has."""
+    return JobRecord(
+        **{name: row[name] for name in _PLAIN_RECORD},
+        status=Status(row["status"]),
+        checkpoint=_checkpoint(row["checkpoint"]),
+    )
 
 
 def _checkpoint(row: asyncpg.Record) -> SavedCheckpoint | None:

@@ -104,11 +104,11 @@ class WaitingWorkers:
         finally:
             del self._waiting[worker]
             for vacancy in worker.unused:
-                self._wake_here(vacancy)
+                self.wake_here(vacancy)
 
     async def wake(self, vacancy: Vacancy) -> None:
         """Wake one that the job fits, here and in each of the other processes."""
-        self._wake_here(vacancy)
+        self.wake_here(vacancy)
         demand = vacancy.demand
         told = {
             "from": self._name,
@@ -153,9 +153,10 @@ class WaitingWorkers:
             # Of another version of ours: it says that there is something, and not what.
             self._wake_all()
         else:
-            self._wake_here(vacancy)
+            self.wake_here(vacancy)
 
-    def _wake_here(self, vacancy: Vacancy) -> None:
+    def wake_here(self, vacancy: Vacancy) -> None:
+        """Wake one that the job fits, in this process alone."""
         # Where all that it fits are woken already, those will find it.
         for worker in self._waiting:
             if worker.fits(vacancy):
