@@ -1,7 +1,9 @@
 import asyncio
 import contextlib
+import json
 import time
 from collections import Counter
+from uuid import UUID
 
 import grpc
 import pytest
@@ -12,11 +14,31 @@ from annotateforge.api.trainer.v1.worker_pb2 import Worker
 from annotateforge.api.trainer.v1.worker_service_pb2 import AcquireJobRequest
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.auth import Role
+from annotateforge.runtime.database import Connection, database
 from annotateforge.runtime.errors import Code
+from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
+from annotateforge.trainer import queue_store
 from annotateforge.trainer.app import App, Settings, running
+from annotateforge.trainer.placement import ANYTHING, Demand
 from tests.integration.trainer.conftest import channel_to
 from tests.integration.trainer.workers import Editor, ScriptedWorker, get_job, make_job, training_started
+
+MANY_THAT_FIT_NOBODY = """
+INSERT INTO jobs (
+    id, name, description, task_type, config, dataset, device, priority, status, last_sequence, total_epochs,
+    create_time
+)
+SELECT uuidv7(), 'queued', '', 'detect', '', '', '7', 100, 'pending', 1, 1, now() FROM generate_series(1, $1)
+"""
+
+
+async def pages_read(connection: Connection, query: str, *arguments: object) -> int:
+    """Pages of tables and indexes that a query looks at."""
+    rows = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *arguments)
+    plan = json.loads(rows)[0]["Plan"]
+    pages: int = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return pages
 
 
 async def test_fifty_workers_share_two_hundred_jobs_and_each_is_taken_once(
@@ -110,6 +132,85 @@ async def test_a_waiting_worker_is_woken_by_a_new_job_also_of_another_replica(
         assert time.monotonic() - began < 1
         assert taken is not None
         assert taken.id == job.id
+
+
+async def test_an_idle_worker_has_a_new_job_within_200_milliseconds_of_its_creation(
+    editor: Editor, worker: WorkerServiceStub
+) -> None:
+    waits = []
+    for _ in range(5):
+        one = ScriptedWorker(worker)
+        waiting = asyncio.create_task(one.acquire(wait=30))
+        await asyncio.sleep(0.2)
+        await make_job(editor)
+        job = await asyncio.wait_for(waiting, 20)
+        assert job is not None
+        waits.append(job.start_time.ToMilliseconds() - job.create_time.ToMilliseconds())
+    # The best of some, since the machine may be busy: one that is not woken takes seconds each time.
+    assert min(waits) < 200
+
+
+async def test_a_worker_that_was_not_woken_looks_again_by_itself(
+    settings: Settings, editor: Editor, database_url: str, secret: str
+) -> None:
+    """A wake-up that was lost: the job comes into the queue, and nobody tells of it."""
+    fast = settings.model_copy(update={"lease_seconds": 1.0})
+    job = await make_job(editor, device="7")
+    async with (
+        running(fast) as app,
+        channel_to(app.address, secret, Role.WORKER) as channel,
+        database(database_url, "trainer", "annotateforge.trainer") as pool,
+    ):
+        one = ScriptedWorker(WorkerServiceStub(channel))
+        waiting = asyncio.create_task(one.acquire(wait=30))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        await pool.execute("UPDATE jobs SET device = '' WHERE id = $1", UUID(job.id))
+        taken = await asyncio.wait_for(waiting, 15)
+        assert taken is not None
+        assert taken.id == job.id
+
+
+async def test_a_new_priority_wakes_a_worker_and_tells_the_new_place(
+    settings: Settings, editor: Editor, worker: WorkerServiceStub, database_url: str
+) -> None:
+    jobs = [await make_job(editor, device="7") for _ in range(3)]
+    raised = (await editor.UpdateJob(UpdateJobRequest(job_id=jobs[2].id, priority=5))).job
+    assert raised.queue_position == 1
+    assert (await get_job(editor, jobs[0].id)).queue_position == 2
+    lowered = (await editor.UpdateJob(UpdateJobRequest(job_id=jobs[0].id, priority=-5))).job
+    assert lowered.queue_position == 3
+
+    waiting = asyncio.create_task(ScriptedWorker(worker).acquire(wait=30))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    async with database(database_url, "trainer", "annotateforge.trainer") as pool:
+        await pool.execute("UPDATE jobs SET device = '' WHERE id = $1", UUID(jobs[1].id))
+    await editor.UpdateJob(UpdateJobRequest(job_id=jobs[1].id, priority=1))
+    # Sooner than it would have looked by itself.
+    taken = await asyncio.wait_for(waiting, 8)
+    assert taken is not None
+    assert taken.id == jobs[1].id
+
+
+async def test_a_long_queue_of_jobs_that_fit_nobody_is_not_searched(
+    editor: Editor, database_url: str
+) -> None:
+    await make_job(editor)
+    async with (
+        database(database_url, "trainer", "annotateforge.trainer") as pool,
+        pool.acquire() as connection,
+    ):
+        await connection.execute(MANY_THAT_FIT_NOBODY, 5000)
+        await connection.execute("ANALYZE jobs")
+        looked = await pages_read(connection, queue_store.LOOK, new_id())
+        read = await pages_read(connection, queue_store.READ_NEXT, [""], [0], [0], [])
+        whole = await pages_read(connection, "SELECT config FROM jobs WHERE status = 'pending'")
+        view = await queue_store.look(connection, new_id())
+    assert view.demands == (ANYTHING, Demand(device="7"))
+    assert whole > 60
+    assert looked < 30
+    assert read < 30
 
 
 async def test_a_worker_that_did_not_get_the_answer_is_given_the_same_attempt(

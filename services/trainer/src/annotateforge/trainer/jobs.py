@@ -77,6 +77,9 @@ class Jobs:
                     "JOB_NOT_PENDING", f"The job is {status}; only the priority of a waiting one can change."
                 )
             await store.update_job(connection, job_id, update.name, update.description, update.priority)
+        if status is Status.PENDING:
+            # A worker that looked just now passed it over, since it was locked.
+            await self._journal.wake_worker(locked[0])
         return await self.get(job_id)
 
     async def cancel(self, job_id: UUID) -> JobRecord:
