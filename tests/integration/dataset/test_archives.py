@@ -8,7 +8,7 @@ import shutil
 import zipfile
 import zlib
 from asyncio.subprocess import PIPE
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -218,6 +218,44 @@ async def test_blobs_come_in_the_order_asked_for(editor: DatasetServiceStub) -> 
         (["0" * 64] * 10_001, "INVALID_DIGEST"),
     ):
         assert (await _refused_blobs(editor, dataset.id, digests)).reason == reason
+
+
+async def test_joined_blobs_are_the_same_bytes_in_fewer_messages(editor: DatasetServiceStub) -> None:
+    dataset = await varied(editor)
+    images = await all_images(editor, dataset.spec.project_ids[0])
+    wanted = [image.sha256 for image in images]
+    request = api.DownloadBlobsRequest(dataset_id=dataset.id, sha256=wanted)
+    alone = [message async for message in editor.DownloadBlobs(request)]
+    request.joined = True
+    joined = [message async for message in editor.DownloadBlobs(request)]
+    assert b"".join(m.chunk for m in joined) == b"".join(m.chunk for m in alone)
+    assert [message.last for message in joined] == [False] * (len(joined) - 1) + [True]
+    assert len(joined) < len(alone)
+
+
+async def test_any_texts_of_a_data_set_come_as_they_are_in_the_archive(editor: DatasetServiceStub) -> None:
+    dataset = await varied(editor)
+    pages = [page async for page in editor.GetManifest(api.GetManifestRequest(dataset_id=dataset.id))]
+    entries = [entry for page in pages for entry in page.entries]
+    with zipfile.ZipFile(io.BytesIO(await archive(editor, dataset.id))) as zipped:
+        files = {name: zipped.read(name) for name in zipped.namelist()}
+    texts = [number for number, each in enumerate(entries) if not each.sha256 and not each.name.endswith("/")]
+    labels = b"".join(files[entries[number].name] for number in texts if number)
+    assert [page.labels_sha256 for page in pages] == [hashlib.sha256(labels).hexdigest()]
+    dice = random.Random(3)
+    for wanted in (texts, texts[1:2], *(sorted(dice.sample(texts, 4)) for _ in range(5))):
+        request = api.DownloadTextsRequest(dataset_id=dataset.id, positions=wanted)
+        came = b"".join([message.chunk async for message in editor.DownloadTexts(request)])
+        assert came == b"".join(files[entries[number].name] for number in wanted)
+    image = len(entries) - 1
+    for positions in ([], [-1], [image], [image + 1], [2, 1], [1, 1], list(range(100_001))):
+
+        async def read(positions: Sequence[int] = positions) -> None:
+            request = api.DownloadTextsRequest(dataset_id=dataset.id, positions=positions)
+            async for _ in editor.DownloadTexts(request):
+                pass
+
+        assert (await refusal(read())).reason == "INVALID_POSITION"
 
 
 async def _refused_blobs(client: DatasetServiceStub, dataset_id: str, digests: list[str]) -> DomainError:

@@ -20,6 +20,8 @@ class Gate:
         """Bytes that the service has sent so far."""
         self.cuts = 0
         """How often `cut_at` has cut."""
+        self.refused = 0
+        """Connections that came while it was closed."""
 
     def close(self) -> None:
         """Cut what is connected, and let nobody in."""
@@ -40,6 +42,7 @@ class Gate:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._open:
+            self.refused += 1
             writer.transport.abort()
             return
         there_reader, there_writer = await asyncio.open_connection(*self._target)

@@ -169,6 +169,17 @@ class Archive:
             yield from _cut(headers, int(self.central_offset[batch.first]), begin, end)
         yield from _cut(self.end, int(self.central_offset[-1]), begin, end)
 
+    def text(self, position: int) -> Span | None:
+        """The file at a position of the archive whole, if it is no image and no folder."""
+        fixed = self.files.fixed
+        labels = len(self.manifest) if self.manifest.task is not Task.CLASSIFY else 0
+        if 0 <= position < len(fixed) and not fixed[position][0].endswith(b"/"):
+            return Span(len(fixed[position][1]), fixed[position][1])
+        if len(fixed) <= position < len(fixed) + labels:
+            record = self.manifest.records[position - len(fixed)]
+            return Span(int(record["label_size"]), None, "", int(record["label_offset"]))
+        return None
+
     def _under(self, offset: Longs, begin: int, end: int) -> Iterator[_Batch]:
         """The entries of which the range touches what begins at `offset`."""
         first = int(np.searchsorted(offset, begin, side="right")) - 1

@@ -11,6 +11,8 @@ from annotateforge.runtime.errors import DomainError, Internal, NotFound
 
 _WINDOW = 512
 """Spans that are planned at once."""
+_GAP = 16 * 1024
+"""Bytes between two texts that are rather read than the second one sought."""
 
 log = structlog.get_logger()
 
@@ -117,6 +119,53 @@ async def stream_images(
                 async for chunk in read_blob(blobs, span.image, 0, span.length):
                     left -= len(chunk)
                     yield span.image, chunk, left == 0
+
+
+async def join_images(
+    blobs: BlobStore, images: Sequence[tuple[str, int]]
+) -> AsyncIterator[tuple[bytes, bool]]:
+    """Whole images one after another in chunks of at least CHUNK bytes but for the last one, and whether
+    it is that.
+    """
+    waiting: list[bytes] = []
+    held = 0
+    async for _, chunk, _ in stream_images(blobs, images):
+        if held >= CHUNK:
+            yield b"".join(waiting), False
+            waiting, held = [], 0
+        waiting.append(chunk)
+        held += len(chunk)
+    yield b"".join(waiting), True
+
+
+async def stream_texts(archive: Archive, blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator[bytes]:
+    """The bytes of files, given by `Archive.text`, one after another in chunks of at most CHUNK."""
+    pack = archive.manifest.label_pack.hex()
+    at = 0
+    while at < len(spans):
+        first, size, end = at, 0, at
+        # Near ones are read together, and what lies between them too.
+        while end < len(spans) and end - first < _WINDOW and size < CHUNK:
+            if end > first and _apart(spans[end - 1], spans[end]):
+                break
+            size += spans[end].length
+            end += 1
+        run, at = spans[first:end], end
+        begin, stop = run[0].offset, run[-1].offset + run[-1].length
+        if run[0].inline is not None:
+            text = run[0].inline
+        else:
+            text = b"".join([part async for part in read_blob(blobs, pack, begin, stop - begin)])
+        joined = b"".join([text[span.offset - begin : span.offset - begin + span.length] for span in run])
+        for cut in range(0, len(joined), CHUNK):
+            yield joined[cut : cut + CHUNK]
+
+
+def _apart(one: Span, other: Span) -> bool:
+    """Whether two texts are not read together."""
+    if one.inline is not None or other.inline is not None:
+        return True
+    return other.offset - (one.offset + one.length) > _GAP
 
 
 async def read_blob(blobs: BlobStore, sha256: str, offset: int, length: int) -> AsyncIterator[bytes]:

@@ -11,7 +11,7 @@ import grpc
 
 from annotateforge.api.content.v1.content_pb2 import ContentInfo
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
-from annotateforge.dataset.archive import Archive
+from annotateforge.dataset.archive import Archive, Span
 from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.datasets import Dataset
 from annotateforge.dataset.health_message import health_message
@@ -25,7 +25,7 @@ from annotateforge.dataset.rpc.dataset_messages import (
 )
 from annotateforge.dataset.spec import read_spec
 from annotateforge.dataset.store import datasets as store
-from annotateforge.dataset.streaming import stream_archive, stream_images
+from annotateforge.dataset.streaming import join_images, stream_archive, stream_images, stream_texts
 from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
@@ -41,13 +41,14 @@ _PROGRESS_EVERY = 0.2
 """Seconds between two messages of progress."""
 _ENTRIES = 1000
 _MOST_BLOBS = 10_000
+_MOST_TEXTS = 100_000
 _LONGEST_HOLD = 86_400
 """Seconds."""
 _LONGEST_HOLDER = 200
 
 
 class DatasetHandlers:
-    """CheckDataset to DownloadBlobs."""
+    """CheckDataset to DownloadTexts."""
 
     def __init__(self, pool: Pool, blobs: BlobStore, sweep: BlobSweep, backfill: Backfill) -> None:
         self._pool = pool
@@ -130,9 +131,13 @@ class DatasetHandlers:
         self, request: api.GetManifestRequest, context: Context
     ) -> AsyncIterator[api.GetManifestResponse]:
         _, archive = await self._open_archive(request.dataset_id)
+        # Names and digests repeat one another: what goes over the line is less than half.
+        context.set_compression(grpc.Compression.Gzip)
+        labels_sha256 = archive.manifest.label_pack.hex()
         for first in range(0, len(archive), _ENTRIES):
             entries = archive.entries(first, first + _ENTRIES)
-            yield api.GetManifestResponse(entries=map(entry_message, entries))
+            yield api.GetManifestResponse(entries=map(entry_message, entries), labels_sha256=labels_sha256)
+            labels_sha256 = ""
 
     async def DownloadArchive(
         self, request: api.DownloadArchiveRequest, context: Context
@@ -158,8 +163,20 @@ class DatasetHandlers:
     ) -> AsyncIterator[api.DownloadBlobsResponse]:
         _, archive = await self._open_archive(request.dataset_id)
         images = _wanted_images(archive, request.sha256)
+        if request.joined:
+            async for chunk, last in join_images(self._blobs, images):
+                yield api.DownloadBlobsResponse(chunk=chunk, last=last)
+            return
         async for sha256, chunk, last in stream_images(self._blobs, images):
             yield api.DownloadBlobsResponse(sha256=sha256, chunk=chunk, last=last)
+
+    async def DownloadTexts(
+        self, request: api.DownloadTextsRequest, context: Context
+    ) -> AsyncIterator[api.DownloadTextsResponse]:
+        _, archive = await self._open_archive(request.dataset_id)
+        spans = _wanted_texts(archive, request.positions)
+        async for chunk in stream_texts(archive, self._blobs, spans):
+            yield api.DownloadTextsResponse(chunk=chunk)
 
     async def _get_dataset(self, dataset_id: str) -> Dataset:
         key = parse_id(dataset_id, "dataset_id")
@@ -195,6 +212,25 @@ def _wanted_images(archive: Archive, digests: Sequence[str]) -> list[tuple[str, 
             )
     sizes = archive.manifest.records["size"][records].tolist()
     return list(zip(digests, sizes, strict=True))
+
+
+def _wanted_texts(archive: Archive, positions: Sequence[int]) -> list[Span]:
+    """The files that were asked for."""
+    if not 1 <= len(positions) <= _MOST_TEXTS:
+        raise _wrong_position("positions", f"must name 1 to {_MOST_TEXTS:,} positions")
+    spans: list[Span] = []
+    for number, position in enumerate(positions):
+        if number and position <= positions[number - 1]:
+            raise _wrong_position(f"positions[{number}]", "must be greater than the one before")
+        span = archive.text(position)
+        if span is None:
+            raise _wrong_position(f"positions[{number}]", "is neither data.yaml nor a label file")
+        spans.append(span)
+    return spans
+
+
+def _wrong_position(field: str, description: str) -> InvalidArgument:
+    return InvalidArgument.of_field("INVALID_POSITION", field, description)
 
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import grpc
 import structlog
@@ -18,6 +18,10 @@ STALL = 60.0
 """Seconds to wait for the next bytes of a stream before it is taken for broken."""
 
 log = structlog.get_logger()
+
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Part(Protocol):
@@ -35,17 +39,17 @@ class Part(Protocol):
         """What it is."""
 
 
-class Call(Protocol):
-    """A stream of such messages that is running."""
+class Call(Protocol[T_co]):
+    """A stream of messages that is running."""
 
-    def __aiter__(self) -> AsyncIterator[Part]:
+    def __aiter__(self) -> AsyncIterator[T_co]:
         """Its messages."""
 
     def cancel(self) -> bool:
         """End it."""
 
 
-OpenAt = Callable[[int], Call]
+OpenAt = Callable[[int], Call[Part]]
 """Begins the stream at a byte."""
 
 
@@ -68,40 +72,19 @@ class Content:
         DomainError when it cannot be opened again; ContentDamaged when the service has another content by
         then.
         """
-        backoff = Backoff()
-        while self.total is None or self.received < self.total:
-            before = self.received
-            try:
-                async with contextlib.aclosing(self._stream()) as stream:
-                    async for chunk in stream:
-                        self.received += len(chunk)
-                        yield chunk
-                if self.total is None or self.received < self.total:
-                    raise Unavailable("STREAM_BROKEN", "The stream ended before its content did.")
-            except (grpc.aio.AioRpcError, TimeoutError, Unavailable) as failed:
-                error = _as_domain(failed)
-                if self.received > before:
-                    backoff.reset()
-                if not backoff.may_pass(error):
-                    raise error from failed
-                log.warning("goes on", what=self._what, at=self.received, error=str(error))
-                await backoff.wait()
+        whole = persistently(self._what, self._stream, lambda: self.received == self.total)
+        async with contextlib.aclosing(whole) as chunks:
+            async for chunk in chunks:
+                self.received += len(chunk)
+                yield chunk
 
     async def _stream(self) -> AsyncGenerator[bytes]:
-        call = self._open_at(self.received)
-        try:
-            messages = aiter(call)
-            while True:
-                async with asyncio.timeout(STALL):
-                    part = await anext(messages, None)
-                if part is None:
-                    return
+        async with contextlib.aclosing(unstalled(self._open_at(self.received))) as parts:
+            async for part in parts:
                 if part.WhichOneof("part") == "info":
                     self._check(part.info)
                 elif part.chunk:
                     yield part.chunk
-        finally:
-            call.cancel()
 
     def _check(self, info: ContentInfo) -> None:
         if self._etag is None:
@@ -110,6 +93,48 @@ class Content:
             raise ContentDamaged(f"{self._what} changed while it was downloaded")
         if info.offset != self.received:
             raise ContentDamaged(f"{self._what} came from byte {info.offset} instead of {self.received}")
+
+
+async def unstalled(call: Call[T]) -> AsyncGenerator[T]:
+    """The messages of a stream. TimeoutError when the next one does not come in time; leaving ends the
+    stream.
+    """
+    try:
+        messages = aiter(call)
+        while True:
+            async with asyncio.timeout(STALL):
+                message = await anext(messages, None)
+            if message is None:
+                return
+            yield message
+    finally:
+        call.cancel()
+
+
+async def persistently(
+    what: str, stream: Callable[[], AsyncGenerator[T]], is_complete: Callable[[], bool]
+) -> AsyncGenerator[T]:
+    """What a stream yields; it is opened anew whenever it breaks or stalls, and has to go on by itself where
+    it broke, until everything is there. DomainError when it cannot be opened again.
+    """
+    backoff = Backoff()
+    while not is_complete():
+        moved = False
+        try:
+            async with contextlib.aclosing(stream()) as messages:
+                async for message in messages:
+                    moved = True
+                    yield message
+            if not is_complete():
+                raise Unavailable("STREAM_BROKEN", "The stream ended before its content did.")
+        except (grpc.aio.AioRpcError, TimeoutError, Unavailable) as failed:
+            error = _as_domain(failed)
+            if moved:
+                backoff.reset()
+            if not backoff.may_pass(error):
+                raise error from failed
+            log.warning("goes on", what=what, error=str(error))
+            await backoff.wait()
 
 
 def _as_domain(error: Exception) -> DomainError:
