@@ -81,9 +81,10 @@ def import_archive(
 
 def _summary(project: str, report: problem_pb2.ImportReport) -> str:
     skipped = f", {report.images_skipped:,} images skipped" if report.images_skipped else ""
+    classes = f"\nClasses: {', '.join(report.classes)}" if report.classes else ""
     return (
         f"{project}: {report.images_added:,} images and {report.annotations_added:,} annotations added "
-        f"({report.format}){skipped}."
+        f"({report.format}){skipped}.{classes}"
     )
 
 
