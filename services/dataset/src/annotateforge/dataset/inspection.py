@@ -8,6 +8,13 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from annotateforge.dataset.decoding import (
+    MOST_DECODED_BYTES,
+    DecodingMemory,
+    coefficient_bytes,
+    decoding_bytes,
+    is_whole,
+)
 from annotateforge.dataset.fingerprints import DECODED_SIDE, UNKNOWN_BY_SIZE, UNREADABLE, fingerprint
 from annotateforge.dataset.images import ImageFacts, ImageFormat
 from annotateforge.dataset.pixels import TURNS, shrunk
@@ -21,8 +28,6 @@ _SHORTEST_SIDE = 1
 _LONGEST_SIDE = 1 << 24
 _MOST_UNSCALED = 16_000_000
 """Pixels beyond which a JPEG is scaled down by 8 whatever becomes of its shorter side."""
-_MOST_FINGERPRINTED = 50_000_000
-"""Pixels beyond which an image that no decoder scales down gets no fingerprint."""
 
 
 class ImageRefused(Exception):
@@ -43,14 +48,17 @@ class ImageLimits:
     pixels: int
 
 
-def inspect(data: bytes, limits: ImageLimits) -> ImageFacts:
+def inspect(data: bytes, limits: ImageLimits, memory: DecodingMemory | None = None) -> ImageFacts:
     """The facts of an encoded image. Takes milliseconds to some tenths of a second of a core: call it in a
     worker thread.
 
     What is checked, at the least cost that finds files cut short: JPEG is decoded at up to an eighth of its
     size, which reads all of its entropy-coded data; every chunk of a PNG is held against its own CRC; BMP,
     TIFF and WebP are decoded. The fingerprint comes from the same decoding; for its sake a PNG is decoded,
-    too. Raises ImageRefused with IMAGE_EMPTY, IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED or IMAGE_UNREADABLE.
+    too. Of what would take more memory than MOST_DECODED_BYTES only the structure is checked, and it gets no
+    fingerprint. `memory` is what threads share.
+
+    Raises ImageRefused with IMAGE_EMPTY, IMAGE_TOO_LARGE, IMAGE_FORMAT_UNSUPPORTED or IMAGE_UNREADABLE.
     """
     if not data:
         raise ImageRefused("IMAGE_EMPTY", "The file is empty.", "Upload it again from its source.")
@@ -61,7 +69,7 @@ def inspect(data: bytes, limits: ImageLimits) -> ImageFacts:
             "Scale it down or save it with a stronger compression.",
         )
     image_format = _format_of(data)
-    width, height, look = _look_at(data, image_format, limits.pixels)
+    width, height, look = _look_at(data, image_format, limits.pixels, memory or DecodingMemory())
     return ImageFacts(
         sha256=hashlib.sha256(data).digest(),
         crc32=zlib.crc32(data),
@@ -73,15 +81,17 @@ def inspect(data: bytes, limits: ImageLimits) -> ImageFacts:
     )
 
 
-def look_again(data: bytes, image_format: ImageFormat) -> bytes:
+def look_again(data: bytes, image_format: ImageFormat, memory: DecodingMemory | None = None) -> bytes:
     """The fingerprint of an image that was taken in before; UNREADABLE where it cannot be decoded."""
     try:
-        return _look_at(data, image_format, _LONGEST_SIDE**2)[2]
+        return _look_at(data, image_format, _LONGEST_SIDE**2, memory or DecodingMemory())[2]
     except ImageRefused:
         return UNREADABLE
 
 
-def _look_at(data: bytes, image_format: ImageFormat, most_pixels: int) -> tuple[int, int, bytes]:
+def _look_at(
+    data: bytes, image_format: ImageFormat, most_pixels: int, memory: DecodingMemory
+) -> tuple[int, int, bytes]:
     """Width and height after the EXIF orientation, and the fingerprint, of an image that could be read to its
     end. Raises ImageRefused.
     """
@@ -110,9 +120,16 @@ def _look_at(data: bytes, image_format: ImageFormat, most_pixels: int) -> tuple[
                 # Lets the decoder scale down by up to 8, but not so far that the fingerprint would suffer.
                 thin = min(width, height) < 8 * DECODED_SIDE and width * height > _MOST_UNSCALED
                 picture.draft(None, (1, 1) if thin else (DECODED_SIDE, DECODED_SIDE))
-            if image_format is not ImageFormat.PNG:
-                picture.load()
-            look = _fingerprint(picture, orientation)
+            needed = decoding_bytes(picture) + coefficient_bytes(picture, (width, height))
+            if needed > MOST_DECODED_BYTES:
+                if not is_whole(data, picture):
+                    raise ImageRefused("IMAGE_UNREADABLE", "The file is cut short.", _REPAIR)
+                look = UNKNOWN_BY_SIZE
+            else:
+                with memory.taking(needed):
+                    if image_format is not ImageFormat.PNG:
+                        picture.load()
+                    look = _fingerprint(picture, orientation)
     except ImageRefused:
         raise
     except UnidentifiedImageError as error:
@@ -130,8 +147,6 @@ def _look_at(data: bytes, image_format: ImageFormat, most_pixels: int) -> tuple[
 
 def _fingerprint(picture: Image.Image, orientation: int) -> bytes:
     """The fingerprint of a picture that is decoded or a PNG, of which only the chunks were checked before."""
-    if picture.width * picture.height > _MOST_FINGERPRINTED:
-        return UNKNOWN_BY_SIZE
     try:
         small = shrunk(picture, DECODED_SIDE)
         return fingerprint(small.transpose(TURNS[orientation]) if orientation in TURNS else small)

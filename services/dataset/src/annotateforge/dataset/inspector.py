@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from annotateforge.dataset.decoding import DecodingMemory
 from annotateforge.dataset.images import ImageFacts, ImageFormat
 from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect, look_again
 from annotateforge.dataset.thumbnails import draw_thumbnail
@@ -16,6 +17,7 @@ class Inspector:
     def __init__(self, limits: ImageLimits, threads: ThreadPoolExecutor) -> None:
         self.limits = limits
         self._threads = threads
+        self._memory = DecodingMemory()
 
     async def inspect(self, images: Sequence[bytes]) -> list[ImageFacts | ImageRefused]:
         """The facts of each encoded image, or why it cannot be taken."""
@@ -27,16 +29,18 @@ class Inspector:
     async def look_again(self, data: bytes, image_format: ImageFormat) -> bytes:
         """See look_again in `inspection`."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, look_again, data, image_format)
+        return await loop.run_in_executor(self._threads, look_again, data, image_format, self._memory)
 
     async def thumbnail(self, data: bytes, image_format: ImageFormat, size: int) -> bytes:
         """See draw_thumbnail."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, draw_thumbnail, data, image_format, size)
+        return await loop.run_in_executor(
+            self._threads, draw_thumbnail, data, image_format, size, self._memory
+        )
 
     def _inspect(self, data: bytes) -> ImageFacts | ImageRefused:
         try:
-            return inspect(data, self.limits)
+            return inspect(data, self.limits, self._memory)
         except ImageRefused as refusal:
             return refusal
 

@@ -13,6 +13,8 @@ TURNS = {
 }
 """What turns a picture upright, by its EXIF orientation; 1 needs nothing."""
 
+_LARGE = 8_000_000
+"""Pixels."""
 _REDUCIBLE = ("L", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LA", "La", "RGBa", "LAB", "HSV")
 
 
@@ -39,12 +41,35 @@ def eight_bits(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
+def is_large(picture: Image.Image) -> bool:
+    """Whether a picture is so large that no second one like it should be made."""
+    return picture.width * picture.height > _LARGE
+
+
 def shrunk(picture: Image.Image, side: int) -> Image.Image:
-    """A picture of mode L or RGB that is smaller by a whole factor, no side below `side` pixels by that."""
-    factor = min(picture.size) // side
+    """A picture of mode L or RGB that is smaller by a whole factor, no side below `side` pixels by that.
+
+    A large picture is gone through in bands, so that it is not there twice.
+    """
+    factor = max(1, min(picture.size) // side)
+    if not is_large(picture) or factor == 1 or picture.mode.startswith(("I", "F")):
+        return _reduced(picture, factor)
+    rows = factor * max(1, _LARGE // (4 * factor * picture.width))
+    bands = [
+        _reduced(picture.crop((0, top, picture.width, min(top + rows, picture.height))), factor)
+        for top in range(0, picture.height, rows)
+    ]
+    whole = Image.new(bands[0].mode, (bands[0].width, sum(band.height for band in bands)))
+    top = 0
+    for band in bands:
+        whole.paste(band, (0, top))
+        top += band.height
+    return whole
+
+
+def _reduced(picture: Image.Image, factor: int) -> Image.Image:
     if factor > 1 and picture.mode in _REDUCIBLE:
-        # Before anything is converted: a large picture is not there twice.
-        picture = picture.reduce(factor)
-        factor = 1
+        # Before anything is converted: there is less to convert then.
+        return eight_bits(picture.reduce(factor))
     picture = eight_bits(picture)
     return picture.reduce(factor) if factor > 1 else picture

@@ -6,9 +6,10 @@ import io
 import PIL
 from PIL import Image
 
+from annotateforge.dataset.decoding import DecodingMemory, decoding_bytes
 from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.inspection import orientation_of, png_exif
-from annotateforge.dataset.pixels import TURNS, eight_bits
+from annotateforge.dataset.pixels import TURNS, eight_bits, is_large, shrunk
 from annotateforge.runtime.errors import FailedPrecondition
 
 DEFAULT_SIZE = 256
@@ -26,12 +27,15 @@ def thumbnail_etag(sha256: bytes, size: int) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def draw_thumbnail(data: bytes, image_format: ImageFormat, size: int) -> bytes:
+def draw_thumbnail(
+    data: bytes, image_format: ImageFormat, size: int, memory: DecodingMemory | None = None
+) -> bytes:
     """A JPEG of an encoded image, upright, its longest side `size` pixels or that of the image if it is
     shorter.
 
     Transparency is laid on white; 16-bit and float pixels are stretched from the darkest to the brightest.
-    Takes up to some tenths of a second: call it in a worker thread. FailedPrecondition IMAGE_NOT_DRAWABLE.
+    Takes up to some tenths of a second: call it in a worker thread. `memory` is what threads share.
+    FailedPrecondition IMAGE_NOT_DRAWABLE.
     """
     try:
         exif = png_exif(data) if image_format is ImageFormat.PNG else None
@@ -39,8 +43,9 @@ def draw_thumbnail(data: bytes, image_format: ImageFormat, size: int) -> bytes:
             orientation = orientation_of(picture, exif)
             # Lets the JPEG decoder scale down while it decodes.
             picture.draft(None, (size, size))
-            picture.load()
-            small = eight_bits(picture)
+            with (memory or DecodingMemory()).taking(decoding_bytes(picture)):
+                picture.load()
+                small = shrunk(picture, 4 * size) if is_large(picture) else eight_bits(picture)
             small.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
         if orientation in TURNS:
             small = small.transpose(TURNS[orientation])

@@ -11,7 +11,7 @@ from annotateforge.dataset.annotations import Annotation, AnnotationType
 from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.csv_columns import Columns, columns_of
 from annotateforge.dataset.imports.csv_format import CsvFormat, first_rows
-from annotateforge.dataset.imports.csv_tables import TableRow, number, table_rows
+from annotateforge.dataset.imports.csv_tables import CsvMalformed, TableRow, number, table_rows
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.listing import Listing
 from annotateforge.dataset.imports.vott import is_vott_table
@@ -110,14 +110,17 @@ class CsvBoxes(CsvFormat):
 
     def _meaning(self, member: Member, columns: Columns) -> _Meaning:
         shares, fractions, corners, rows = True, False, True, 0
-        for row in self._rows(member, columns):
-            box = _box(columns, row.fields, _Meaning(shares=False, corners=True))
-            if box is None:
-                continue
-            rows += 1
-            shares = shares and all(-_SAME <= value <= 1 + _SAME for value in box)
-            fractions = fractions or any(value % 1 for value in box)
-            corners = corners and box[0] < box[2] and box[1] < box[3]
+        try:
+            for row in self._rows(member, columns):
+                box = _box(columns, row.fields, _Meaning(shares=False, corners=True))
+                if box is None:
+                    continue
+                rows += 1
+                shares = shares and all(-_SAME <= value <= 1 + _SAME for value in box)
+                fractions = fractions or any(value % 1 for value in box)
+                corners = corners and box[0] < box[2] and box[1] < box[3]
+        except CsvMalformed:
+            pass  # reported when the labels are read, of which those before it come in
         if columns.one_box is not None and rows:
             read = "two corners" if corners else "a corner, width and height"
             self.report.inform(

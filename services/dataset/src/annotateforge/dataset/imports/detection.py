@@ -1,17 +1,21 @@
 """Detection: which label format an archive holds, when nobody says so."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
+from annotateforge.dataset.imports.json_stream import JsonMalformed, JsonPath, entries
 from annotateforge.dataset.imports.label_format import LabelFormat
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree, extension, stem
+from annotateforge.dataset.imports.xml_stream import XmlMalformed, xml_events
 from annotateforge.runtime.errors import InvalidArgument
 
 AUTO = "auto"
 _NO_LABELS = ("readme", "license", "licence", "requirements", "changelog")
+_MOST_TRIED = 50
+"""Files that are read to say why no format was recognised."""
 _FOREIGN_LABELS = ("json", "xml", "csv", "txt", "jsonl", "xlsx", "mat", "tfrecord")
 
 
@@ -55,6 +59,7 @@ def choose_format(
             )
         return chosen
     _report_foreign_labels(tree, report)
+    _report_broken_files(tree, report)
     if Folders in found:
         return Folders
     return PlainImages
@@ -76,3 +81,29 @@ def _report_foreign_labels(tree: Tree, report: Report) -> None:
             "Convert the labels to YOLO, COCO or another format of docs/import-formats.md, or arrange the"
             " images in one folder per class.",
         )
+
+
+def _report_broken_files(tree: Tree, report: Report) -> None:
+    """Say of JSON and XML that cannot be read to the end why: it may be all that keeps a format from being
+    recognised.
+    """
+    for member in tree.having("json", "xml")[:_MOST_TRIED]:
+        blocks = tree.blocks(member)
+        parts: Iterator[object] = (
+            xml_events(blocks) if extension(member.name) == "xml" else entries(blocks, _is_near_the_top)
+        )
+        try:
+            for _ in parts:
+                pass
+        except (JsonMalformed, XmlMalformed) as error:
+            report.warn(
+                "LABEL_FILE_MALFORMED",
+                member.name,
+                f"{error.message} Nothing was read from the file.",
+                "Export the file again.",
+                line=error.line,
+            )
+
+
+def _is_near_the_top(path: JsonPath) -> bool:
+    return len(path) < 2

@@ -37,7 +37,9 @@ from annotateforge.runtime.blob_claims import claiming
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import InvalidArgument
+from annotateforge.runtime.heap import trim_heap
 from annotateforge.runtime.ids import new_id
+from annotateforge.runtime.texts import text_defect
 
 _NAMES_PER_QUERY = 5_000
 _LABELS_PER_BATCH = 5_000
@@ -110,10 +112,12 @@ class Importer:
                 labels = await asyncio.to_thread(_read_as, container, wanted_format, report)
                 run = _Run(self._pool, self._inspector, project_id, labels, staged, report)
                 await run.take_images(Ingest(self._inspector, self._blobs, claims))
+                trim_heap()
                 await run.take_labels()
                 async with connection.transaction():
                     landed = await staged.commit(project_id, _COMMIT_TIMEOUT)
                     await claims.give_back(connection)
+        trim_heap()
         log.info("archive imported", format=labels.name, images=landed.images, annotations=landed.annotations)
         return ImportReport(
             format=labels.name,
@@ -250,13 +254,12 @@ class _Run:
 
     def _image(self, file: _ImageFile, facts: ImageFacts) -> NewImage:
         image_class = file.image_class
-        if len(image_class) > LONGEST_CLASS:
+        if wrong := text_defect(image_class, LONGEST_CLASS):
             self._report.warn(
-                "CLASS_NAME_TOO_LONG",
+                "CLASS_NAME_INVALID",
                 file.member.name,
-                f"Its folder's name has more than {LONGEST_CLASS} characters; the image came in without a"
-                " class.",
-                "Give the folder a shorter name.",
+                f"The name of its class {wrong}; the image came in without one.",
+                "Give the class another name.",
             )
             image_class = ""
         image = NewImage(new_id(), file.member.name, facts, image_class)

@@ -188,19 +188,21 @@ class _Text:
             try:
                 value, end = self._scan(self._window, self._at)
             except json.JSONDecodeError as error:
-                if not self._fill():
-                    line = self.line + self._window.count("\n", self._at, error.pos)
-                    raise JsonMalformed(f"It is not JSON: {error.msg}.", line) from error
-                continue
+                # Not kept: it holds the whole window, of which a larger one is made now.
+                message, position = error.msg, error.pos
             except (RecursionError, ValueError) as error:
                 raise JsonMalformed(
                     "A value is nested too deeply or a number is too long.", self.line
                 ) from error
-            # A number at the very end of the window may go on after it.
-            if end == len(self._window) and self._fill():
-                continue
-            self._step_to(end)
-            return value
+            else:
+                # A number at the very end of the window may go on after it.
+                if end == len(self._window) and self._fill():
+                    continue
+                self._step_to(end)
+                return value
+            if not self._fill():
+                line = self.line + self._window.count("\n", self._at, position)
+                raise JsonMalformed(f"It is not JSON: {message}.", line)
 
     def skip_blanks(self) -> None:
         while True:

@@ -92,8 +92,10 @@ def open_container(file: IO[bytes], limits: ArchiveLimits, spool: Spool, opened:
 
 def _is_tar(head: bytes) -> bool:
     """Whether a block is the header of a tar member: its checksum says so, also where the old format has no
-    magic.
+    magic; or the zeros of which an empty tar is made.
     """
+    if head == bytes(_HEAD_BYTES):
+        return True
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.TarError:

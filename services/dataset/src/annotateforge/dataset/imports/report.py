@@ -2,11 +2,14 @@
 
 from collections import Counter
 
+from annotateforge.dataset.annotations import LONGEST_LABEL
 from annotateforge.dataset.problems import Problem, ProblemCount, Severity
+from annotateforge.runtime.texts import plain_line, text_defect
 
 MOST_PROBLEMS = 1000
 _LISTED_OF_EACH = 20
 """Problems of every reason that are listed, however many there are of others."""
+_LONGEST_PATH = 1000
 _BY_WEIGHT = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
@@ -36,16 +39,17 @@ class Report:
         return sorted(found, key=lambda each: (_BY_WEIGHT.index(each.severity), -each.count, each.reason))
 
     def name_class(self, label: str) -> None:
-        """Take note of a class label of the source."""
-        self._classes.setdefault(label)
+        """Take note of a class label of the source; what can be none is told where it stands."""
+        if text_defect(label, LONGEST_LABEL) is None:
+            self._classes.setdefault(label)
 
     def warn(self, reason: str, file: str, message: str, hint: str, line: int = 0, path: str = "") -> None:
         """Something was left out."""
-        self._add(Problem(Severity.WARNING, reason, file, line, message, hint, path))
+        self._add(Problem(Severity.WARNING, reason, file, line, message, hint, _shown(path)))
 
     def inform(self, reason: str, file: str, message: str, hint: str, line: int = 0, path: str = "") -> None:
         """Something is worth knowing."""
-        self._add(Problem(Severity.INFO, reason, file, line, message, hint, path))
+        self._add(Problem(Severity.INFO, reason, file, line, message, hint, _shown(path)))
 
     def in_order(self) -> list[Problem]:
         """The problems by file and line."""
@@ -65,3 +69,8 @@ class Report:
         self._listed[reason] -= 1
         last = max(at for at, problem in enumerate(self.problems) if problem.reason == reason)
         del self.problems[last]
+
+
+def _shown(path: str) -> str:
+    """A path of names that somebody else chose."""
+    return plain_line(path, _LONGEST_PATH) if path else ""

@@ -11,6 +11,7 @@ from defusedxml.common import DefusedXmlException
 
 _LARGEST_PART = 16 << 20
 """Bytes of a tag or of a text."""
+_MOST_FED = 4 << 20
 _DEEPEST = 64
 
 
@@ -50,6 +51,9 @@ def xml_events(blocks: Iterator[bytes]) -> Iterator[XmlEvent]:
         # Without it an empty file would be taken for a whole document.
         parser.feed(b"")
         for block in blocks:
+            # Expat reads a tag from its beginning again and again until it is whole.
+            while len(block) < min(unseen, _MOST_FED) and (more := next(blocks, b"")):
+                block += more
             parser.feed(block)
             unseen += len(block)
             if handler.events:
