@@ -7,38 +7,46 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.make
 SCRATCH := .make
 PROTOS := $(shell find protos/annotateforge -name '*.proto' 2>/dev/null)
-ROOTS := runtime client gateway services deploy protos tests benchmarks hatch_build.py
+ROOTS := runtime client gateway services deploy protos web/build.py tests benchmarks hatch_build.py
+APP := gateway/src/annotateforge/gateway/static/index.html
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo up test chaos lint fmt protos bench lock .venv
+.PHONY: help demo up test chaos lint fmt protos web bench lock .venv
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z.]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo: .venv ## Install, start the embedded stack, train a model on sample images, show what it learnt
+demo: web ## Install, start the embedded stack, train a model on sample images, show what it learnt
 	$(BIN)/annotateforge demo
 
-up: .venv ## Install and start everything on this machine; Ctrl-C stops it
+up: web ## Install and start everything on this machine; Ctrl-C stops it
 	$(BIN)/annotateforge up
 
-test: .venv ## Install and run every test
+test: web ## Install and run every test
 	$(BIN)/python -m pytest
 
 chaos: .venv ## Interrupt trainings in every way for a long time, and see that none is lost
 	$(BIN)/python -m pytest tests/chaos
 
-lint: .venv ## Check style, types, import contracts and the protos
+lint: .venv ## Check style, types, import contracts, the protos and the web app
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(wildcard $(ROOTS))
 	$(BIN)/lint-imports
 	$(BIN)/python protos/check.py
+	$(BIN)/python web/build.py --types
+	cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent check && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lint
 
 fmt: .venv ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python web/build.py --types
+	cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent format
+
+web: .venv ## Build the web app into the gateway, if anything of it has changed
+	$(BIN)/python web/build.py
 
 protos: $(STAMPS)/locked ## Generate protos/gen anew
 	$(BIN)/python protos/generate.py --force
@@ -54,8 +62,9 @@ lock: ## Compile requirements.lock anew from pyproject.toml
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --output-file requirements.lock
 	rm -rf $(SCRATCH)/lock
 
-# The environment: the interpreter, then the locked packages, then this project, then the generated code.
-.venv: $(STAMPS)/locked $(STAMPS)/project $(STAMPS)/protos
+# The environment: the interpreter, then the locked packages, then this project, then the generated code, and once the
+# web app, which `make web` keeps up to date.
+.venv: $(STAMPS)/locked $(STAMPS)/project $(STAMPS)/protos $(APP)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -75,3 +84,6 @@ $(STAMPS)/project: pyproject.toml hatch_build.py $(STAMPS)/locked
 $(STAMPS)/protos: protos/generate.py $(PROTOS) $(STAMPS)/project
 	$(BIN)/python protos/generate.py
 	@touch $@
+
+$(APP): | $(STAMPS)/protos
+	$(BIN)/python web/build.py

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 _STOP_TIMEOUT = 30.0
-_ADDRESS = re.compile(r"Open (?P<url>http://\S+?)/\?token=(?P<token>\S+)")
+_ADDRESS = re.compile(r"Open (?P<url>http://\S+?)/#token=(?P<token>\S+)")
 _READY = re.compile(r"ready\s+(?P<name>\S+)\s+(?P<address>\d+\.\d+\.\d+\.\d+:\d+)")
 
 

@@ -44,6 +44,7 @@ def demo(data_dir: Path, *options: str) -> str:
 @pytest.mark.timeout(1200)
 def test_it_learns_to_see_particles_and_defects_and_can_be_run_again(tmp_path: Path) -> None:
     output = demo(tmp_path / "data")
+    assert re.search(r"In the browser: http://127\.0\.0\.1:\d+/#token=[\w.-]+\n", output)
     assert "has 96 images with 505 annotations" in output
     assert len(re.findall(r"^epoch", output, re.MULTILINE)) == 20
     measured = re.search(r"Metrics of the best weights: map50 (\d\.\d+)", output)

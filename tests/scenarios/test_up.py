@@ -143,7 +143,7 @@ def test_everything_starts_is_found_by_the_command_line_and_is_found_again(tmp_p
         assert sorted(ready[:2]) == ["nats", "postgres"]
         assert sorted(ready) == sorted(PARTS)
         (address,) = (line for line in first.lines if line.startswith("Open http"))
-        assert re.fullmatch(r"Open http://127\.0\.0\.1:\d+/\?token=[\w-]+\.[\w-]+\.[\w-]+", address)
+        assert re.fullmatch(r"Open http://127\.0\.0\.1:\d+/#token=[\w-]+\.[\w-]+\.[\w-]+", address)
         command(first, "project", "create", "cells")
         assert "cells" in command(first, "project", "list")
         assert "online" in command(first, "workers")

@@ -13,6 +13,14 @@ DEFAULT_DATA_DIR = Path("annotateforge-data")
 _FILE = "server.json"
 
 
+def sign_in_address(url: str, token: str) -> str:
+    """The web app's address that signs in who opens it.
+
+    The token stands in the fragment, which browsers keep to themselves: no server and no log sees it.
+    """
+    return f"{url}/#token={token}"
+
+
 @dataclass(frozen=True)
 class LocalServer:
     """Where the running `up` of a data directory is reached; it writes this down for the command line."""

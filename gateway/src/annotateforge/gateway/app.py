@@ -5,12 +5,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import grpc
-from google.protobuf.descriptor import ServiceDescriptor
+import structlog
 
-from annotateforge.api.dataset.v1 import dataset_service_pb2
-from annotateforge.api.inference.v1 import inference_service_pb2
-from annotateforge.api.registry.v1 import registry_service_pb2
-from annotateforge.api.trainer.v1 import event_pb2, trainer_service_pb2
+from annotateforge.api.trainer.v1 import event_pb2
 from annotateforge.gateway import metrics
 from annotateforge.gateway.application import Application
 from annotateforge.gateway.bus_link import BusLink
@@ -20,10 +17,11 @@ from annotateforge.gateway.health import Health
 from annotateforge.gateway.http_server import http_server
 from annotateforge.gateway.hub import Hub
 from annotateforge.gateway.job_store import JobStore
-from annotateforge.gateway.openapi import openapi_document
+from annotateforge.gateway.services import SERVICES, document_of
 from annotateforge.gateway.settings import Settings
 from annotateforge.gateway.site import Site
 from annotateforge.gateway.transcoder import Transcoder
+from annotateforge.gateway.web_app import WebApp
 from annotateforge.gateway.websocket import JobSocket
 from annotateforge.gateway.websocket_protocol import text_frame
 from annotateforge.runtime import subjects
@@ -32,13 +30,7 @@ from annotateforge.runtime.channel import open_channel
 from annotateforge.runtime.own_token import OwnToken
 from annotateforge.runtime.rest.rules import bindings_of
 
-SERVICES: dict[str, ServiceDescriptor] = {
-    "dataset": dataset_service_pb2.DESCRIPTOR.services_by_name["DatasetService"],
-    "trainer": trainer_service_pb2.DESCRIPTOR.services_by_name["TrainerService"],
-    "registry": registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"],
-    "inference": inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"],
-}
-"""Services that people and programs reach through the gateway, by the name of their process."""
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +78,17 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             limits,
             settings.idle_timeout,
         )
-        document = openapi_document([binding for some in bindings.values() for binding in some])
-        site = Site(document, Health(channels, bus), JobSocket(hub, store, tokens), tokens)
+        site = Site(
+            document_of(channels), Health(channels, bus), JobSocket(hub, store, tokens), tokens, _web_app()
+        )
         application = Application(site, transcoder, settings.cors_origins)
         address = await stack.enter_async_context(http_server(application, settings.listen))
         yield App(address)
+
+
+def _web_app() -> WebApp | None:
+    try:
+        return WebApp()
+    except FileNotFoundError as error:
+        log.warning("the web app is not built; `make web` builds it", missing=error.filename)
+        return None

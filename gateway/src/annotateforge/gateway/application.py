@@ -44,7 +44,7 @@ class Application:
         await self._entrance(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in self._site.paths:
+        if scope["type"] == "http" and not self._site.serves(scope):
             await self._transcoder(scope, receive, send)
         else:
             await self._site(scope, receive, send)

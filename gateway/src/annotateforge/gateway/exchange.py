@@ -30,10 +30,10 @@ class Exchange:
     """A request that is read and answered at most once."""
 
     __slots__ = (
-        "_headers",
         "_idle_timeout",
         "_receive",
         "_send",
+        "headers",
         "request_id",
         "scope",
         "status",
@@ -46,20 +46,21 @@ class Exchange:
         """The id that logs, services and the answer carry."""
         self.status = 0
         """HTTP status of the answer; 0 before it has begun."""
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        """The request's headers by lower-case name; the last one where there are several."""
         self._receive = receive
         self._send = send
         self._idle_timeout = idle_timeout
 
     def header(self, name: bytes) -> str | None:
         """The value of a request header, named in lower case; the last one where there are several."""
-        value = self._headers.get(name)
+        value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
 
     @property
     def has_body(self) -> bool:
         """Whether the request announces a body."""
-        return self._headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self._headers
+        return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
 
     async def body(self, limit: int) -> bytes:
         """The whole body of at most `limit` bytes. HttpRefusal 413 when it is larger, 408 when it stalls."""
@@ -138,6 +139,6 @@ class Exchange:
             raise ClientGone from None
 
     def _refuse_announced(self, limit: int) -> None:
-        announced = self._headers.get(b"content-length", b"")
+        announced = self.headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced[:20]) > limit:
             raise body_too_large(limit)

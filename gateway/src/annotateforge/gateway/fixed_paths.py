@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from annotateforge.api.trainer.v1 import event_pb2
-from annotateforge.gateway import websocket
+from annotateforge.gateway import session, session_paths, websocket
 from annotateforge.gateway.comments import proto_comments
 from annotateforge.gateway.flat_events import LIVE_ONLY
 from annotateforge.gateway.schemas import Schema, field_schema, message_schema, reference
@@ -17,8 +17,9 @@ from annotateforge.runtime.rest.names import message_of
 EVENT = event_pb2.JobEvent.DESCRIPTOR
 
 INTRODUCTION = """\
-Every call needs a token in `Authorization: Bearer …`, made by `annotateforge token create`. Names are
-snake_case, times RFC 3339 in UTC, 64-bit integers are numbers, and enums are short lower-case names.
+Every call needs a token in `Authorization: Bearer …`, made by `annotateforge token create`; the web app's
+pages send it in a cookie. Names are snake_case, times RFC 3339 in UTC, 64-bit integers are numbers, and enums
+are short lower-case names.
 
 Fields that are not set are left out if they are objects or documented as such, otherwise they have their
 default. Lists answer a page and `next_page_token`, which as `page_token` asks for the next page; it is empty
@@ -54,6 +55,7 @@ def paths() -> dict[str, dict[str, Any]]:
     """Path items of what is no binding."""
     return {
         websocket.PATH: {"get": _websocket()},
+        session.PATH: session_paths.path_item(),
         "/api/v1/openapi.json": {
             "get": _open("GetOpenApi", "This document", {"application/json": {"schema": {"type": "object"}}})
         },
@@ -106,6 +108,7 @@ def schemas() -> dict[str, Schema]:
             "discriminator": {"propertyName": "type", "mapping": kinds},
         },
         **messages,
+        **session_paths.schemas(),
     }
 
 
@@ -172,7 +175,7 @@ def _websocket() -> dict[str, Any]:
             " again with the last sequence that was seen as `after`. The right to watch is checked when the"
             f" connection is made.\n\nClose codes:\n\n{codes}\n\nNeeds the role `viewer`."
         ),
-        "security": [{"bearer": []}, {}],
+        "security": [{"bearer": []}, {"session": []}, {}],
         "parameters": [
             {
                 "name": "job_id",

@@ -73,7 +73,7 @@ def openapi_document(bindings: Iterable[Binding]) -> dict[str, Any]:
             "license": {"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"session": []}],
         "tags": _tags(every),
         "paths": paths,
         "components": {
@@ -83,7 +83,13 @@ def openapi_document(bindings: Iterable[Binding]) -> dict[str, Any]:
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
                     "description": "A token made by `annotateforge token create --role ROLE`.",
-                }
+                },
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "annotateforge_session",
+                    "description": "The token in the web app's cookie, whose name ends in the port.",
+                },
             },
             "responses": fixed_paths.responses(),
             "schemas": _schemas(every) | fixed_paths.schemas(),

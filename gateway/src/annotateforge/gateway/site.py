@@ -1,8 +1,9 @@
-"""What the gateway serves beside the routes of the protos: pages, the OpenAPI document, health, metrics and
-the WebSocket.
+"""What the gateway serves beside the routes of the protos: the web app and its sessions, pages, the OpenAPI
+document, health, metrics and the WebSocket.
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from string import Template
 from typing import Any
 
@@ -15,42 +16,57 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from annotateforge.gateway import websocket
+from annotateforge.gateway import session, websocket
+from annotateforge.gateway.credentials import presented_token
 from annotateforge.gateway.docs_page import docs_body
 from annotateforge.gateway.exchange import SECURITY
 from annotateforge.gateway.health import Health
 from annotateforge.gateway.html_page import file_text, html_page
 from annotateforge.gateway.refusals import method_not_allowed
+from annotateforge.gateway.session import SessionEndpoint, headers_of
+from annotateforge.gateway.web_app import WebApp
 from annotateforge.gateway.websocket import JobSocket
-from annotateforge.runtime.auth import Role, TokenVerifier, allows, bearer
-from annotateforge.runtime.errors import DomainError, PermissionDenied
+from annotateforge.runtime.auth import Role, TokenVerifier, allows
+from annotateforge.runtime.errors import DomainError, NotFound, PermissionDenied
 from annotateforge.runtime.rest.problem import problem_body
 
 
 class Site:
-    """An ASGI application for the paths in `paths` and for WebSockets."""
+    """An ASGI application for what it `serves`, and for WebSockets."""
 
     def __init__(
-        self, document: Mapping[str, Any], health: Health, job_socket: JobSocket, tokens: TokenVerifier
+        self,
+        document: Mapping[str, Any],
+        health: Health,
+        job_socket: JobSocket,
+        tokens: TokenVerifier,
+        web_app: WebApp | None = None,
     ) -> None:
+        """`web_app`: the built app; without it `/` is a page about the API."""
         self._document = orjson.dumps(document)
         self._version = str(document["info"]["version"])
         self._docs = html_page(f"{document['info']['title']} API", docs_body(document))
         self._tokens = tokens
+        self._web_app = web_app
         routes = [
-            Route("/", self._home),
+            Route("/", self._home if web_app is None else web_app.serve),
             Route("/docs", self._show_docs),
             Route("/api/v1/openapi.json", self._show_document),
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
             Route("/metrics", self._show_metrics),
+            Route(session.PATH, SessionEndpoint(tokens).serve, methods=["GET", "POST", "DELETE"]),
         ]
-        self.paths = frozenset(route.path for route in routes)
-        """The paths that are served here."""
+        self._paths = frozenset(route.path for route in routes)
+        app_routes = [] if web_app is None else [Route("/{path:path}", web_app.serve)]
         self._app = Starlette(
-            routes=[*routes, WebSocketRoute(websocket.PATH, job_socket.serve)],
+            routes=[*routes, WebSocketRoute(websocket.PATH, job_socket.serve), *app_routes],
             exception_handlers={DomainError: _refuse, HTTPException: _refuse_method},
         )
+
+    def serves(self, scope: Scope) -> bool:
+        """Whether an HTTP request is answered here."""
+        return scope["path"] in self._paths or (self._web_app is not None and self._web_app.serves(scope))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -70,7 +86,7 @@ class Site:
         return Response(self._document, media_type="application/json", headers=_headers("no-cache"))
 
     async def _show_metrics(self, request: Request) -> Response:
-        principal = await self._tokens.verify(bearer(request.headers.get("authorization")))
+        principal = await self._tokens.verify(presented_token(headers_of(request), safe=True))
         if not allows([Role.VIEWER], principal):
             raise PermissionDenied(
                 "ROLE_NOT_ALLOWED", f"The role {principal.role} may not call this; it needs viewer."
@@ -95,10 +111,14 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 async def _refuse_method(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # what it is registered for
-    refusal = method_not_allowed(request.method, "GET, HEAD")
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        missing = NotFound("ROUTE_NOT_FOUND", f"There is nothing at {request.url.path[:200]}.")
+        return Response(problem_body(missing), HTTPStatus.NOT_FOUND, _headers("no-store"), "application/json")
+    allow = (error.headers or {}).get("Allow", "GET, HEAD")
+    refusal = method_not_allowed(request.method, allow)
     return Response(
         problem_body(refusal.error, refusal.status),
         refusal.status,
-        {**_headers("no-store"), "allow": "GET, HEAD"},
+        {**_headers("no-store"), "allow": allow},
         "application/json",
     )

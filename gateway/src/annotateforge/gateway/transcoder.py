@@ -11,6 +11,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from annotateforge.gateway.call import Limits, RestCall
+from annotateforge.gateway.credentials import presented_token
 from annotateforge.gateway.download import serve_download
 from annotateforge.gateway.exchange import JSON, NO_STORE, ClientGone, Exchange
 from annotateforge.gateway.metrics import Tally
@@ -18,7 +19,7 @@ from annotateforge.gateway.refusals import HttpRefusal, method_not_allowed
 from annotateforge.gateway.route import Route, make_route, resource_paths
 from annotateforge.gateway.unary import serve_last, serve_unary
 from annotateforge.gateway.upload import serve_upload
-from annotateforge.runtime.auth import TokenVerifier, bearer
+from annotateforge.runtime.auth import TokenVerifier
 from annotateforge.runtime.call import REQUEST_ID_KEY, accepted_request_id
 from annotateforge.runtime.errors import (
     Code,
@@ -99,7 +100,7 @@ class Transcoder:
 
     async def _admit(self, exchange: Exchange, route: Route, captures: Mapping[str, str]) -> RestCall:
         """The call, once its caller is known to be one who may call."""
-        token = bearer(exchange.header(b"authorization"))
+        token = presented_token(exchange.headers, safe=exchange.scope["method"] in ("GET", "HEAD"))
         principal = await self._tokens.verify(token)
         if principal.role not in route.roles:
             raise PermissionDenied(

@@ -8,6 +8,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from annotateforge.api.options.v1 import options_pb2
 from annotateforge.api.trainer.v1 import trainer_service_pb2
+from annotateforge.gateway.credentials import presented_token
 from annotateforge.gateway.hub import Hub
 from annotateforge.gateway.job_store import JobStore
 from annotateforge.gateway.websocket_protocol import EXTENSION, FrameProtocol
@@ -90,7 +91,9 @@ class JobSocket:
                 raise InvalidArgument.of_field(
                     "UNKNOWN_PARAMETER", name, "is not a parameter here; the parameters are token and after"
                 )
+        headers = dict(socket.scope["headers"])
         token = bearer(socket.headers.get("authorization")) or given.get("token")
+        token = token or presented_token(headers, safe=False)
         principal = await self._tokens.verify(token)
         if not allows(self._roles, principal):
             raise PermissionDenied("ROLE_NOT_ALLOWED", f"The role {principal.role} may not watch jobs.")

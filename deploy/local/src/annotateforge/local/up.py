@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from annotateforge.client.profile import LocalServer
+from annotateforge.client.profile import LocalServer, sign_in_address
 from annotateforge.local import stack
 from annotateforge.local.engine import EngineError
 from annotateforge.local.installation import opened
@@ -101,7 +101,8 @@ async def _up(data_dir: Path, port: int, terminal: Terminal) -> int:
 
 def _welcome(terminal: Terminal, running_stack: stack.Stack, data_dir: Path) -> None:
     terminal.say("")
-    terminal.say(Text(f"Open {running_stack.url}/?token={running_stack.token}", "bold"), whole=True)
+    address = sign_in_address(running_stack.url, running_stack.token)
+    terminal.say(Text(f"Open {address}", "bold"), whole=True)
     kept = f"Data is kept in {data_dir.resolve()}, logs in its folder logs. Ctrl-C stops everything."
     terminal.say(Text(kept, "dim"))
 

@@ -22,7 +22,7 @@ from annotateforge.client.command.output import Output
 from annotateforge.client.command.session import Session
 from annotateforge.client.command.texts import metrics_text
 from annotateforge.client.errors import ClientError
-from annotateforge.client.profile import LocalServer
+from annotateforge.client.profile import LocalServer, sign_in_address
 from annotateforge.local.demo.picture import contact_sheet
 from annotateforge.local.demo.sample import CLASSES, sample_images
 from annotateforge.local.engine import EngineError
@@ -45,6 +45,7 @@ def demo(data_dir: Path, port: int, epochs: int) -> int:
                 local = stack.enter_context(_started(data_dir, port, terminal))
             else:
                 terminal.say(f"Using the server at {local.url}.")
+            terminal.say(f"In the browser: {sign_in_address(local.url, local.token)}", whole=True)
             _show(local, data_dir, epochs, terminal)
     except (EngineError, ClientError) as error:
         terminal.say(Text.assemble(("The demo failed.", "red"), f" {error}"))

@@ -1,0 +1,47 @@
+"""The cookie that holds the token of a person who has signed in to the web app.
+
+The gateway keeps no sessions: the cookie is the token itself. Scripts cannot read it (HttpOnly), and browsers
+send it with requests of the installation's own pages alone (SameSite=Strict).
+"""
+
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+
+_NAME = "annotateforge_session"
+_MAX_AGE = 30 * 24 * 3600
+"""Seconds for which a browser keeps the cookie; the token in it may expire earlier."""
+
+
+def cookie_token(headers: Mapping[bytes, bytes]) -> str | None:
+    """The token in a request's cookie; None when there is none."""
+    given = headers.get(b"cookie")
+    if not given:
+        return None
+    try:
+        found = SimpleCookie(given.decode("latin-1")).get(_cookie_name(headers))
+    except CookieError:
+        return None
+    return found.value or None if found is not None else None
+
+
+def set_cookie(headers: Mapping[bytes, bytes], token: str) -> bytes:
+    """The value of `set-cookie` that makes the browser keep a token."""
+    return _cookie(headers, token, _MAX_AGE)
+
+
+def clear_cookie(headers: Mapping[bytes, bytes]) -> bytes:
+    """The value of `set-cookie` that makes the browser forget it."""
+    return _cookie(headers, "", 0)
+
+
+def _cookie(headers: Mapping[bytes, bytes], token: str, max_age: int) -> bytes:
+    # The page's own scheme, also where a proxy has taken TLS off before the gateway.
+    secure = "; Secure" if headers.get(b"origin", b"").startswith(b"https://") else ""
+    kept = f"{_cookie_name(headers)}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
+    return kept.encode()
+
+
+def _cookie_name(headers: Mapping[bytes, bytes]) -> str:
+    """A name for each port: cookies belong to hosts, and one host may have several installations."""
+    _, _, port = headers.get(b"host", b"").decode("latin-1").rpartition(":")
+    return f"{_NAME}_{port}" if port.isdigit() else _NAME

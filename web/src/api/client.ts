@@ -1,0 +1,37 @@
+import createClient from "openapi-fetch";
+import { ApiError, ServerAway } from "@/api/apiError";
+import type { paths, Problem } from "@/api/generated/schema";
+import { serverPresence } from "@/api/serverPresence";
+
+/** The REST API. The session's cookie travels by itself. */
+export const api = createClient<paths>({ baseUrl: window.location.origin, fetch: presentFetch });
+
+interface Answer<Data> {
+  data?: Data;
+  error?: unknown;
+  response: Response;
+}
+
+/** The body of an answer that is good; throws ApiError or ServerAway. */
+export async function answerOf<Data>(call: Promise<Answer<Data>>): Promise<Data> {
+  const { data, error, response } = await call;
+  if (response.ok) return data as Data;
+  throw isProblem(error) ? new ApiError(error.error) : new ServerAway({ cause: error });
+}
+
+/** fetch that tells `serverPresence` whether somebody answers. */
+async function presentFetch(request: Request): Promise<Response> {
+  try {
+    const response = await fetch(request);
+    serverPresence.answered();
+    return response;
+  } catch (error) {
+    if (request.signal.aborted) throw error;
+    serverPresence.missed();
+    throw new ServerAway({ cause: error });
+  }
+}
+
+function isProblem(body: unknown): body is Problem {
+  return typeof body === "object" && body !== null && "error" in body && typeof body.error === "object";
+}

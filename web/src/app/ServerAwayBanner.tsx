@@ -1,0 +1,20 @@
+import { Alert, Loader } from "@mantine/core";
+import { useSyncExternalStore } from "react";
+import { serverPresence } from "@/api/serverPresence";
+
+/** Says that the server does not answer, until it does. */
+export function ServerAwayBanner() {
+  const away = useSyncExternalStore(serverPresence.subscribe, serverPresence.isAway);
+  if (!away) return null;
+  return (
+    <Alert
+      color="yellow"
+      mb="md"
+      role="status"
+      icon={<Loader size={18} color="yellow" />}
+      title="The server does not answer"
+    >
+      What you see is what it said last. Trainings go on without this page; it catches up by itself.
+    </Alert>
+  );
+}

@@ -1,0 +1,28 @@
+import { ActionIcon, Code, CopyButton, Group, Tooltip } from "@mantine/core";
+import { IconCheck, IconCopy } from "@tabler/icons-react";
+
+const SHOWN = 8;
+
+/** The beginning of a long id, the whole of it on hover, and a button that copies it. */
+export function CopyableId({ id, label = "id" }: { id: string; label?: string }) {
+  return (
+    <Group gap={4} wrap="nowrap" component="span" display="inline-flex">
+      <Code title={id}>{id.length > SHOWN + 1 ? `${id.slice(0, SHOWN)}…` : id}</Code>
+      <CopyButton value={id}>
+        {({ copied, copy }) => (
+          <Tooltip label={copied ? "Copied" : `Copy ${label}`}>
+            <ActionIcon
+              variant="subtle"
+              color={copied ? "teal" : "gray"}
+              size="sm"
+              onClick={copy}
+              aria-label={`Copy ${label}`}
+            >
+              {copied ? <IconCheck size={14} /> : <IconCopy size={14} />}
+            </ActionIcon>
+          </Tooltip>
+        )}
+      </CopyButton>
+    </Group>
+  );
+}

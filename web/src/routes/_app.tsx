@@ -1,0 +1,27 @@
+import { useQuery } from "@tanstack/react-query";
+import { createFileRoute, Navigate, redirect, useLocation } from "@tanstack/react-router";
+import { AppFrame } from "@/app/AppFrame";
+import { sessionQuery } from "@/session/sessionQuery";
+
+/** Everything for which one must be signed in. */
+export const Route = createFileRoute("/_app")({
+  beforeLoad: async ({ context, location }) => {
+    const session = await context.queryClient.query({ ...sessionQuery, staleTime: "static" });
+    if (session === null) throw redirect({ to: "/sign-in", search: nextOf(location.href) });
+  },
+  component: SignedInApp,
+});
+
+function SignedInApp() {
+  const { data: session } = useQuery(sessionQuery);
+  const { href } = useLocation();
+  // The session may end while a page is open.
+  if (session === null) {
+    return <Navigate to="/sign-in" search={{ ...nextOf(href), problem: "The session has ended." }} replace />;
+  }
+  return <AppFrame />;
+}
+
+function nextOf(href: string): { next?: string } {
+  return href === "/" || href === "/projects" ? {} : { next: href };
+}

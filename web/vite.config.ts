@@ -1,0 +1,26 @@
+import { fileURLToPath } from "node:url";
+import { tanstackRouter } from "@tanstack/router-plugin/vite";
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+import { precompress } from "./vite/precompress.ts";
+
+const source = fileURLToPath(new URL("src", import.meta.url));
+const built = fileURLToPath(new URL("../gateway/src/annotateforge/gateway/static", import.meta.url));
+// `npm run dev` shows the sources as they are, over the API of a running `annotateforge up`.
+const gateway = process.env.ANNOTATEFORGE_SERVER ?? "http://127.0.0.1:8000";
+
+export default defineConfig({
+  plugins: [tanstackRouter({ target: "react" }), react(), precompress()],
+  resolve: { alias: { "@": source } },
+  html: { cspNonce: "__CSP_NONCE__" },
+  build: {
+    outDir: built,
+    emptyOutDir: true,
+    target: "es2023",
+    // An inlined file would need a policy that allows data: addresses.
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+  },
+  server: { proxy: { "/api": { target: gateway, ws: true } } },
+  test: { include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },
+});
