@@ -1,5 +1,5 @@
-"""Build hook: generates the code and the descriptor set of the protos before hatchling collects files, and sees
-that the web app is there to be collected.
+"""Build hook: generates the code and the descriptor set of the protos before hatchling collects files, and
+sees that the web app is among them.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ class GeneratedCodeHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Generate protos/gen; raises CalledProcessError with protoc's own output when a proto is wrong.
 
-        FileNotFoundError when a package would be made without the web app, whose build needs an installed gateway.
+        FileNotFoundError when a package would be made without the web app, whose build needs a gateway.
         """
         subprocess.run([sys.executable, str(Path(self.root, "protos", "generate.py"))], check=True)
         if version != "editable" and not Path(self.root, WEB_APP).is_file():

@@ -10,7 +10,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from annotateforge.gateway import app
-from annotateforge.gateway.app import SERVICES
+from annotateforge.gateway.services import SERVICES
 from annotateforge.gateway.settings import Settings
 from annotateforge.runtime.auth import TokenVerifier, issue_token
 from annotateforge.runtime.server import serve

@@ -4,12 +4,14 @@ import asyncio
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+import pytest_asyncio
 from websockets.asyncio.client import connect
 
 from annotateforge.api.trainer.v1 import event_pb2, job_pb2
@@ -20,9 +22,19 @@ from tests.integration.gateway.conftest import Services
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def without_app(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[app.App]:
+    """A gateway whose web app has not been built."""
+    monkeypatch.setattr(app, "BUILT", tmp_path)
+    async with app.running(settings) as running:
+        yield running
+
+
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_pages_need_no_token_and_load_nothing(gateway: app.App, path: str) -> None:
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
+async def test_pages_need_no_token_and_load_nothing(without_app: app.App, path: str) -> None:
+    async with httpx.AsyncClient(base_url=without_app.url) as client:
         answer = await client.get(path)
         head = await client.head(path)
     assert answer.status_code == head.status_code == 200
@@ -34,15 +46,16 @@ async def test_pages_need_no_token_and_load_nothing(gateway: app.App, path: str)
     assert not re.search(r"<script|<img|<iframe|@import|url\(", answer.text)
     links = re.findall(r'(?:href|src)="([^"#][^"]*)"', answer.text)
     assert all(link.startswith(("/", "data:")) for link in links)
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
+    async with httpx.AsyncClient(base_url=without_app.url) as client:
         for link in {link for link in links if link.startswith("/")} - {"/readyz"}:
             assert (await client.get(link)).status_code == 200
 
 
-async def test_the_first_page_repeats_no_host_that_is_none(gateway: app.App) -> None:
-    async with httpx.AsyncClient(base_url=gateway.url) as client:
+async def test_the_page_without_the_app_repeats_no_host_that_is_none(without_app: app.App) -> None:
+    async with httpx.AsyncClient(base_url=without_app.url) as client:
         named = await client.get("/", headers={"host": "forge.example:8000"})
         strange = await client.get("/", headers={"host": 'x"><script>'})
+    assert "make web" in named.text
     assert "http://forge.example:8000/api/v1/projects" in named.text
     assert "<script>" not in strange.text
 

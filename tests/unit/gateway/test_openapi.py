@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import pytest
 
 from annotateforge.gateway import websocket
-from annotateforge.gateway.app import SERVICES
 from annotateforge.gateway.comments import proto_comments, sentence
 from annotateforge.gateway.docs_page import docs_body
 from annotateforge.gateway.html_page import prose
 from annotateforge.gateway.openapi import openapi_document
+from annotateforge.gateway.services import SERVICES
 from annotateforge.runtime.rest.rules import bindings_of
 
 METHODS = {"get", "put", "post", "patch", "delete"}

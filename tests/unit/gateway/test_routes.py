@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotateforge.gateway.app import SERVICES
 from annotateforge.gateway.route import resource_paths
+from annotateforge.gateway.services import SERVICES
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rest.rules import Binding, MethodNotAllowed, Router, bindings_of
 

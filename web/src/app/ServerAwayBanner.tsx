@@ -1,4 +1,4 @@
-import { Alert, Loader } from "@mantine/core";
+import { Alert, Loader, Text } from "@mantine/core";
 import { useSyncExternalStore } from "react";
 import { serverPresence } from "@/api/serverPresence";
 
@@ -12,7 +12,11 @@ export function ServerAwayBanner() {
       mb="md"
       role="status"
       icon={<Loader size={18} color="yellow" />}
-      title="The server does not answer"
+      title={
+        <Text inherit c="var(--mantine-color-text)">
+          The server does not answer
+        </Text>
+      }
     >
       What you see is what it said last. Trainings go on without this page; it catches up by itself.
     </Alert>

@@ -13,6 +13,8 @@ export const router = createRouter({
   defaultPreloadStaleTime: 0,
   defaultPendingMs: 150,
   scrollRestoration: true,
+  // What a route does not read is dropped from its address.
+  search: { strict: true },
   defaultPendingComponent: () => <RowsSkeleton />,
   defaultErrorComponent: PageError,
   defaultNotFoundComponent: () => <NotFoundPage />,

@@ -17,11 +17,14 @@ const forge: MantineColorsTuple = [
 export const theme = createTheme({
   colors: { forge },
   primaryColor: "forge",
-  primaryShade: { light: 7, dark: 5 },
+  primaryShade: { light: 7, dark: 7 },
   autoContrast: true,
   defaultRadius: "md",
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif",
   fontFamilyMonospace: "ui-monospace, SFMono-Regular, Menlo, 'DejaVu Sans Mono', monospace",
   headings: { fontWeight: "650" },
   cursorType: "pointer",
+  components: {
+    Badge: { defaultProps: { variant: "light", tt: "none", fw: 600 } },
+  },
 });

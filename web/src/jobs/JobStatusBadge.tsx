@@ -20,7 +20,7 @@ export function JobStatusBadge({
 }) {
   const stopping = cancelRequested && status !== "cancelled";
   return (
-    <Badge color={stopping ? "orange" : COLORS[status]} variant="light" tt="none" size="md">
+    <Badge color={stopping ? "orange" : COLORS[status]}>
       {stopping ? "Cancelling" : status.charAt(0).toUpperCase() + status.slice(1)}
     </Badge>
   );

@@ -1,6 +1,5 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { createRootRouteWithContext, Outlet, redirect } from "@tanstack/react-router";
-import { ApiError } from "@/api/apiError";
 import { signInByAddress } from "@/session/signInByAddress";
 
 export interface RouterContext {
@@ -9,12 +8,8 @@ export interface RouterContext {
 
 export const Route = createRootRouteWithContext<RouterContext>()({
   beforeLoad: async ({ context }) => {
-    try {
-      await signInByAddress(context.queryClient);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      throw redirect({ to: "/sign-in", search: { problem: error.message } });
-    }
+    const problem = await signInByAddress(context.queryClient);
+    if (problem !== undefined) throw redirect({ to: "/sign-in", search: { problem } });
   },
   component: Outlet,
 });

@@ -21,7 +21,7 @@ from annotateforge.gateway.services import SERVICES, document_of
 from annotateforge.gateway.settings import Settings
 from annotateforge.gateway.site import Site
 from annotateforge.gateway.transcoder import Transcoder
-from annotateforge.gateway.web_app import WebApp
+from annotateforge.gateway.web_app import BUILT, WebApp
 from annotateforge.gateway.websocket import JobSocket
 from annotateforge.gateway.websocket_protocol import text_frame
 from annotateforge.runtime import subjects
@@ -88,7 +88,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
 
 def _web_app() -> WebApp | None:
     try:
-        return WebApp()
+        return WebApp(BUILT)
     except FileNotFoundError as error:
         log.warning("the web app is not built; `make web` builds it", missing=error.filename)
         return None

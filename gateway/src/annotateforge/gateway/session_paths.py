@@ -61,7 +61,9 @@ def schemas() -> dict[str, Schema]:
         "Session": {
             "type": "object",
             "description": "A session of the web app.",
-            "properties": {"principal": reference("Principal")},
+            "properties": {
+                "principal": {**reference("Principal"), "description": "Left out when nobody is signed in."}
+            },
         },
         "SignInRequest": {
             "type": "object",

@@ -114,7 +114,7 @@ async def _refuse_method(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         missing = NotFound("ROUTE_NOT_FOUND", f"There is nothing at {request.url.path[:200]}.")
         return Response(problem_body(missing), HTTPStatus.NOT_FOUND, _headers("no-store"), "application/json")
-    allow = (error.headers or {}).get("Allow", "GET, HEAD")
+    allow = ", ".join(sorted((error.headers or {}).get("Allow", "GET, HEAD").split(", ")))
     refusal = method_not_allowed(request.method, allow)
     return Response(
         problem_body(refusal.error, refusal.status),

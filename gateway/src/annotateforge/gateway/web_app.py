@@ -46,7 +46,7 @@ class Asset:
 class WebApp:
     """Answers requests for the app's pages and files."""
 
-    def __init__(self, directory: Path = BUILT) -> None:
+    def __init__(self, directory: Path) -> None:
         """Read a built app; FileNotFoundError when there is none."""
         self._index = (directory / _INDEX).read_text("utf-8")
         self._assets = dict(_assets(directory))

@@ -1,0 +1,58 @@
+"""One installation and one browser for all tests of the web app."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser
+
+from annotateforge.gateway.web_app import BUILT
+from annotateforge.runtime.auth import Role, issue_token
+from tests.browser.chromium import chromium
+from tests.browser.visitor import Visitor, visiting
+from tests.scenarios.installation import Running, running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium."""
+    if not (BUILT / "index.html").is_file():
+        pytest.skip("needs the built web app (make web)")
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Running]:
+    """A running installation, for as long as there is a browser to look at it."""
+    with running(tmp_path_factory.mktemp("browser"), WORKER_DEVICES="cpu") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def token(stack: Running) -> Callable[[Role], str]:
+    """Tokens of the installation by role."""
+    secret = (stack.data_dir / "secret").read_text().strip()
+    return lambda role: issue_token(secret, role, f"a {role}", timedelta(hours=1))
+
+
+@pytest.fixture
+def visitor(browser: Browser, stack: Running) -> Iterator[Visitor]:
+    """Somebody who has not signed in. At the end the console must be free of errors."""
+    with visiting(browser, stack.url) as started:
+        yield started
+        assert started.errors == []
+
+
+@pytest.fixture
+def editor(visitor: Visitor, token: Callable[[Role], str]) -> Visitor:
+    """Somebody signed in who may change things."""
+    visitor.sign_in(token(Role.EDITOR))
+    return visitor
+
+
+@pytest.fixture
+def viewer(visitor: Visitor, token: Callable[[Role], str]) -> Visitor:
+    """Somebody signed in who may only look."""
+    visitor.sign_in(token(Role.VIEWER))
+    return visitor
