@@ -19,12 +19,17 @@ _OPTIONS = [
 ]
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser with an empty profile of its own; skips the test where there is none."""
+def chromium_program() -> str:
+    """Its path; skips the test where there is none."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("needs chromium (Debian: apt-get install chromium)")
+    return program
+
+
+@contextmanager
+def chromium(program: str) -> Iterator[Browser]:
+    """A browser with an empty profile of its own."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_OPTIONS)
         try:

@@ -8,23 +8,30 @@ from playwright.sync_api import Browser
 
 from annotateforge.gateway.web_app import BUILT
 from annotateforge.runtime.auth import Role, issue_token
-from tests.browser.chromium import chromium
+from tests.browser.chromium import chromium, chromium_program
 from tests.browser.visitor import Visitor, visiting
 from tests.scenarios.installation import Running, running
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium."""
+def program() -> str:
+    """Chromium's path."""
     if not (BUILT / "index.html").is_file():
         pytest.skip("needs the built web app (make web)")
-    with chromium() as started:
+    return chromium_program()
+
+
+# Not for the session: while Playwright is there, its event loop runs, and tests beside it can use no other.
+@pytest.fixture(scope="module")
+def browser(program: str) -> Iterator[Browser]:
+    """A running Chromium."""
+    with chromium(program) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Running]:
-    """A running installation, for as long as there is a browser to look at it."""
+def stack(tmp_path_factory: pytest.TempPathFactory, program: str) -> Iterator[Running]:
+    """A running installation, where there is a browser to look at it."""
     with running(tmp_path_factory.mktemp("browser"), WORKER_DEVICES="cpu") as started:
         yield started
 
