@@ -40,11 +40,38 @@ TASKS = {
 }
 
 
+class Trainer:
+    """The trainer, which can be away for a while, and comes back at the same address."""
+
+    def __init__(self, settings: TrainerSettings) -> None:
+        self._settings = settings
+        self._running = contextlib.AsyncExitStack()
+
+    async def start(self) -> str:
+        """Its address."""
+        app = await self._running.enter_async_context(trainer_running(self._settings))
+        self._settings = self._settings.model_copy(update={"listen": app.address})
+        return app.address
+
+    async def stop(self) -> None:
+        await self._running.aclose()
+
+    @contextlib.asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """It is not there for the time of the context."""
+        await self.stop()
+        try:
+            yield
+        finally:
+            await self.start()
+
+
 @dataclass(frozen=True)
 class Stack:
     """Addresses of the services, and what an admin can do with them."""
 
     secret: str
+    process: Trainer
     dataset_address: str
     registry_address: str
     trainer_address: str
@@ -64,6 +91,8 @@ class Stack:
             "worker_cores": 1,
             # The child of the next attempt would be taken for one that the last attempt has left.
             "warm_child": False,
+            # Epochs take a moment only; that not all of them are kept is test_state_pace's matter.
+            "checkpoint_seconds": 0,
         }
         return WorkerSettings(**given | changes)
 
@@ -175,7 +204,8 @@ async def running_stack(
     async with (
         dataset_running(dataset_settings) as dataset,
         registry_running(registry_settings) as registry,
-        trainer_running(
+    ):
+        process = Trainer(
             TrainerSettings(
                 **shared,
                 nats_url=nats_url,
@@ -185,17 +215,23 @@ async def running_stack(
                 lease_seconds=lease_seconds,
                 listen=trainer_listen,
             )
-        ) as trainer,
-        open_channel(dataset.address, lambda: admin) as dataset_channel,
-        open_channel(registry.address, lambda: admin) as registry_channel,
-        open_channel(trainer.address, lambda: admin) as trainer_channel,
-    ):
-        yield Stack(
-            secret=secret,
-            dataset_address=dataset.address,
-            registry_address=registry.address,
-            trainer_address=trainer.address,
-            dataset=DatasetServiceStub(dataset_channel),
-            registry=RegistryServiceStub(registry_channel),
-            trainer=TrainerServiceStub(trainer_channel),
         )
+        try:
+            trainer_address = await process.start()
+            async with (
+                open_channel(dataset.address, lambda: admin) as dataset_channel,
+                open_channel(registry.address, lambda: admin) as registry_channel,
+                open_channel(trainer_address, lambda: admin) as trainer_channel,
+            ):
+                yield Stack(
+                    secret=secret,
+                    process=process,
+                    dataset_address=dataset.address,
+                    registry_address=registry.address,
+                    trainer_address=trainer_address,
+                    dataset=DatasetServiceStub(dataset_channel),
+                    registry=RegistryServiceStub(registry_channel),
+                    trainer=TrainerServiceStub(trainer_channel),
+                )
+        finally:
+            await process.stop()

@@ -43,9 +43,11 @@ def is_alive(process: psutil.Process) -> bool:
 
 @contextlib.asynccontextmanager
 async def worker_process(
-    stack: Stack, folder: Path, name: str = "worker"
+    stack: Stack, folder: Path, name: str = "worker", **settings: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker as a process of its own, killed at the end if it still runs."""
+    """A worker as a process of its own, killed at the end if it still runs. settings: ANNOTATEFORGE_
+    variables without the prefix.
+    """
     folder.mkdir(exist_ok=True)
     token_file = folder / "token"
     token_file.write_text(token(stack.secret, Role.WORKER) + "\n")
@@ -63,7 +65,9 @@ async def worker_process(
             "ANNOTATEFORGE_WORKER_NAME": name,
             "ANNOTATEFORGE_WORKER_CORES": "1",
             "ANNOTATEFORGE_WARM_CHILD": "false",
-        },
+            "ANNOTATEFORGE_CHECKPOINT_SECONDS": "0",
+        }
+        | {f"ANNOTATEFORGE_{key}": value for key, value in settings.items()},
         stderr=subprocess.DEVNULL,
     )
     try:

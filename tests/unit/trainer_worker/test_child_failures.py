@@ -12,6 +12,7 @@ import pytest
 
 from annotateforge.api.trainer.v1.worker_service_pb2 import Report
 from annotateforge.trainer.worker.failures import of_ended_child
+from annotateforge.trainer.worker.order import TrainingOrder
 from tests.unit.trainer_worker.children import listen, order, run_child, started_child
 from tests.unit.trainer_worker.tiny_datasets import write_dataset
 
@@ -78,6 +79,20 @@ async def test_too_little_memory_is_a_failure_that_says_so(tmp_path: Path, libra
     told = await run_child(tmp_path, library_cache, order(tmp_path, "detect", image_size=524288, epochs=1))
     assert told.failure is not None
     assert told.failure.reason == "OUT_OF_MEMORY", told.output
+
+
+@pytest.mark.slow
+async def test_an_order_that_makes_no_sense_ends_the_child_at_once_and_says_so(
+    tmp_path: Path, library_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = b'{"task": "detect", "a_setting_of_tomorrow": 1}\n'
+    monkeypatch.setattr(TrainingOrder, "to_json", lambda _: line)
+    async with asyncio.timeout(60):
+        told = await run_child(tmp_path, library_cache, order(tmp_path, "detect"))
+    assert told.exit_code == 1
+    assert told.failure is not None
+    assert told.failure.reason == "ORDER_INVALID"
+    assert told.failure.hint
 
 
 BROKEN_WEIGHTS = """

@@ -13,6 +13,7 @@ import orjson
 
 from annotateforge.local import tether
 from annotateforge.local.engine import EngineError, ExitCallback
+from annotateforge.local.log_limit import limited
 
 START_TIMEOUT = 120.0
 """Seconds within which a process must be ready; the first import of torch may take most of them."""
@@ -31,11 +32,11 @@ class ServiceProgram:
     environment: Mapping[str, str]
     """All its environment variables."""
     log: Path
-    """Where its output goes; `previous_log` has that of the run before."""
+    """Where its output goes, up to a limit; `previous_log` has what came before, or the run before."""
 
     @property
     def previous_log(self) -> Path:
-        """Where the output of the run before is."""
+        """Where the output before is."""
         return self.log.with_suffix(".previous.log")
 
     def log_tail(self) -> str:
@@ -68,13 +69,16 @@ async def service_process(
         os.close(ready_write)
     try:
         address = await _ready(program, process, ready)
-        watcher = asyncio.create_task(_watch(process, on_exit))
+        watchers = [
+            asyncio.create_task(_watch(process, on_exit)),
+            asyncio.create_task(limited(program.log, program.previous_log)),
+        ]
         try:
             yield address
         finally:
-            watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await watcher
+            for watcher in watchers:
+                watcher.cancel()
+            await asyncio.wait(watchers)
     finally:
         try:
             await _stop(process)
@@ -91,7 +95,8 @@ async def _spawn(program: ServiceProgram, listen: str | None, ready: int) -> asy
     if listen is not None:
         environment["ANNOTATEFORGE_LISTEN"] = listen
     launcher = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(int(signal.SIGTERM)), "-"]
-    with program.log.open("wb") as log:
+    # For appending: see log_limit.py.
+    with program.log.open("ab") as log:
         return await asyncio.create_subprocess_exec(
             *launcher,
             sys.executable,

@@ -19,6 +19,7 @@ from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer.worker.attempt import Attempt, Equipment
+from annotateforge.trainer.worker.handing_in import hand_in
 from annotateforge.trainer.worker.retries import Backoff
 
 HOLD = 30.0
@@ -30,7 +31,10 @@ log = structlog.get_logger()
 
 
 async def work_for_ever(equipment: Equipment, name: str) -> None:
-    """Take jobs and carry them out, one at a time, until cancelled: then the job at hand goes back."""
+    """Hand in what a worker before has left, then take jobs and carry them out, one at a time, until
+    cancelled: then the job at hand goes back.
+    """
+    await hand_in(equipment)
     backoff = Backoff()
     threads = equipment.machine.threads(equipment.machine.devices[0].name)
     while True:

@@ -16,6 +16,7 @@ from annotateforge.trainer.worker.attempt import Equipment
 from annotateforge.trainer.worker.datasets import DatasetCache
 from annotateforge.trainer.worker.devices import Devices
 from annotateforge.trainer.worker.folders import occupied
+from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.machine import look_at_machine
 from annotateforge.trainer.worker.settings import Settings
 from annotateforge.trainer.worker.stalls import Patience
@@ -67,6 +68,8 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                 patience=Patience(
                     settings.stall_seconds, settings.stall_batches, settings.stall_start_seconds
                 ),
+                kept_state=KeptState(folders.states),
+                checkpoint_seconds=settings.checkpoint_seconds,
                 grace=settings.worker_grace_seconds,
             )
             works = (work_for_ever(equipment, settings.worker_name), devices.look_for_ever())

@@ -1,9 +1,7 @@
 """One attempt at a job, from the assignment to the word that ends it."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,14 +32,19 @@ from annotateforge.trainer.worker.folders import Folders
 from annotateforge.trainer.worker.frames import BrokenFrames, Kind
 from annotateforge.trainer.worker.interruption import Interrupted, KilledForMemory
 from annotateforge.trainer.worker.job_log import JobLog
+from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.lease import Lease, is_fenced
+from annotateforge.trainer.worker.log_tail import LogTail
 from annotateforge.trainer.worker.machine import Machine
 from annotateforge.trainer.worker.order import Places, order_for
 from annotateforge.trainer.worker.registration import register
+from annotateforge.trainer.worker.report_journal import ReportJournal
 from annotateforge.trainer.worker.reports import Reports
 from annotateforge.trainer.worker.retries import patiently
 from annotateforge.trainer.worker.stalls import Patience, StallWatch
 from annotateforge.trainer.worker.stopping import Stop, Stopped, Why
+from annotateforge.trainer.worker.touch import in_touch
+from annotateforge.trainer.worker.undelivered import Undelivered
 from annotateforge.trainer.worker.warm_child import WarmChild
 
 DEADLINE = 10.0
@@ -72,6 +75,9 @@ class Equipment:
     allow_downloads: bool
     patience: Patience
     """How long a training may be silent."""
+    kept_state: KeptState
+    checkpoint_seconds: float
+    """Seconds of training after which its state is uploaded at the latest."""
     grace: float
     """Seconds for the newest checkpoint to be uploaded when the worker is shut down."""
 
@@ -89,56 +95,58 @@ class Attempt:
             equipment.trainer, equipment.worker_id, assignment, self._stop, equipment.devices.load
         )
         self._device = device_for(self._job.config, equipment.devices.described())
-        self._reports = Reports(equipment.trainer, assignment, self._stop)
-        self._checkpoints = Checkpoints(equipment.trainer, assignment, self._stop, self._reports.flush)
+        self._undelivered: Undelivered | None = None
+        self._owing = False
+        self._journal = ReportJournal()
+        self._reports = Reports(equipment.trainer, assignment, self._stop, self._journal)
+        self._checkpoints = Checkpoints(
+            equipment.trainer,
+            assignment,
+            self._stop,
+            self._reports.flush,
+            equipment.kept_state,
+            equipment.checkpoint_seconds,
+        )
         self._log = JobLog(equipment.trainer, assignment, self._stop)
+        self._printed: LogTail | None = None
         self._started = time.monotonic()
         self._downloading = 0.0
 
     async def run(self) -> None:
         """Do it and tell the trainer how it ended. When the task is cancelled, hand the job back.
 
-        Afterwards no process and no file of the attempt is left.
+        Afterwards no process and no file of the attempt is left, but what the trainer could not be told.
         """
-        async with self._in_touch():
-            try:
-                outcome = await self._stop.race(self._work())
-            except Stopped as stopped:
-                await self._after(stopped.why)
-            except asyncio.CancelledError:
-                await self._release("The worker was shut down.")
-                raise
-            else:
-                await self._finish(outcome)
-
-    @contextlib.asynccontextmanager
-    async def _in_touch(self) -> AsyncIterator[None]:
-        """Keep the lease and send reports meanwhile."""
-        works = (self._lease.keep(), self._reports.send(), self._checkpoints.send(), self._log.send())
-        tasks = [asyncio.create_task(self._stopping_when_it_fails(work)) for work in works]
         try:
-            yield
+            works = (self._lease.keep(), self._reports.send(), self._checkpoints.send(), self._log.send())
+            async with in_touch(self._stop, *works):
+                try:
+                    outcome = await self._stop.race(self._work())
+                except Stopped as stopped:
+                    await self._after(stopped.why)
+                except asyncio.CancelledError:
+                    await self._release("The worker was shut down.")
+                    raise
+                else:
+                    await self._finish(outcome)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _stopping_when_it_fails(self, work: Coroutine[None, None, None]) -> None:
-        try:
-            await work
-        except Exception:
-            # Going on would mean to train for nobody, or to wait for ever until reports are accepted.
-            log.exception("a task of the attempt failed")
-            self._stop.tell(Why.OUT_OF_TOUCH)
+            self._journal.close()
+            if self._undelivered is not None and not self._owing:
+                self._undelivered.remove()
 
     async def _work(self) -> Outcome:
         """Train and register. What goes wrong becomes a Failure."""
         # Short, see environment.py; the end of a job's id is random.
         name = f"{self._job.id[-12:]}-{self._assignment.attempt}"
         try:
+            left = self._undelivered = Undelivered.begin(
+                self._with.folders.undelivered, self._with.worker_id, self._assignment
+            )
+            self._journal.keep_in(left.reports)
+            self._checkpoints.watch(left.states)
             with self._with.folders.scratch(name) as scratch:
                 try:
-                    outcome = await self._train(scratch)
+                    outcome = await self._train(scratch, left.states)
                 except asyncio.CancelledError:
                     if self._stop.why is None:
                         await self._save_last_checkpoint()
@@ -165,13 +173,14 @@ class Attempt:
         except TimeoutError:
             log.warning("the newest checkpoint could not be uploaded in time")
 
-    async def _train(self, scratch: Path) -> Outcome:
+    async def _train(self, scratch: Path, states: Path) -> Outcome:
         machine, device = self._with.machine, self._device
         log_file = self._with.folders.log_file(self._name)
         killed_before = KilledForMemory.now()
         # Started already, or now: it imports what it needs while the data set is on its way.
         child = await self._with.warm_child.take(machine.threads(device), log_file)
         try:
+            self._printed = child.log
             child.log.tell(self._log.add)
             places = await self._bring(scratch)
             order = order_for(
@@ -186,10 +195,10 @@ class Attempt:
                 order,
                 batch_size=self._job.batch_size or order.batch_size,
                 full_batch_size=order.batch_size,
-                checkpoint_dir=str(scratch / "kept"),
+                checkpoint_dir=str(states),
+                checkpoint_seconds=self._with.checkpoint_seconds,
                 resume_from=await self._bring_checkpoint(scratch),
             )
-            self._checkpoints.watch(scratch / "kept")
             await child.give(order)
             outcome = await self._hear(child)
             if isinstance(outcome, int):
@@ -201,7 +210,6 @@ class Attempt:
                 outcome = interruption.of_failure(outcome, order.batch_size, len(order.devices))
             if not isinstance(outcome, TrainingComplete):
                 failure = outcome if isinstance(outcome, Failure) else outcome.failure
-                failure.log_tail[:] = child.log.lines()
                 log.warning("training failed", reason=failure.reason, message=failure.message)
             return outcome
         finally:
@@ -220,6 +228,8 @@ class Attempt:
     async def _bring_checkpoint(self, scratch: Path) -> str | None:
         if not self._job.HasField("checkpoint"):
             return None
+        if (kept := await self._with.kept_state.find(self._job.checkpoint.sha256)) is not None:
+            return str(kept)
         path = scratch / "checkpoint.pt"
         if await fetch_checkpoint(self._with.trainer, self._assignment, path):
             return str(path)
@@ -329,12 +339,20 @@ class Attempt:
 
     async def _tell(self, ending: FinishAttemptRequest) -> None:
         """Tell the trainer until it has heard; when it does not want it, hand the job back."""
+        outcome = ending.WhichOneof("outcome")
+        if outcome == "failed":
+            self._add_log_tail(ending.failed)
+        elif outcome == "interrupted":
+            self._add_log_tail(ending.interrupted.failure)
+        self._note(ending)
         try:
             await self._log.flush()
             await patiently(
                 "finish the attempt", lambda: self._with.trainer.FinishAttempt(ending, timeout=DEADLINE)
             )
-            log.info("finished", outcome=ending.WhichOneof("outcome"))
+            log.info("finished", outcome=outcome)
+            if outcome != "interrupted":
+                self._with.kept_state.forget()
         except DomainError as error:
             log.warning("the trainer does not take the outcome", error=str(error))
             if not is_fenced(error):
@@ -343,10 +361,25 @@ class Attempt:
             await self._release("The worker was shut down.")
             raise
 
+    def _add_log_tail(self, failure: Failure) -> None:
+        if self._printed is not None:
+            failure.log_tail[:] = self._printed.lines()
+
+    def _note(self, ending: FinishAttemptRequest | ReleaseAttemptRequest) -> None:
+        """Keep on the disk how it ended, for the case that the worker dies before the trainer has heard."""
+        if self._undelivered is None:
+            return
+        try:
+            self._undelivered.will_end(ending)
+        except OSError as error:
+            log.warning("how the attempt ended is not noted", error=str(error))
+
     async def _release(self, message: str) -> None:
         request = ReleaseAttemptRequest(
             job_id=self._job.id, attempt=self._assignment.attempt, message=message
         )
+        self._note(request)
+        self._owing = True
         try:
             async with asyncio.timeout(RELEASE_DEADLINE):
                 await self._log.flush(RELEASE_DEADLINE / 3)
@@ -355,5 +388,9 @@ class Attempt:
                     lambda: self._with.trainer.ReleaseAttempt(request, timeout=RELEASE_DEADLINE),
                 )
             log.info("released")
-        except (DomainError, TimeoutError) as error:
+            self._owing = False
+        except DomainError as error:
             log.warning("could not release the attempt; its lease runs out", error=str(error))
+            self._owing = False
+        except TimeoutError:
+            log.warning("could not release the attempt; the next worker in this folder will")

@@ -20,6 +20,7 @@ from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.worker.content import Content
 from annotateforge.trainer.worker.failures import ContentDamaged
+from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.lease import is_fenced
 from annotateforge.trainer.worker.retries import Backoff
 from annotateforge.trainer.worker.stopping import Stop, Why
@@ -33,7 +34,9 @@ log = structlog.get_logger()
 
 
 class Checkpoints:
-    """Uploads the states that the child keeps: one at a time, of those that wait the newest."""
+    """Uploads the states that the child keeps: one at a time, of those that wait the newest, and no more
+    often than it has to.
+    """
 
     def __init__(
         self,
@@ -41,15 +44,23 @@ class Checkpoints:
         assignment: Assignment,
         stop: Stop,
         reported: Callable[[], Awaitable[None]],
+        kept: KeptState,
+        every: float,
     ) -> None:
         """reported: waits until all reports so far are accepted. A checkpoint comes after the report of its
         epoch: an attempt that goes on from it does not report that epoch.
+        kept: gets what was uploaded last.
+        every: seconds from the beginning of one upload to that of the next, unless it is in a hurry.
         """
         self._stub = stub
         self._job_id = assignment.job.id
         self._attempt = assignment.attempt
         self._stop = stop
         self._reported = reported
+        self._kept = kept
+        self._every = every
+        self._due = 0.0
+        self._hurry = asyncio.Event()
         self._folder: Path | None = None
         self._done = 0
         self._news = asyncio.Event()
@@ -72,10 +83,14 @@ class Checkpoints:
         while True:
             await self._news.wait()
             self._news.clear()
-            while (path := self._newest()) is not None:
+            while self._newest() is not None:
+                await self._until_due()
+                path = self._newest()
+                if path is None:
+                    break
                 try:
                     await self._reported()
-                    await self._upload(path)
+                    digest = await self._upload(path)
                 except (grpc.aio.AioRpcError, FileNotFoundError) as failed:
                     if isinstance(failed, FileNotFoundError):
                         # The attempt is over, and its folder gone.
@@ -86,18 +101,34 @@ class Checkpoints:
                         return
                     log.warning("checkpoint is not taken", error=str(error))
                     if backoff.may_pass(error):
+                        self._due = 0.0
                         await backoff.wait()
                         continue
+                    # What the trainer will never take is passed over: the next one may be another matter.
+                    path.unlink(missing_ok=True)
                 else:
                     backoff.reset()
-                # What the trainer will never take is passed over: the next one may be another matter.
-                self._forget(path)
+                    self._kept.keep(path, digest)
+                self._done = max(self._done, int(path.stem))
             self._settled.set()
 
     async def flush(self) -> None:
-        """Wait until the newest state that is there now is uploaded."""
-        self.look()
-        await self._settled.wait()
+        """Wait until the newest state that is there now is uploaded, at once."""
+        self._hurry.set()
+        try:
+            self.look()
+            await self._settled.wait()
+        finally:
+            self._hurry.clear()
+
+    async def _until_due(self) -> None:
+        """Wait until the next upload may begin."""
+        now = asyncio.get_running_loop().time
+        if (left := self._due - now()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._hurry.wait()
+        self._due = now() + self._every
 
     def _newest(self) -> Path | None:
         """The newest state that was not uploaded; older ones are removed."""
@@ -108,15 +139,12 @@ class Checkpoints:
             path.unlink(missing_ok=True)
         return found[-1] if found and int(found[-1].stem) > self._done else None
 
-    def _forget(self, path: Path) -> None:
-        self._done = max(self._done, int(path.stem))
-        path.unlink(missing_ok=True)
-
-    async def _upload(self, path: Path) -> None:
+    async def _upload(self, path: Path) -> str:
+        """Bring a state to the trainer; its SHA-256."""
         # Opened once: a newer state removes the name, not the bytes.
         with path.open("rb") as file:
             size = path.stat().st_size
-            digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")
+            digest = (await asyncio.to_thread(hashlib.file_digest, file, "sha256")).hexdigest()
 
             async def parts() -> AsyncIterator[UploadCheckpointRequest]:
                 header = CheckpointHeader(
@@ -124,7 +152,7 @@ class Checkpoints:
                     attempt=self._attempt,
                     epoch=int(path.stem),
                     size_bytes=size,
-                    sha256=digest.hexdigest(),
+                    sha256=digest,
                 )
                 yield UploadCheckpointRequest(header=header)
                 file.seek(0)
@@ -133,6 +161,7 @@ class Checkpoints:
 
             await self._stub.UploadCheckpoint(parts(), timeout=_LEAST_DEADLINE + size / _SLOWEST)
         log.info("checkpoint saved", epoch=int(path.stem), bytes=size)
+        return digest
 
 
 async def fetch_checkpoint(stub: WorkerServiceStub, assignment: Assignment, path: Path) -> bool:

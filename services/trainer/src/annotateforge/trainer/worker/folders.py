@@ -1,4 +1,6 @@
-"""The worker's folder: one worker has it for itself, and nothing of an attempt outlives the attempt."""
+"""The worker's folder: one worker has it for itself, and nothing of an attempt outlives the attempt but what
+the trainer has to get yet.
+"""
 
 import contextlib
 import fcntl
@@ -24,6 +26,10 @@ class Folders:
     datasets: Path
     attempts: Path
     """One folder below it for the attempt that is running."""
+    undelivered: Path
+    """One folder below it for an attempt that the trainer has not got all of; see `undelivered`."""
+    states: Path
+    """The state that was uploaded last; see `kept_state`."""
     children: Path
     """One folder below it for each child that runs."""
     logs: Path
@@ -62,7 +68,14 @@ def occupied(settings: Settings) -> Iterator[Folders]:
     root.mkdir(parents=True, exist_ok=True)
     weights = settings.weights_dir.absolute() if settings.weights_dir else root / "weights"
     folders = Folders(
-        root / "datasets", root / "attempts", root / "children", root / "logs", root / "cache", weights
+        datasets=root / "datasets",
+        attempts=root / "attempts",
+        undelivered=root / "undelivered",
+        states=root / "states",
+        children=root / "children",
+        logs=root / "logs",
+        cache=root / "cache",
+        weights=weights,
     )
     lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -72,7 +85,10 @@ def occupied(settings: Settings) -> Iterator[Folders]:
             raise FolderTaken(f"Another worker uses {root}; give each a worker_dir of its own.") from error
         for folder in (folders.attempts, folders.children):
             shutil.rmtree(folder, ignore_errors=True)
-        for folder in (folders.datasets, folders.attempts, folders.children, folders.logs, folders.cache):
+        for folder in (
+            *(folders.datasets, folders.attempts, folders.undelivered, folders.states),
+            *(folders.children, folders.logs, folders.cache),
+        ):
             folder.mkdir(exist_ok=True)
         yield folders
     finally:

@@ -16,7 +16,7 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import (
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
-from annotateforge.trainer.worker.retries import Backoff
+from annotateforge.trainer.worker.retries import LONGEST_DELAY, Backoff
 from annotateforge.trainer.worker.stopping import Stop, Why
 
 HOLD = 4.0
@@ -62,7 +62,8 @@ class Lease:
 
         While the trainer is away, the training goes on: it may come back before it has missed the lease.
         """
-        backoff = Backoff()
+        # When the trainer is back, the time of a lease is left to be heard of.
+        backoff = Backoff(min(LONGEST_DELAY, self._seconds / 4))
         while True:
             hold = min(HOLD, self._seconds / 3)
             # A directive that is known already would be answered at once, again and again.

@@ -74,6 +74,10 @@ class TrainingOrder:
     """Whether weights that are not there may be downloaded."""
     checkpoint_dir: str | None = None
     """Where the state after each epoch is kept, as `<epoch, six digits>.pt`; None keeps none."""
+    checkpoint_seconds: float = 0.0
+    """Seconds of training after which its state is kept at the latest; 0 keeps it after every epoch. Where
+    keeping is cheap it is kept more often, see `StatePace`.
+    """
     resume_from: str | None = None
     """Such a state, to go on from; None begins at the beginning."""
     full_batch_size: int | None = None

@@ -1,8 +1,6 @@
 """An attempt's reports on their way to the trainer: numbered, in order, each until it is accepted."""
 
 import asyncio
-from collections import deque
-from itertools import islice
 
 import grpc
 import structlog
@@ -12,11 +10,14 @@ from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceSt
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.worker.lease import heed, is_fenced
+from annotateforge.trainer.worker.report_journal import ReportJournal
 from annotateforge.trainer.worker.retries import Backoff
 from annotateforge.trainer.worker.stopping import Stop, Why
 
 BATCH = 500
 """Most reports in one call."""
+BATCH_BYTES = 1024 * 1024
+"""Bytes of reports after which a call gets no further ones."""
 DEADLINE = 10.0
 
 log = structlog.get_logger()
@@ -27,15 +28,20 @@ class Reports:
     afterwards.
     """
 
-    def __init__(self, stub: WorkerServiceStub, assignment: Assignment, stop: Stop) -> None:
+    def __init__(
+        self, stub: WorkerServiceStub, assignment: Assignment, stop: Stop, journal: ReportJournal
+    ) -> None:
+        """journal: where they wait, perhaps with some that an earlier process has left."""
         self._stub = stub
         self._job_id = assignment.job.id
         self._attempt = assignment.attempt
         self._stop = stop
-        self._number = 0
-        self._waiting: deque[Report] = deque()
+        self._journal = journal
+        self._progress: Report | None = None
         self._changed = asyncio.Condition()
         self._news = asyncio.Event()
+        if journal.waiting:
+            self._news.set()
         self.refused: DomainError | None = None
         """What the trainer said of a report that it will never accept."""
 
@@ -44,14 +50,13 @@ class Reports:
 
         Progress is live only: one that has not been sent is dropped as soon as anything newer comes.
         """
-        if self._waiting and self._waiting[-1].number == 0:
-            self._waiting.pop()
         if report.HasField("progress"):
             report.number = 0
+            self._progress = report
         else:
-            self._number += 1
-            report.number = self._number
-        self._waiting.append(report)
+            self._progress = None
+            report.number = self._journal.last_number + 1
+            self._journal.append(report)
         self._news.set()
 
     async def send(self) -> None:
@@ -60,8 +65,7 @@ class Reports:
         while True:
             await self._news.wait()
             self._news.clear()
-            while self._waiting:
-                batch = list(islice(self._waiting, BATCH))
+            while batch := self._batch():
                 try:
                     accepted = await self._send(batch)
                 except grpc.aio.AioRpcError as failed:
@@ -74,7 +78,7 @@ class Reports:
                         self.refused = error
                         self._stop.tell(Why.REFUSED)
                         return
-                    log.warning("reports wait", error=str(error), waiting=len(self._waiting))
+                    log.warning("reports wait", error=str(error), waiting=self._journal.waiting)
                     await backoff.wait()
                     continue
                 if await self._drop(batch, accepted):
@@ -85,7 +89,14 @@ class Reports:
     async def flush(self) -> None:
         """Wait until all that was added is accepted, for ever if the attempt has to stop meanwhile."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not any(report.number for report in self._waiting))
+            await self._changed.wait_for(lambda: not self._journal.waiting)
+
+    def _batch(self) -> list[Report]:
+        """What is sent next; progress after all that came before it."""
+        batch = self._journal.batch(BATCH, BATCH_BYTES)
+        if self._progress is not None and len(batch) == self._journal.waiting and len(batch) < BATCH:
+            batch.append(self._progress)
+        return batch
 
     async def _send(self, batch: list[Report]) -> int:
         request = ReportEventsRequest(job_id=self._job_id, attempt=self._attempt, reports=batch)
@@ -95,10 +106,9 @@ class Reports:
 
     async def _drop(self, sent: list[Report], accepted: int) -> bool:
         """Forget what is recorded, and the progress that was sent; False when there was nothing to forget."""
-        before = len(self._waiting)
-        told = {id(report) for report in sent if report.number == 0}
+        if sent[-1] is self._progress:
+            self._progress = None
         async with self._changed:
-            while self._waiting and (0 < self._waiting[0].number <= accepted or id(self._waiting[0]) in told):
-                self._waiting.popleft()
+            forgotten = self._journal.forget(accepted)
             self._changed.notify_all()
-        return len(self._waiting) < before
+        return forgotten > 0 or sent[-1].number == 0

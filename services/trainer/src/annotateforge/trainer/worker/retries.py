@@ -29,7 +29,9 @@ log = structlog.get_logger()
 class Backoff:
     """Delays that double, with jitter, so that many workers do not come back at the same moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = LONGEST_DELAY) -> None:
+        """longest: most seconds between two tries."""
+        self._longest = longest
         self._delay = FIRST_DELAY
         self._faults = 0
 
@@ -51,7 +53,7 @@ class Backoff:
     async def wait(self) -> None:
         """Wait before the next try."""
         delay = self._delay
-        self._delay = min(2 * delay, LONGEST_DELAY)
+        self._delay = min(2 * delay, self._longest)
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))
 
 

@@ -25,7 +25,7 @@ def main() -> None:
     tether.die_with(arguments.parent)
     network.refuse()
     reporting = Reporting(arguments.reports)
-    orders = tether.read_orders()
+    orders = tether.Orders()
     code = 1
     try:
         # Seconds of imports, spent while the worker is still bringing the data set.

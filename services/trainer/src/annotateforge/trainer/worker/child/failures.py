@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.trainer.worker.child.resume_state import ResumeRefused
+from annotateforge.trainer.worker.child.tether import OrderInvalid
 from annotateforge.trainer.worker.child.weights import WeightsUnavailable
 from annotateforge.trainer.worker.failures import disk_full, internal, is_disk_full, out_of_memory
 
@@ -49,6 +50,12 @@ def describe(error: BaseException) -> Failure:
             reason="CHECKPOINT_REFUSED",
             message=f"The training cannot go on from its checkpoint: {error}.",
             hint="Restart the job; it then begins at the beginning.",
+        )
+    if isinstance(error, OrderInvalid):
+        return Failure(
+            reason="ORDER_INVALID",
+            message=f"The training process does not understand what its worker ordered: {error}",
+            hint="Restart the worker: its program was replaced while it ran. Then restart the job.",
         )
     if any(isinstance(one, MemoryError) for one in chain) or any(words in lowered for words in _NO_MEMORY):
         return out_of_memory(f"Memory did not suffice: {_line(error)}")

@@ -89,6 +89,15 @@ def gathered(own: Any, place: Place) -> list[Any] | None:
     return parts
 
 
+def as_the_first_says(decision: bool, place: Place) -> bool:
+    """The decision of the first process, in all of them."""
+    if place.size == 1:
+        return decision
+    told = [decision]
+    distributed.broadcast_object_list(told, src=0)
+    return told[0]
+
+
 def leave(place: Place) -> None:
     """Wait until all are done, so that none loses the one that it still hears from."""
     if place.size > 1 and distributed.is_initialized():

@@ -16,6 +16,7 @@ from annotateforge.trainer.worker.child.following import Following
 from annotateforge.trainer.worker.child.group import Place
 from annotateforge.trainer.worker.child.reporting import Reporting
 from annotateforge.trainer.worker.child.resume_state import Accumulation, State
+from annotateforge.trainer.worker.child.state_pace import StatePace
 from annotateforge.trainer.worker.order import TrainingOrder
 
 # BaseTrainer of ultralytics, which carries no types.
@@ -100,9 +101,10 @@ class Resuming:
         self._story = story
         self._begun: State | None = None
         self._compare: float | None = None
+        self._pace = StatePace(order.checkpoint_seconds)
         self._writer: _Writer | None = None
         if order.checkpoint_dir is not None and place.leads:
-            self._writer = _Writer(Path(order.checkpoint_dir), reporting)
+            self._writer = _Writer(Path(order.checkpoint_dir), reporting, self._pace)
         if order.resume_from is not None:
             self._begun = resume_state.read(Path(order.resume_from), order)
             story.go_on(self._begun["story"])
@@ -170,11 +172,17 @@ class Resuming:
             )
         if self._order.checkpoint_dir is None:
             return
+        # The last one also when it is not due: registering may take long, and then nothing is trained again.
+        if not group.as_the_first_says(self._pace.is_due() or bool(trainer.stop), self._place):
+            return
+        began = time.monotonic()
+        self._pace.kept()
         own = group.gathered(resume_state.own_part(trainer), self._place)
         if self._writer is not None and own is not None:
             accumulation = Accumulation(len(trainer.train_loader), trainer.last_step)
             state = resume_state.capture(trainer, self._order, accumulation, self._story.story(), own)
             self._writer.write(state)
+        self._pace.costs(time.monotonic() - began)
 
     def end(self) -> None:
         """Wait until the last state is written."""
@@ -189,9 +197,10 @@ _NO_MORE_RETRIES = 3
 class _Writer:
     """Writes states in a thread while the next epoch is trained; of those that wait the newest."""
 
-    def __init__(self, folder: Path, reporting: Reporting) -> None:
+    def __init__(self, folder: Path, reporting: Reporting, pace: StatePace) -> None:
         self._folder = folder
         self._reporting = reporting
+        self._pace = pace
         self._waiting: queue.Queue[State | None] = queue.Queue(maxsize=1)
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="resume state", daemon=True)
@@ -213,9 +222,11 @@ class _Writer:
     def _run(self) -> None:
         while (state := self._waiting.get()) is not None:
             path = self._folder / f"{state['epoch']:06d}.pt"
+            began = time.thread_time()
             try:
                 resume_state.write(state, path)
             except Exception as error:
                 self._error = error
                 continue
+            self._pace.costs(time.thread_time() - began)
             self._reporting.checkpoint(state["epoch"])

@@ -16,7 +16,7 @@ _CHUNK = 65536
 def die_with(parent: int) -> None:
     """Have the kernel kill this process when its parent dies, where the kernel can; exit when it has already.
 
-    Source: prctl(2), PR_SET_PDEATHSIG. Elsewhere the end of standard input does it, see `read_orders`.
+    Source: prctl(2), PR_SET_PDEATHSIG. Elsewhere the end of standard input does it, see `Orders`.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -24,18 +24,34 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def read_orders() -> "queue.SimpleQueue[TrainingOrder]":
-    """A queue that will get the order; when standard input ends, the worker is gone and the process exits."""
-    orders: queue.SimpleQueue[TrainingOrder] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(orders,), name="tether", daemon=True).start()
-    return orders
+class OrderInvalid(Exception):
+    """What came from the worker is no order that this program knows."""
 
 
-def _read(orders: "queue.SimpleQueue[TrainingOrder]") -> None:
+class Orders:
+    """Orders as they come on standard input; when that ends, the worker is gone and the process exits."""
+
+    def __init__(self) -> None:
+        """Begin to listen."""
+        self._come: queue.SimpleQueue[TrainingOrder | OrderInvalid] = queue.SimpleQueue()
+        threading.Thread(target=_read, args=(self._come,), name="tether", daemon=True).start()
+
+    def get(self) -> TrainingOrder:
+        """Wait for the next one. OrderInvalid when it makes no sense."""
+        order = self._come.get()
+        if isinstance(order, OrderInvalid):
+            raise order
+        return order
+
+
+def _read(come: "queue.SimpleQueue[TrainingOrder | OrderInvalid]") -> None:
     line = b""
     while data := os.read(0, _CHUNK):
         line += data
         if line.endswith(b"\n"):
-            orders.put(TrainingOrder.from_json(line))
+            try:
+                come.put(TrainingOrder.from_json(line))
+            except Exception as error:
+                come.put(OrderInvalid(f"{type(error).__name__}: {error}"))
             line = b""
     os._exit(1)

@@ -1,0 +1,115 @@
+"""What the trainer has not got yet of an attempt, in a folder that outlives the worker: its reports, its
+newest state, and how it ended. See docs/adr/0013-what-a-worker-leaves-behind.md.
+"""
+
+import asyncio
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Self
+
+import orjson
+import structlog
+
+from annotateforge.api.trainer.v1.worker_service_pb2 import (
+    Assignment,
+    FinishAttemptRequest,
+    ReleaseAttemptRequest,
+)
+
+_ASSIGNMENT = "assignment"
+_WORKER = "worker.json"
+_FINISH = "finish"
+_RELEASE = "release"
+
+log = structlog.get_logger()
+
+
+class Undelivered:
+    """The folder of one attempt."""
+
+    def __init__(self, folder: Path, worker_id: str, assignment: Assignment) -> None:
+        """Use `begin` or `found`."""
+        self.folder = folder
+        self.worker_id = worker_id
+        """Of the worker that has, or had, the attempt."""
+        self.assignment = assignment
+
+    @classmethod
+    def begin(cls, parent: Path, worker_id: str, assignment: Assignment) -> Self:
+        """A new folder for an attempt."""
+        folder = parent / f"{assignment.job.id}-{assignment.attempt}"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "states").mkdir(parents=True)
+        (folder / _ASSIGNMENT).write_bytes(assignment.SerializeToString())
+        # Last: a folder without it is not looked at.
+        _write(folder / _WORKER, orjson.dumps({"worker_id": worker_id}))
+        return cls(folder, worker_id, assignment)
+
+    @classmethod
+    def found(cls, parent: Path) -> list[Self]:
+        """What workers that are gone have left here. What cannot be read is removed."""
+        left = []
+        for folder in sorted(parent.iterdir()):
+            try:
+                worker_id = str(orjson.loads((folder / _WORKER).read_bytes())["worker_id"])
+                assignment = Assignment.FromString((folder / _ASSIGNMENT).read_bytes())
+            except Exception as error:
+                log.warning("what an attempt left is unreadable", folder=folder.name, error=str(error))
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                left.append(cls(folder, worker_id, assignment))
+        return left
+
+    @property
+    def reports(self) -> Path:
+        """The file of reports that are not accepted yet."""
+        return self.folder / "reports"
+
+    @property
+    def states(self) -> Path:
+        """Where the child keeps its states."""
+        return self.folder / "states"
+
+    def will_end(self, ending: FinishAttemptRequest | ReleaseAttemptRequest) -> None:
+        """Note how the attempt ends, before the trainer is told. OSError when the disk is full."""
+        name = _FINISH if isinstance(ending, FinishAttemptRequest) else _RELEASE
+        _write(self.folder / name, ending.SerializeToString())
+
+    def ending(self) -> FinishAttemptRequest | ReleaseAttemptRequest | None:
+        """How the attempt has ended; None when its worker died before it did."""
+        if (told := _read(self.folder / _FINISH)) is not None:
+            return FinishAttemptRequest.FromString(told)
+        if (told := _read(self.folder / _RELEASE)) is not None:
+            return ReleaseAttemptRequest.FromString(told)
+        return None
+
+    async def remove_damaged_states(self) -> None:
+        """A machine that lost power may have lost parts of files: these must not reach the trainer."""
+        for path in self.states.iterdir():
+            if path.suffix != ".pt" or not await asyncio.to_thread(_is_whole, path):
+                path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """The trainer has everything, or wants nothing any more."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _is_whole(state: Path) -> bool:
+    """Whether every part has its CRC-32; torch writes zip archives."""
+    try:
+        with zipfile.ZipFile(state) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
+        return False
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None

@@ -1,0 +1,58 @@
+"""What an attempt leaves on the disk for the next worker in the folder."""
+
+from pathlib import Path
+
+import torch
+
+from annotateforge.api.trainer.v1.job_pb2 import Job
+from annotateforge.api.trainer.v1.worker_service_pb2 import (
+    Assignment,
+    FinishAttemptRequest,
+    ReleaseAttemptRequest,
+)
+from annotateforge.trainer.worker.undelivered import Undelivered
+
+
+def begun(parent: Path, attempt: int = 1) -> Undelivered:
+    return Undelivered.begin(parent, "worker", Assignment(job=Job(id="job"), attempt=attempt))
+
+
+def test_what_was_begun_is_found_until_it_is_removed(tmp_path: Path) -> None:
+    one = begun(tmp_path)
+    (found,) = Undelivered.found(tmp_path)
+    assert (found.worker_id, found.assignment) == ("worker", one.assignment)
+    assert found.ending() is None
+    found.remove()
+    assert Undelivered.found(tmp_path) == []
+
+
+def test_how_an_attempt_ends_is_kept_and_an_end_counts_more_than_a_release(tmp_path: Path) -> None:
+    one = begun(tmp_path)
+    one.will_end(ReleaseAttemptRequest(job_id="job", attempt=1))
+    assert isinstance(one.ending(), ReleaseAttemptRequest)
+    one.will_end(FinishAttemptRequest(job_id="job", attempt=1))
+    (found,) = Undelivered.found(tmp_path)
+    assert found.ending() == FinishAttemptRequest(job_id="job", attempt=1)
+
+
+def test_a_folder_that_was_not_finished_is_removed(tmp_path: Path) -> None:
+    one = begun(tmp_path)
+    (one.folder / "worker.json").unlink()
+    other = begun(tmp_path, 2)
+    (other.folder / "worker.json").write_bytes(b"{")
+    assert Undelivered.found(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_states_that_are_not_whole_are_removed(tmp_path: Path) -> None:
+    one = begun(tmp_path)
+    whole = one.states / "000003.pt"
+    torch.save({"tensor": torch.zeros(10_000)}, whole)
+    content = bytearray(whole.read_bytes())
+    (one.states / "000004.pt").write_bytes(content[: len(content) // 2])
+    (one.states / "000005.part").write_bytes(content)
+    (one.states / "000006.pt").write_bytes(b"\0" * len(content))
+    content[len(content) // 2] ^= 1
+    (one.states / "000007.pt").write_bytes(content)
+    await one.remove_damaged_states()
+    assert list(one.states.iterdir()) == [whole]
