@@ -1,9 +1,10 @@
 """Makes a training process fail at a chosen point: Python imports this when its folder is on PYTHONPATH.
 
-TEST_FAULT is JSON: `event` is the callback of ultralytics after which it happens, from `epoch` on, while
-batches have more than `above_batch` images; `kind` is what happens; of several processes that train together
-only in the one with the number `rank`. The kind "note", for on_train_batch_start, writes a batch's images to
-`file`, with the rank appended. Nothing of the product knows of this.
+TEST_FAULT is JSON: `event` is the callback of ultralytics after which it happens, or "load" for the loading
+of an image; from `epoch` on, while batches have more than `above_batch` images; `kind` is what happens; of
+several processes that train together only in the one with the number `rank`. With `once`, a path, it happens
+in one process only, which makes that file. The kind "note", for on_train_batch_start, writes a batch's images
+to `file`, with the rank appended. Nothing of the product knows of this.
 """
 
 import importlib.util
@@ -17,7 +18,11 @@ from types import ModuleType
 from typing import Any
 
 FAULT = json.loads(os.environ.get("TEST_FAULT") or "{}")
-PLACES = {"ultralytics.engine.trainer": "BaseTrainer", "ultralytics.engine.validator": "BaseValidator"}
+PLACES = {
+    "ultralytics.engine.trainer": "BaseTrainer",
+    "ultralytics.engine.validator": "BaseValidator",
+    "ultralytics.data.base": "BaseDataset",
+}
 RANK = os.environ.get("RANK", "")
 # Of the training in this process.
 at: dict[str, int] = {"epoch": 0, "batch_size": 0}
@@ -47,6 +52,9 @@ class Patching:
 
 
 def patch(kind: Any) -> None:
+    if kind.__name__ == "BaseDataset":
+        patch_loading(kind)
+        return
     run_callbacks = kind.run_callbacks
 
     def and_fail(self: Any, event: str) -> None:
@@ -59,7 +67,7 @@ def patch(kind: Any) -> None:
             if FAULT["kind"] == "note":
                 note(sys._getframe(1).f_locals["batch"])
             else:
-                fail(FAULT["kind"])
+                fail(FAULT["kind"], self)
 
     kind.run_callbacks = and_fail
 
@@ -69,10 +77,37 @@ def note(batch: Any) -> None:
         file.write(json.dumps([at["epoch"], [Path(name).name for name in batch["im_file"]]]) + "\n")
 
 
-def fail(kind: str) -> None:
+def patch_loading(kind: Any) -> None:
+    load = kind.__getitem__
+    loaded = 0
+
+    def and_fail(self: Any, index: int) -> Any:
+        nonlocal loaded
+        loaded += 1
+        if FAULT["event"] == "load" and loaded > FAULT["images"]:
+            fail(FAULT["kind"], self)
+        return load(self, index)
+
+    kind.__getitem__ = and_fail
+
+
+def is_first() -> bool:
+    """Whether it has not happened yet, where it is to happen once."""
+    if "once" not in FAULT:
+        return True
+    try:
+        Path(FAULT["once"]).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def fail(kind: str, trainer: Any) -> None:
     import numpy as np
     import torch
 
+    if not is_first():
+        return
     match kind:
         case "numpy":
             np.ones(1 << 50)
@@ -84,6 +119,23 @@ def fail(kind: str) -> None:
             Path("/dev/full").write_bytes(b"x")
         case "hang":
             time.sleep(10**6)
+        case "hog":
+            # Until the system kills this process.
+            taken = []
+            while True:
+                taken.append(np.ones(1 << 20))
+        case "diverge":
+            with torch.no_grad():
+                for value in trainer.model.parameters():
+                    value.fill_(float("nan"))
+        case "spoil":
+            # The images that are validated.
+            for image in Path(trainer.args.data).parent.glob("images/val/*"):
+                # The worker keeps the bytes for other data sets.
+                image.unlink()
+                image.write_bytes(b"no image")
+        case "bug":
+            raise RuntimeError("a fault that nobody knows")
 
 
 if FAULT and "annotateforge.trainer.worker.child" in sys.orig_argv:

@@ -145,6 +145,11 @@ class Stack:
         )
         return (await self.trainer.CreateJob(request)).job
 
+    async def restart(self, job: Job, **changes: Any) -> Job:
+        """A new job as the old one, but for what changes of its config."""
+        request = trainer_api.RestartJobRequest(job_id=job.id, config=JobConfig(**changes))
+        return (await self.trainer.RestartJob(request)).job
+
     async def get(self, job: Job) -> Job:
         return (await self.trainer.GetJob(trainer_api.GetJobRequest(job_id=job.id))).job
 
@@ -174,6 +179,17 @@ class Stack:
     async def events(self, job: Job) -> list[JobEvent]:
         """The stored events."""
         return list((await self.trainer.ListEvents(trainer_api.ListEventsRequest(job_id=job.id))).events)
+
+    async def events_all(self, job: Job) -> list[JobEvent]:
+        """The stored events, however many there are."""
+        events: list[JobEvent] = []
+        token = ""
+        while not events or token:
+            request = trainer_api.ListEventsRequest(job_id=job.id, page_token=token)
+            page = await self.trainer.ListEvents(request)
+            events += page.events
+            token = page.next_page_token
+        return events
 
     async def log(self, job: Job) -> list[LogLine]:
         """What its training printed."""

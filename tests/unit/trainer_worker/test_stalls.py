@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from annotateforge.api.trainer.v1.event_pb2 import Progress
+from annotateforge.api.trainer.v1.event_pb2 import EpochStart, Progress
 from annotateforge.api.trainer.v1.job_pb2 import Epoch
 from annotateforge.api.trainer.v1.worker_service_pb2 import Report
 from annotateforge.trainer.worker.stalls import Patience, StallWatch
@@ -48,3 +48,17 @@ async def test_silence_is_noticed_and_a_sign_of_life_puts_it_off() -> None:
         assert not waiting.done()
     async with asyncio.timeout(30):
         assert await waiting == pytest.approx(0.22, abs=0.03)
+
+
+def test_the_first_batch_of_a_training_that_has_started_may_take_ten_times_the_least() -> None:
+    watch = StallWatch(Patience(120, 10, 3600))
+    watch.hear(Report(epoch_start=EpochStart(epoch=5)), 0.0)
+    assert watch.limit == 1200
+    watch.hear(batches(1), 100.0)
+    assert watch.limit == 120
+
+
+def test_the_first_batch_has_no_more_time_than_the_beginning() -> None:
+    watch = StallWatch(Patience(120, 10, 300))
+    watch.hear(Report(epoch_start=EpochStart(epoch=1)), 0.0)
+    assert watch.limit == 300

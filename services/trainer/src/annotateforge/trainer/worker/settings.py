@@ -54,7 +54,7 @@ class Settings(ProcessSettings):
     stall_batches: Annotated[float, Field(ge=2)] = 10.0
     """It may always take so many times the median time of its batches."""
     stall_start_seconds: Annotated[float, Field(ge=10)] = 3600.0
-    """Seconds until the first batch, in which large data sets are read through."""
+    """Seconds until training starts, in which large data sets are read through."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     """Seconds of training after which its state is uploaded at the latest; with 0 after every epoch."""
     worker_grace_seconds: Annotated[float, Field(ge=1)] = 20.0

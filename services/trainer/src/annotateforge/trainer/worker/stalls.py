@@ -21,7 +21,12 @@ class Patience:
     batches: float
     """At least so many times the median time of a batch."""
     first: float
-    """Seconds until the first batch: data sets are read through, and that takes its time."""
+    """Seconds until training starts: data sets are read through, and that takes its time."""
+
+    @property
+    def first_batch(self) -> float:
+        """Seconds for the first batch, of which nobody knows yet how long it takes."""
+        return min(self.seconds * self.batches, max(self.first, self.seconds))
 
 
 class StallWatch:
@@ -37,6 +42,7 @@ class StallWatch:
         self._now = 0.0
         self._heard = 0.0
         self._batches: deque[float] = deque(maxlen=_REMEMBERED)
+        self._started = False
         self._begun = False
         self._last: tuple[Progress, float] | None = None
 
@@ -46,6 +52,8 @@ class StallWatch:
         if report is None:
             return
         progress = report.progress
+        # By then all images were read through.
+        self._started |= report.HasField("epoch_start")
         # Epochs of a moment are over before any progress is due.
         self._begun |= report.HasField("epoch_complete")
         if progress.stage not in ("training", "validating"):
@@ -61,6 +69,8 @@ class StallWatch:
     @property
     def limit(self) -> float:
         """Seconds of silence that are borne now."""
+        if self._started and not self._begun:
+            return self._patience.first_batch
         if not self._begun:
             return max(self._patience.first, self._patience.seconds)
         median = statistics.median(self._batches) if self._batches else 0.0

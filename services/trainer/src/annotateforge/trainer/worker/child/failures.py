@@ -17,6 +17,8 @@ _NO_MEMORY = (
     "can't allocate memory",
     "cannot allocate memory",
     "insufficient memory",
+    # Of NumPy in a process that loads images: what it raised is told as text.
+    "memoryerror",
     # What CUDA's libraries say when it is they who get none; ultralytics takes it for that, too.
     "cublas_status_alloc_failed",
     "cudnn_status_internal_error",
