@@ -111,6 +111,11 @@ def test_a_class_without_instances_is_named(rest: httpx.Client, project: str) ->
     answer = rest.post(JOBS, json=job(project, classes=["particle", "unicorn"]))
     refused(answer, 400, "DATASET_INVALID")
     assert "unicorn" in answer.text
+    report = answer.json()["error"]["report"]
+    assert not report["trainable"]
+    finding = report["findings"][0]
+    assert (finding["severity"], finding["class_label"], finding["count"]) == ("error", "unicorn", 1)
+    assert finding["hint"]
 
 
 def test_an_empty_project_cannot_be_frozen(rest: httpx.Client) -> None:

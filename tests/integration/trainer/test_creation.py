@@ -7,8 +7,9 @@ import pytest
 
 from annotateforge.api.dataset.v1.annotation_pb2 import AnnotationType
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
-from annotateforge.api.dataset.v1.dataset_service_pb2 import DeleteProjectRequest
+from annotateforge.api.dataset.v1.dataset_service_pb2 import DeleteProjectRequest, UpdateImageRequest
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
+from annotateforge.api.dataset.v1.problem_pb2 import HealthReport, Severity
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2 import (
     CancelJobRequest,
@@ -23,10 +24,12 @@ from annotateforge.runtime.errors import Code, DomainError
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.app import App
+from tests.integration.dataset.calls import Sent, upload
 from tests.integration.dataset.specs import labelled_project
 from tests.integration.trainer.conftest import channel_to
 from tests.integration.trainer.holds import delete_when_released
 from tests.integration.trainer.workers import Editor, get_job, list_events, make_job
+from tests.unit.dataset.archives import png
 
 
 async def refused(call: Awaitable[object]) -> DomainError:
@@ -89,6 +92,21 @@ async def test_what_the_dataset_service_refuses_is_passed_on_with_the_names_of_t
     request.config.classes[1] = "a class that nothing shows"
     error = await refused(editor.CreateJob(request))
     assert (error.code, error.reason) == (Code.FAILED_PRECONDITION, "DATASET_INVALID")
+    assert [violation.field for violation in error.violations] == ["config.classes[1]"]
+    assert isinstance(error.report, HealthReport)
+    assert not error.report.trainable
+    assert error.report.total_images == 10
+    finding = error.report.findings[0]
+    assert (finding.severity, finding.reason, finding.class_label, finding.count) == (
+        Severity.SEVERITY_ERROR,
+        "CLASS_WITHOUT_INSTANCES",
+        "a class that nothing shows",
+        1,
+    )
+    assert finding.hint
+    small = next(each for each in error.report.findings if each.reason == "IMAGES_FAR_SMALLER")
+    assert (small.count, small.severity) == (10, Severity.SEVERITY_INFO)
+    assert small.example_image_ids
 
     del request.config.classes[1]
     request.config.project_ids[0] = str(new_id())
@@ -132,6 +150,50 @@ async def test_a_service_that_is_away_is_told_without_its_address(editor: Editor
     error = await refused(editor.CreateJob(request))
     assert (error.code, error.reason) == (Code.UNAVAILABLE, "UNAVAILABLE")
     assert "127.0.0.1" not in error.message
+
+
+async def test_a_job_keeps_what_the_check_has_found_for_its_image_size(editor: Editor) -> None:
+    job = await make_job(editor)
+    by_reason = {finding.reason: finding for finding in job.dataset.findings}
+    # The images have 8 × 6 pixels.
+    assert "the 640 pixels" in by_reason["IMAGES_FAR_SMALLER"].message
+    assert by_reason["FEW_IMAGES_PER_CLASS"].severity == Severity.SEVERITY_WARNING
+    shown = (await get_job(editor, job.id)).dataset
+    assert list(shown.findings) == list(job.dataset.findings)
+
+    small = await make_job(editor, image_size=32)
+    assert small.dataset.spec.image_size == 32
+    finding = next(each for each in small.dataset.findings if each.reason == "IMAGES_FAR_SMALLER")
+    assert "the 32 pixels" in finding.message
+    assert small.dataset.digest == job.dataset.digest
+
+
+async def test_backgrounds_can_be_asked_for_in_the_config_of_a_job(
+    editor: Editor, dataset_address: str, secret: str
+) -> None:
+    async with channel_to(dataset_address, secret, Role.EDITOR) as channel:
+        client = DatasetServiceStub(channel)
+        (empty,) = (await upload(client, editor.project_id, [Sent("empty.png", png())])).images
+        await client.UpdateImage(UpdateImageRequest(image_id=empty.id, reviewed=True))
+    without = await make_job(editor)
+    assert (without.dataset.background_images, without.dataset.total_images) == (0, 10)
+    job = await make_job(editor, backgrounds=True)
+    assert job.config.backgrounds
+    assert (job.dataset.background_images, job.dataset.total_images) == (1, 11)
+
+    restarted = (await editor.RestartJob(RestartJobRequest(job_id=job.id))).job
+    assert restarted.dataset == job.dataset
+    changes = RestartJobRequest(job_id=without.id, config=JobConfig(backgrounds=True))
+    assert (await editor.RestartJob(changes)).job.dataset == job.dataset
+
+    config = JobConfig(dataset_id=job.dataset.id, backgrounds=True)
+    request = CreateJobRequest(name="a", task_type=TaskType.TASK_TYPE_DETECT, config=config)
+    error = await refused(editor.CreateJob(request))
+    assert [violation.field for violation in error.violations] == ["config.backgrounds"]
+    config = JobConfig(project_ids=[editor.project_id], classes=["cell"], backgrounds=True)
+    request = CreateJobRequest(name="a", task_type=TaskType.TASK_TYPE_CLASSIFY, config=config)
+    error = await refused(editor.CreateJob(request))
+    assert [violation.field for violation in error.violations] == ["config.backgrounds"]
 
 
 async def test_the_same_request_id_answers_the_same_job(editor: Editor) -> None:

@@ -8,6 +8,7 @@ from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Look
 from annotateforge.dataset.examination import examine, missing_classes
 from annotateforge.dataset.freezing import freeze
 from annotateforge.dataset.health import Finding, HealthReport
+from annotateforge.dataset.health_message import health_message, shortened_message
 from annotateforge.dataset.manifest import TRAIN, VAL
 from annotateforge.dataset.problems import Severity
 from annotateforge.dataset.spec import DatasetSpec, Split, Strategy, Task
@@ -37,6 +38,39 @@ def test_enough_of_everything_gives_no_finding() -> None:
     assert not report.errors
     assert (report.total_images, report.train_images, report.val_images) == (400, 320, 80)
     assert [(row.train_images, row.val_images) for row in report.classes] == [(160, 40), (160, 40)]
+
+
+def test_sizes_are_judged_by_the_size_of_the_training() -> None:
+    images = [boxed(number, number % 2) for number in range(400)]
+    for size, reason in ((128, "IMAGES_FAR_LARGER"), (2048, "IMAGES_FAR_SMALLER")):
+        finding = found(examined(replace(spec_of(), image_size=size), images))[reason]
+        assert finding.count == 400
+        assert f"{size} pixels" in finding.message
+    # 10 of 640 pixels are 2 of 128.
+    tiny = found(examined(replace(spec_of(), image_size=128), images))["TINY_ANNOTATIONS"]
+    assert "size of 128" in tiny.message
+    spec = spec_of()
+    assert spec.fingerprint == replace(spec, image_size=640).fingerprint
+    assert spec.fingerprint != replace(spec, image_size=128).fingerprint
+
+
+def test_a_shortened_report_keeps_the_worst_and_says_what_it_leaves_out() -> None:
+    images = [Pictured(bytes([n, n]), [Drawn(BOX, (1, 1, 200, 9), 0)]) for n in range(60)]
+    report = examined(spec_of(classes=["red", *(f"{n} {'x' * 40}" for n in range(100))]), images)
+    whole = health_message(report)
+    short = shortened_message(report, 2400)
+    assert short.ByteSize() <= 2400
+    assert (short.total_images, short.trainable) == (60, False)
+    assert list(short.findings) == list(whole.findings[: len(short.findings)])
+    assert len(short.findings) + short.findings_omitted == len(whole.findings)
+    few = examined(spec_of(classes=["red", "none"]), images)
+    short = shortened_message(few, 2400)
+    assert short.findings_omitted == 0
+    shown = {each.reason: list(each.example_image_ids) for each in short.findings}
+    for finding in health_message(few).findings:
+        examples = shown[finding.reason]
+        assert examples == list(finding.example_image_ids)[: len(examples)]
+        assert bool(examples) == bool(finding.example_image_ids)
 
 
 def test_no_images_is_the_only_finding_where_there_are_none() -> None:

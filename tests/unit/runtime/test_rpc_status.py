@@ -4,7 +4,16 @@ import grpc
 import pytest
 from google.rpc import status_pb2
 
-from annotateforge.runtime.errors import Aborted, Code, FieldViolation, InvalidArgument, error_type
+from annotateforge.api.dataset.v1 import problem_pb2
+from annotateforge.runtime.errors import (
+    REPORT_BYTES,
+    Aborted,
+    Code,
+    FailedPrecondition,
+    FieldViolation,
+    InvalidArgument,
+    error_type,
+)
 from annotateforge.runtime.rpc_status import DETAILS_KEY, GRPC_CODES, from_rpc_error, from_status, to_status
 
 
@@ -23,6 +32,29 @@ def test_an_error_survives_the_way_over_the_wire() -> None:
         error.metadata,
         error.violations,
     )
+
+
+def test_a_report_survives_the_way_over_the_wire_unless_it_is_too_large() -> None:
+    report = problem_pb2.HealthReport(total_images=7, findings=[problem_pb2.Finding(reason="X", count=3)])
+    back = from_status(to_status(FailedPrecondition("DATASET_INVALID", "Nothing fits.", report=report)))
+    assert back.report == report
+    large = problem_pb2.Finding(message="x" * REPORT_BYTES)
+    assert from_status(to_status(FailedPrecondition("X", "x", report=large))).report is None
+
+
+def test_a_report_and_many_violations_stay_within_the_metadata_limit_of_clients() -> None:
+    report = problem_pb2.Finding(message="x" * (REPORT_BYTES - 10))
+    violations = [FieldViolation(f"classes[{n}]", "has no instance" * 10) for n in range(1000)]
+    error = FailedPrecondition("X", "x" * 5000, violations=violations, report=report)
+    status = to_status(error)
+    assert status.ByteSize() < 4500
+    assert from_status(status).report == report
+
+
+def test_a_detail_of_a_type_that_nobody_here_knows_is_passed_over() -> None:
+    status = to_status(FailedPrecondition("X", "x"))
+    status.details.add(type_url="type.googleapis.com/nobody.knows.This", value=b"1")
+    assert (from_status(status).reason, from_status(status).report) == ("X", None)
 
 
 def test_every_code_survives_the_way_over_the_wire() -> None:

@@ -1,6 +1,8 @@
 """What can go wrong between a client and its server."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class ClientError(Exception):
@@ -27,15 +29,24 @@ class ServerRefused(ClientError):
     """The server answered with an error. docs/errors.md of AnnotateForge lists the reasons."""
 
     def __init__(
-        self, code: int, status: str, reason: str, message: str, details: tuple[Detail, ...] = ()
+        self,
+        code: int,
+        status: str,
+        reason: str,
+        message: str,
+        details: tuple[Detail, ...] = (),
+        report: Mapping[str, Any] | None = None,
     ) -> None:
-        """code: of HTTP; status: its gRPC name, such as NOT_FOUND; reason: stable UPPER_SNAKE name."""
+        """code: of HTTP; status: its gRPC name, such as NOT_FOUND; reason: stable UPPER_SNAKE name; report:
+        JSON of a message that says more, with DATASET_INVALID a HealthReport.
+        """
         super().__init__(message)
         self.code = code
         self.status = status
         self.reason = reason
         self.message = message
         self.details = details
+        self.report = report
 
     def __str__(self) -> str:
         untold = [detail for detail in self.details if detail.description not in self.message]

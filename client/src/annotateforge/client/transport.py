@@ -212,7 +212,12 @@ def _check(answered: httpx.Response) -> None:
             for detail in error.get("details", ())
         )
         refused = ServerRefused(
-            int(error["code"]), str(error["status"]), str(error["reason"]), str(error["message"]), details
+            int(error["code"]),
+            str(error["status"]),
+            str(error["reason"]),
+            str(error["message"]),
+            details,
+            error.get("report"),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ClientError(

@@ -156,6 +156,13 @@ def _problem() -> Schema:
                 "additionalProperties": {"type": "string"},
                 "description": "Further facts for programs.",
             },
+            "report": {
+                "type": "object",
+                "description": (
+                    "A message that says more. With DATASET_INVALID it is a HealthReport whose findings, the"
+                    " worst first, have fewer examples where room lacks."
+                ),
+            },
         },
         "required": ["code", "status", "reason", "message", "details"],
     }

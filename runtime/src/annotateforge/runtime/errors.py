@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Self
 
+from google.protobuf.message import Message
+
 DOMAIN = "annotateforge"
 """The domain of every ErrorInfo that this system sends."""
+REPORT_BYTES = 2400
+"""Most bytes of an error's report: errors travel in metadata, of which many clients take 8 KiB in all."""
 
 
 class Code(IntEnum):
@@ -81,6 +85,10 @@ class DomainError(Exception):
     """Further facts for programs, such as the id of what was not found."""
     violations: tuple[FieldViolation, ...]
     """Fields of the input that are wrong, where it is the input."""
+    report: Message | None
+    """A message of the API that says more, such as what a check has found. One of more than REPORT_BYTES does
+    not travel.
+    """
 
     def __init__(
         self,
@@ -89,12 +97,14 @@ class DomainError(Exception):
         *,
         violations: Iterable[FieldViolation] = (),
         metadata: Mapping[str, str] | None = None,
+        report: Message | None = None,
     ) -> None:
         super().__init__(reason, message)
         self.reason = reason
         self.message = message
         self.violations = tuple(violations)
         self.metadata = dict(metadata or {})
+        self.report = report
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"

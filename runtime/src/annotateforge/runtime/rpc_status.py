@@ -4,10 +4,19 @@ import contextlib
 from urllib.parse import quote
 
 import grpc
-from google.protobuf.message import DecodeError
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.any_pb2 import Any
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from annotateforge.runtime.errors import DOMAIN, Code, DomainError, FieldViolation, error_type
+from annotateforge.runtime.errors import (
+    DOMAIN,
+    REPORT_BYTES,
+    Code,
+    DomainError,
+    FieldViolation,
+    error_type,
+)
 
 DETAILS_KEY = "grpc-status-details-bin"
 """Trailing metadata key that gRPC clients of every language read rich status from."""
@@ -22,11 +31,13 @@ GRPC_CODES = {Code(code.value[0]): code for code in grpc.StatusCode if code is n
 
 def to_status(error: DomainError) -> status_pb2.Status:
     """The error as google.rpc.Status. Violations that would burst the client's metadata limit are counted in
-    the last one.
+    the last one; a report that would is left out.
     """
     status = status_pb2.Status(code=error.code.value, message=_shorten(error.message))
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
     status.details.add().Pack(info)
+    if error.report is not None and error.report.ByteSize() <= REPORT_BYTES:
+        status.details.add().Pack(error.report)
     if error.violations:
         room = _STATUS_BYTES - status.ByteSize()
         bad_request = error_details_pb2.BadRequest()
@@ -47,6 +58,7 @@ def to_status(error: DomainError) -> status_pb2.Status:
 def from_status(status: status_pb2.Status) -> DomainError:
     """The error that a google.rpc.Status describes."""
     reason, metadata, violations = "", {}, []
+    report: Message | None = None
     for detail in status.details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo()
@@ -56,8 +68,23 @@ def from_status(status: status_pb2.Status) -> DomainError:
             bad_request = error_details_pb2.BadRequest()
             detail.Unpack(bad_request)
             violations = [FieldViolation(v.field, v.description) for v in bad_request.field_violations]
+        else:
+            report = _unpacked(detail)
     code = Code(status.code)
-    return error_type(code)(reason or code.name, status.message, violations=violations, metadata=metadata)
+    return error_type(code)(
+        reason or code.name, status.message, violations=violations, metadata=metadata, report=report
+    )
+
+
+def _unpacked(detail: Any) -> Message | None:
+    """The message in there; None when its type is not known in this process."""
+    try:
+        descriptor = descriptor_pool.Default().FindMessageTypeByName(detail.TypeName())
+    except KeyError:
+        return None
+    message = message_factory.GetMessageClass(descriptor)()
+    detail.Unpack(message)
+    return message
 
 
 def from_rpc_error(error: grpc.RpcError) -> DomainError:

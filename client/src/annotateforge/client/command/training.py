@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, project_pb2
+from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, problem_pb2, project_pb2
 from annotateforge.api.trainer.v1 import job_pb2, trainer_service_pb2
 from annotateforge.client.calls.pages import enum_value
 from annotateforge.client.client import Client
@@ -65,8 +65,14 @@ def train(
         int | None, typer.Option(help="Another seed, another split.", show_default="42")
     ] = None,
     split_strategy: Annotated[
-        str, typer.Option(help="stratified or random.", show_default="stratified")
+        str, typer.Option(help="stratified, grouped or random.", show_default="stratified")
     ] = "",
+    test_ratio: Annotated[
+        float | None, typer.Option(help="Share of images set aside for a test.", show_default="none")
+    ] = None,
+    backgrounds: Annotated[
+        bool, typer.Option("--backgrounds", help="Take reviewed images that show nothing as backgrounds.")
+    ] = False,
     dataset: Annotated[
         str, typer.Option(help="Id of a frozen data set, instead of projects.", show_default=False)
     ] = "",
@@ -126,7 +132,10 @@ def train(
         raise typer.BadParameter("--samples says how many jobs of a --sweep to draw.")
     if bool(project) == bool(dataset):
         raise typer.BadParameter("Give either --project or --dataset.")
-    of_projects = (class_label, annotation_type, train_ratio, split_seed, split_strategy or None)
+    of_projects = (
+        *(class_label, annotation_type, train_ratio, split_seed, split_strategy or None, test_ratio),
+        backgrounds or None,
+    )
     if dataset and any(option is not None for option in of_projects):
         raise typer.BadParameter("A frozen data set has its classes, annotation types and split already.")
     task_type = enum_value(dataset_pb2.TaskType, task, "task")
@@ -167,8 +176,10 @@ def train(
                 train_ratio=train_ratio,
                 seed=split_seed,
                 strategy=enum_value(dataset_pb2.SplitStrategy, split_strategy, "split strategy"),
+                test_ratio=test_ratio,
             )
         )
+        config.backgrounds = backgrounds
     name = name or f"{title}: {model or 'further training'}"[-_LONGEST_NAME:]
     if axes:
         made = client.create_sweep(
@@ -196,6 +207,9 @@ def train(
             config=config,
         )
     )
+    for finding in job.dataset.findings:
+        if finding.severity == problem_pb2.SEVERITY_WARNING:
+            session.output.note(f"{finding.message} {finding.hint}", style="yellow")
     if watch:
         _show(session, job.id, 0)
     else:

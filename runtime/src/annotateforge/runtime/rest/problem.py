@@ -1,5 +1,5 @@
 """Errors as REST shows them: `{"error": {code, status, reason, message, details: [{field,
-description}]}}`.
+description}]}}`, with `metadata` and `report` where there are any.
 """
 
 from typing import Any
@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from annotateforge.runtime.errors import DomainError
+from annotateforge.runtime.rest.codec import to_object
 
 
 def problem_body(error: DomainError, http_status: int | None = None) -> bytes:
@@ -22,4 +23,6 @@ def problem_body(error: DomainError, http_status: int | None = None) -> bytes:
     }
     if error.metadata:
         problem["metadata"] = error.metadata
+    if error.report is not None:
+        problem["report"] = to_object(error.report)
     return orjson.dumps({"error": problem})

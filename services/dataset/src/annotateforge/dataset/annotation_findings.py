@@ -8,7 +8,7 @@ from annotateforge.dataset.annotations import plural
 from annotateforge.dataset.columns import Images
 from annotateforge.dataset.examples import examples
 from annotateforge.dataset.health import Finding
-from annotateforge.dataset.labelling import HUGE_SHARE, TINY_PIXELS, TRAINING_SIZE, Labelling, Mark, Skip
+from annotateforge.dataset.labelling import HUGE_SHARE, TINY_PIXELS, Labelling, Mark, Skip
 from annotateforge.dataset.problems import Severity
 from annotateforge.dataset.spec import DatasetSpec, Task
 
@@ -33,7 +33,7 @@ def annotation_findings(spec: DatasetSpec, images: Images, labelling: Labelling)
             without,
             examples(images, labelling.without_class_images),
         )
-    size = TRAINING_SIZE[spec.task]
+    size = spec.training_size
     types = ", ".join(f"{count:,} {plural(kind)}" for kind, count in labelling.types_not_chosen.items())
     for mark, reason, message, hint in (
         (

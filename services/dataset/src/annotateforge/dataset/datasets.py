@@ -10,8 +10,9 @@ import orjson
 
 from annotateforge.api.dataset.v1 import dataset_pb2, problem_pb2
 from annotateforge.dataset.health import Finding, HealthReport
+from annotateforge.dataset.health_message import shortened_message
 from annotateforge.dataset.spec import DatasetSpec
-from annotateforge.runtime.errors import FailedPrecondition, FieldViolation, NotFound
+from annotateforge.runtime.errors import REPORT_BYTES, FailedPrecondition, FieldViolation, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def dataset_invalid(spec: DatasetSpec, report: HealthReport) -> FailedPreconditi
             for error in errors
         ],
         metadata={"findings": ",".join(dict.fromkeys(error.reason for error in errors))},
+        report=shortened_message(report, REPORT_BYTES),
     )
 
 

@@ -51,3 +51,34 @@ def health_message(report: HealthReport) -> problem_pb2.HealthReport:
             for each in report.skipped
         ],
     )
+
+
+def shortened_message(report: HealthReport, most_bytes: int) -> problem_pb2.HealthReport:
+    """The same with what of it fits into so many bytes: all counts but those of classes and of what was
+    skipped, and the findings, the worst first, with fewer examples where that lets more of them in.
+    """
+    whole = health_message(report)
+    shortened = problem_pb2.HealthReport()
+    shortened.CopyFrom(whole)
+    for field in ("classes", "skipped", "findings"):
+        shortened.ClearField(field)
+    # Room for the field's own number and length.
+    left = most_bytes - shortened.ByteSize() - 8
+    findings = list(whole.findings)
+    for most_examples in (3, 1):
+        if sum(finding.ByteSize() + 4 for finding in findings) > left:
+            findings = [_with_examples(finding, most_examples) for finding in findings]
+    for number, finding in enumerate(findings):
+        left -= finding.ByteSize() + 4
+        if left < 0:
+            shortened.findings_omitted = len(findings) - number
+            break
+        shortened.findings.append(finding)
+    return shortened
+
+
+def _with_examples(finding: problem_pb2.Finding, most: int) -> problem_pb2.Finding:
+    fewer = problem_pb2.Finding()
+    fewer.CopyFrom(finding)
+    del fewer.example_image_ids[most:]
+    return fewer

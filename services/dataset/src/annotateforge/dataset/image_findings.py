@@ -8,7 +8,7 @@ from annotateforge.dataset.columns import NO_LABEL, Images, Longs, Look
 from annotateforge.dataset.examples import MOST_EXAMPLES, examples
 from annotateforge.dataset.freezing import Frozen
 from annotateforge.dataset.health import Finding
-from annotateforge.dataset.labelling import TRAINING_SIZE, Skip
+from annotateforge.dataset.labelling import Skip
 from annotateforge.dataset.problems import Severity
 from annotateforge.dataset.spec import DatasetSpec, Task
 
@@ -157,7 +157,7 @@ def _unlabelled(spec: DatasetSpec, images: Images, frozen: Frozen) -> Iterator[F
 
 
 def _sizes(spec: DatasetSpec, images: Images, frozen: Frozen) -> Iterator[Finding]:
-    size = TRAINING_SIZE[spec.task]
+    size = spec.training_size
     longest = np.maximum(images.width, images.height)[frozen.included]
     small = frozen.included[longest < FAR_SMALLER * size]
     if len(small):

@@ -50,8 +50,6 @@ class Mark(StrEnum):
     """It goes in, and its box covers more than HUGE_SHARE of the image."""
 
 
-TRAINING_SIZE: Mapping[Task, int] = {Task.CLASSIFY: 224, Task.DETECT: 640, Task.SEGMENT: 640}
-"""Pixels of the longer side to which images are scaled for a training, unless a job says otherwise."""
 TINY_PIXELS = 3
 """YOLO's finest cells have 8 pixels; of an object of so few there is next to nothing to be seen."""
 HUGE_SHARE = 0.95
@@ -148,7 +146,7 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
         marks[Mark.OUTSIDE_IMAGE].append(part.image[outlines.fate == Fate.OUTSIDE_IMAGE])
         marks[Mark.NO_AREA].append(part.image[outlines.fate == Fate.NO_AREA])
         across, down = box_sizes(outlines)
-        shown = TRAINING_SIZE[spec.task] / np.maximum(width, height)[stays]
+        shown = spec.training_size / np.maximum(width, height)[stays]
         narrow = np.minimum(across * width[stays], down * height[stays])
         marks[Mark.TINY].append(image[narrow * shown < TINY_PIXELS])
         marks[Mark.HUGE].append(image[across * down > HUGE_SHARE])

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from fractions import Fraction
@@ -52,6 +52,9 @@ _DEFAULT_TYPES = {
     Task.SEGMENT: (AnnotationType.POLYGON,),
 }
 _TYPES = {number: kind for kind, number in TYPE_CODES.items()}
+TRAINING_SIZE: Mapping[Task, int] = {Task.CLASSIFY: 224, Task.DETECT: 640, Task.SEGMENT: 640}
+"""Pixels of the longer side to which images are scaled for a training, unless a job says otherwise."""
+LEAST_SIZE, MOST_SIZE = 32, 4096
 DEFAULT_TRAIN_RATIO = 0.8
 DEFAULT_SEED = 42
 
@@ -93,6 +96,13 @@ class DatasetSpec:
     split: Split = Split()
     backgrounds: bool = False
     """Whether images that are reviewed and show nothing go in, with an empty label file."""
+    image_size: int = 0
+    """Pixels of the longer side to which images will be scaled for a training; 0 for the usual ones."""
+
+    @property
+    def training_size(self) -> int:
+        """Pixels of the longer side to which images will be scaled for a training."""
+        return self.image_size or TRAINING_SIZE[self.task]
 
     @property
     def fingerprint(self) -> bytes:
@@ -103,6 +113,8 @@ class DatasetSpec:
             later["test_ratio"] = repr(self.split.test_ratio)
         if self.backgrounds:
             later["backgrounds"] = True
+        if self.training_size != TRAINING_SIZE[self.task]:
+            later["image_size"] = self.image_size
         return hashlib.sha256(
             orjson.dumps(
                 {
@@ -166,6 +178,9 @@ def read_spec(message: dataset_pb2.DatasetSpec, field: str = "spec") -> DatasetS
     if message.backgrounds and task is Task.CLASSIFY:
         refuse("backgrounds", "must be left out: for classify every image has a class")
 
+    if message.image_size and not LEAST_SIZE <= message.image_size <= MOST_SIZE:
+        refuse("image_size", f"must be {LEAST_SIZE} to {MOST_SIZE:,}; leave it out for the usual size")
+
     if wrong or task is None or strategy is None:
         raise InvalidArgument.of_fields("INVALID_DATASET_SPEC", wrong)
     return DatasetSpec(
@@ -175,6 +190,7 @@ def read_spec(message: dataset_pb2.DatasetSpec, field: str = "spec") -> DatasetS
         annotation_types=types,
         split=Split(ratio, split.seed if split.HasField("seed") else DEFAULT_SEED, strategy, test_ratio),
         backgrounds=message.backgrounds,
+        image_size=message.image_size or TRAINING_SIZE[task],
     )
 
 
@@ -192,6 +208,7 @@ def write_spec(spec: DatasetSpec) -> dataset_pb2.DatasetSpec:
             test_ratio=spec.split.test_ratio or None,
         ),
         backgrounds=spec.backgrounds,
+        image_size=spec.training_size,
     )
 
 

@@ -76,7 +76,8 @@ def architecture_of(name: str) -> str:
 
 
 def _check_data(config: JobConfig, violations: Violations, field: str) -> None:
-    spec = [name for name in ("project_ids", "classes", "annotation_types") if getattr(config, name)]
+    names = ("project_ids", "classes", "annotation_types", "backgrounds")
+    spec = [name for name in names if getattr(config, name)]
     spec += ["split"] if config.HasField("split") else []
     if config.dataset_id:
         config.dataset_id = _checked_id(config.dataset_id, violations, f"{field}.dataset_id")

@@ -14,7 +14,7 @@ from annotateforge.api.trainer.v1.job_pb2 import JobConfig
 from annotateforge.trainer.config import filled_config
 from annotateforge.trainer.violations import Violations, shown
 
-_SPEC = ("project_ids", "classes", "annotation_types", "split")
+_SPEC = ("project_ids", "classes", "annotation_types", "split", "backgrounds")
 """Fields that say what the data set is made of, as dataset_id does."""
 DATA = (*_SPEC, "dataset_id")
 _PARTS = ("settings", "split")

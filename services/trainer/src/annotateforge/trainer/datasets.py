@@ -22,7 +22,10 @@ from annotateforge.trainer.records import holder_of
 
 _FIRST_HOLD = 900
 """Seconds for which a job that is being made holds its data set; `dataset_holds` takes over."""
-_OF_CONFIG = ("project_ids", "classes", "annotation_types", "split", "dataset_id")
+_OF_CONFIG = (
+    *("project_ids", "classes", "annotation_types", "split", "backgrounds", "image_size"),
+    "dataset_id",
+)
 
 
 class Datasets:
@@ -76,6 +79,8 @@ class Datasets:
             task_type=task,
             classes=config.classes,
             annotation_types=config.annotation_types,
+            backgrounds=config.backgrounds,
+            image_size=config.image_size,
         )
         if config.HasField("split"):
             spec.split.CopyFrom(config.split)
@@ -92,7 +97,9 @@ def _as_of_job(error: DomainError) -> DomainError:
     message, violations = error.message, list(_renamed(error.violations))
     for before, after in zip(error.violations, violations, strict=True):
         message = message.replace(f"{before.field}: ", f"{after.field}: ") if before.field else message
-    return type(error)(error.reason, message, violations=violations, metadata=error.metadata)
+    return type(error)(
+        error.reason, message, violations=violations, metadata=error.metadata, report=error.report
+    )
 
 
 def _renamed(violations: Iterable[FieldViolation]) -> Iterable[FieldViolation]:
