@@ -9,7 +9,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -28,35 +27,37 @@ class BlobCache:
 
     def __init__(self, folder: Path, incoming: Path) -> None:
         """`incoming` is a folder of the same file system for files that are being written."""
-        self._folder = folder
-        self._incoming = incoming
-        self._made: set[Path] = set()
+        # Texts: with many small files, what is done around a system call would take most of the time.
+        self._folder = str(folder)
+        self._incoming = str(incoming)
+        self._made: set[str] = set()
 
-    def path(self, sha256: str) -> Path:
+    def path(self, sha256: str) -> str:
         """Where a blob is, or would be."""
-        return self._folder / sha256[:2] / sha256
+        return f"{self._folder}/{sha256[:2]}/{sha256}"
 
     def write(self, blobs: Iterable[tuple[str, bytes]]) -> None:
         """Keep blobs. ContentDamaged when the bytes are not those of the digest."""
         for sha256, content in blobs:
             if hashlib.sha256(content).hexdigest() != sha256:
                 raise ContentDamaged(f"the bytes of the blob {sha256} do not have that digest")
-            target = self.path(sha256)
-            if target.parent not in self._made:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._made.add(target.parent)
-            incoming = self._incoming / sha256
+            target, incoming = self.path(sha256), f"{self._incoming}/{sha256}"
+            parent = target[: -len(sha256)]
+            if parent not in self._made:
+                os.makedirs(parent, exist_ok=True)
+                self._made.add(parent)
             try:
                 write_sealed(incoming, content)
                 os.rename(incoming, target)
             except BaseException:
-                incoming.unlink(missing_ok=True)
+                _discard(incoming)
                 raise
 
     def read(self, sha256: str) -> bytes | None:
         """A blob's bytes; None when it is not there or not as it was."""
         try:
-            content = self.path(sha256).read_bytes()
+            with open(self.path(sha256), "rb", buffering=0) as file:
+                content = file.readall()
         except FileNotFoundError:
             return None
         return content if hashlib.sha256(content).hexdigest() == sha256 else None
@@ -82,9 +83,9 @@ class BlobCache:
         except FileNotFoundError:
             return False
 
-    def put(self, sha256: str, target: Path) -> None:
-        """Make `target`, which is not there, the blob's file under another name, or a copy where the file
-        system has no such links.
+    def put(self, sha256: str, target: str) -> None:
+        """Make `target` the blob's file under another name, or a copy where the file system has no such
+        links. FileExistsError when it is there.
         """
         source = self.path(sha256)
         try:
@@ -92,40 +93,32 @@ class BlobCache:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            shutil.copyfile(source, target)
-            seal(target)
+            with open(source, "rb", buffering=0) as file:
+                write_sealed(target, file.readall())
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each blob that is there."""
-        sizes = {}
-        for parent in self._folder.iterdir() if self._folder.is_dir() else ():
-            with os.scandir(parent) as entries:
-                for entry in entries:
-                    sizes[entry.name] = entry.stat().st_size
+        sizes: dict[str, int] = {}
+        for folder, _, names in os.walk(self._folder):
+            sizes |= {name: os.stat(f"{folder}/{name}").st_size for name in names}
         return sizes
 
     def remove(self, blobs: Collection[str]) -> None:
         """Remove blobs; those that are not there are passed over."""
         for sha256 in blobs:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path(sha256))
+            _discard(self.path(sha256))
 
 
-def write_sealed(path: Path, content: bytes) -> None:
-    """Write a file and seal it; one that was there is replaced."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    with open(path, "xb", buffering=0) as file:
+def write_sealed(path: str, content: bytes) -> None:
+    """Write a new file and seal it. FileExistsError when it is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _READ_ONLY)
+    try:
         rest = memoryview(content)
         while rest:
-            rest = rest[file.write(rest) :]
-    seal(path)
-
-
-def seal(path: Path) -> None:
-    """Say that a file is complete."""
-    os.chmod(path, _READ_ONLY)
-    os.utime(path, ns=(SEALED, SEALED))
+            rest = rest[os.write(descriptor, rest) :]
+        os.utime(descriptor, ns=(SEALED, SEALED))
+    finally:
+        os.close(descriptor)
 
 
 def is_sealed(path: str, size: int) -> bool:
@@ -135,3 +128,8 @@ def is_sealed(path: str, size: int) -> bool:
     except OSError:
         return False
     return found.st_size == size and found.st_mtime_ns == SEALED
+
+
+def _discard(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from zlib import crc32
 
@@ -32,21 +32,28 @@ def put_together(folder: Path, files: DatasetFiles, blobs: BlobCache) -> None:
     if texts is None:
         raise ContentDamaged(f"the texts of the data set, {files.texts_sha256}, are damaged on the disk")
     contents = dict(zip((file.name for file in files.texts.values()), cut(texts, files), strict=True))
-    folder.mkdir(exist_ok=True)
+    lacking = unsound(folder, files) if folder.exists() else files.files
     made: set[str] = set()
-    for file in unsound(folder, files):
-        path = folder / file.name
-        parent = file.name if file.is_folder else os.path.dirname(file.name)
+    for file in lacking:
+        path = f"{folder}/{file.name}"
+        parent = path.rpartition("/")[0]
         if parent not in made:
-            (folder / parent).mkdir(parents=True, exist_ok=True)
+            os.makedirs(parent, exist_ok=True)
             made.add(parent)
         if file.is_folder:
             continue
-        _clear(path)
-        if file.sha256:
-            blobs.put(file.sha256, path)
-        else:
-            write_sealed(path, contents[file.name])
+        try:
+            _put(file, path, blobs, contents)
+        except FileExistsError:
+            _clear(path)
+            _put(file, path, blobs, contents)
+
+
+def _put(file: DatasetFile, path: str, blobs: BlobCache, contents: Mapping[str, bytes]) -> None:
+    if file.sha256:
+        blobs.put(file.sha256, path)
+    else:
+        write_sealed(path, contents[file.name])
 
 
 def cut(texts: bytes, files: DatasetFiles) -> Iterator[bytes]:
@@ -78,8 +85,8 @@ def own_bytes(folder: Path) -> int:
     return size
 
 
-def _clear(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
+def _clear(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
     else:
-        path.unlink(missing_ok=True)
+        os.unlink(path)
