@@ -84,6 +84,29 @@ async def test_the_time_that_is_left_is_estimated_while_training(
     assert [(epoch.epoch, epoch.attempt, epoch.eta_seconds) for epoch in epochs] == [(1, 1, 200)]
 
 
+async def test_the_time_that_is_left_ends_with_the_limit_also_for_a_resumed_attempt(
+    editor: Editor, worker: WorkerServiceStub
+) -> None:
+    job = await make_job(editor, epochs=30, max_hours=0.1)
+    one, two = ScriptedWorker(worker), ScriptedWorker(worker)
+    await one.acquire()
+    await one.report(training_started())
+    await one.report(epoch_complete(1, epoch_seconds=100, training_seconds=100))
+    # 360 s are the limit: three more epochs of 100 s.
+    assert (await get_job(editor, job.id)).eta_seconds == pytest.approx(300, abs=20)
+    await one.release()
+    assert not (await get_job(editor, job.id)).HasField("eta_seconds")
+    await two.acquire()
+    await two.report(training_started())
+    assert not (await get_job(editor, job.id)).HasField("eta_seconds")
+    await two.report(epoch_complete(2, epoch_seconds=40, training_seconds=310))
+    assert (await get_job(editor, job.id)).eta_seconds == pytest.approx(80, abs=20)
+    await two.report(epoch_complete(3, epoch_seconds=40, training_seconds=361))
+    assert (await get_job(editor, job.id)).eta_seconds == 0
+    listed = (await editor.ListEpochs(ListEpochsRequest(job_id=job.id))).epochs
+    assert [epoch.training_seconds for epoch in listed] == [100, 310, 361]
+
+
 async def test_a_failed_job_says_why_and_lists_spare_its_log(
     editor: Editor, worker: WorkerServiceStub
 ) -> None:

@@ -232,6 +232,28 @@ async def test_a_worker_that_did_not_get_the_answer_is_given_the_same_attempt(
     assert (error.code, error.reason) == (Code.FAILED_PRECONDITION, "WORKER_BUSY")
 
 
+async def test_the_next_attempt_is_told_how_long_the_former_ones_trained(
+    editor: Editor, worker: WorkerServiceStub
+) -> None:
+    await make_job(editor)
+    first, idle, last = ScriptedWorker(worker), ScriptedWorker(worker), ScriptedWorker(worker)
+    await first.acquire()
+    assert first.trained_seconds == 0
+    await asyncio.sleep(0.5)
+    began = time.monotonic()
+    await first.report(training_started())
+    await asyncio.sleep(0.5)
+    await first.release()
+    trained = time.monotonic() - began
+    await idle.acquire()
+    assert 0.5 <= idle.trained_seconds <= trained
+    await asyncio.sleep(0.5)
+    # Never began to train.
+    await idle.release()
+    await last.acquire()
+    assert idle.trained_seconds <= last.trained_seconds < idle.trained_seconds + 0.4
+
+
 async def test_one_worker_that_asks_twice_at_once_is_given_one_job(
     editor: Editor, worker: WorkerServiceStub
 ) -> None:

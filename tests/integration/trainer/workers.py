@@ -66,6 +66,8 @@ class ScriptedWorker:
     """Devices as they are described; by default those of these names."""
     job: Job | None = None
     attempt: int = 0
+    trained_seconds: float = 0.0
+    """For which former attempts trained."""
     number: int = 0
     """Number of the last report."""
 
@@ -86,6 +88,7 @@ class ScriptedWorker:
         if not answer.HasField("assignment"):
             return None
         self.job, self.attempt, self.number = answer.assignment.job, answer.assignment.attempt, 0
+        self.trained_seconds = answer.assignment.trained_seconds
         return self.job
 
     @property
@@ -168,5 +171,6 @@ def epoch_complete(epoch: int, **fields: float) -> Report:
         metrics={"map50": epoch / 10},
         train_loss=1 / epoch,
         epoch_seconds=fields.get("epoch_seconds", 2.0),
+        training_seconds=fields.get("training_seconds"),
     )
     return Report(epoch_complete=measured)

@@ -27,6 +27,14 @@ def test_the_smoothed_duration_lies_between_the_shortest_and_the_longest(duratio
     assert min(durations) - 1e-6 <= seconds <= max(durations) + 1e-6
 
 
+def test_training_ends_with_the_epoch_in_which_its_time_is_over() -> None:
+    assert eta_seconds(10, 5, 25) == 30
+    assert eta_seconds(10, 5, 20) == 20
+    assert eta_seconds(10, 5, 1000) == 50
+    assert eta_seconds(10, 5, 0) == eta_seconds(10, 5, -7) == 0
+    assert eta_seconds(0, 5, 3) == 0
+
+
 def test_an_estimate_counts_down_and_never_below_zero() -> None:
     assert eta_seconds(2.5, 4) == 10
     assert counted_down(10, 3) == 7

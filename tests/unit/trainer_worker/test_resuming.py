@@ -146,3 +146,21 @@ async def test_a_training_that_was_done_is_only_evaluated_and_that_of_another_on
     assert other.failure is not None
     assert other.failure.reason == "CHECKPOINT_REFUSED", other.output
     assert "image_size, seed" in other.failure.message
+
+
+@pytest.mark.slow
+async def test_an_attempt_whose_time_former_ones_have_used_up_is_only_evaluated(
+    tmp_path: Path, library_cache: Path
+) -> None:
+    write_dataset(tmp_path / "data", "classify")
+    given = order(
+        *(tmp_path, "classify"), trained_seconds=50.0, checkpoint_dir=str(tmp_path / "scratch" / "kept")
+    )
+    first, second = (await run_child(tmp_path, library_cache, given)).epochs()
+    assert 50 < first.training_seconds < second.training_seconds
+    late = resumed(tmp_path, given, 1, max_hours=1.0, trained_seconds=3600.0)
+    told = await run_child(tmp_path, library_cache, late)
+    assert told.trained().epochs_trained == 1
+    assert told.epochs() == []
+    assert told.warnings() == ["TIME_LIMIT_REACHED"]
+    assert told.trained().metrics

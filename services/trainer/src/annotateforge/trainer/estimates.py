@@ -1,5 +1,7 @@
 """How far a training is and how long it will still take."""
 
+import math
+
 _WEIGHT_OF_NEWEST = 0.3
 
 
@@ -15,8 +17,12 @@ def smoothed(seconds_per_epoch: float | None, newest: float) -> float:
     return seconds_per_epoch + _WEIGHT_OF_NEWEST * (newest - seconds_per_epoch)
 
 
-def eta_seconds(seconds_per_epoch: float, epochs_left: int) -> float:
-    """Seconds until training ends."""
+def eta_seconds(seconds_per_epoch: float, epochs_left: int, seconds_left: float | None = None) -> float:
+    """Seconds until training ends: after the last epoch, or with the one in which its time is over, where it
+    has only so many seconds left.
+    """
+    if seconds_left is not None and seconds_per_epoch > 0:
+        epochs_left = min(epochs_left, math.ceil(max(0.0, seconds_left) / seconds_per_epoch))
     return max(0.0, seconds_per_epoch * epochs_left)
 
 

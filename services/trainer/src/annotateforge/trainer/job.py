@@ -43,6 +43,9 @@ class JobState:
     status: Status
     total_epochs: int
     """Epochs that were asked for."""
+    max_seconds: float | None = None
+    """Seconds of training, over all attempts, after which it ends with the epoch at hand; None for no limit.
+    """
     demand: Demand = ANYTHING
     """What it asks of a device, by which a worker is found that waits for it."""
     attempt: int = 0

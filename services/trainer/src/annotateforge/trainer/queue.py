@@ -37,6 +37,15 @@ class IdleWorker:
     """Serialised Load."""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A job that a worker has now."""
+
+    record: JobRecord
+    trained_seconds: float
+    """For which its former attempts trained."""
+
+
 class Queue:
     """Hands out jobs."""
 
@@ -51,7 +60,7 @@ class Queue:
         self._reserved: set[UUID] = set()
         """Jobs that somebody in this process is about to take: nobody else looks at them."""
 
-    async def acquire(self, worker: IdleWorker, wait: float) -> JobRecord | None:
+    async def acquire(self, worker: IdleWorker, wait: float) -> Taken | None:
         """The job that the worker is to train, waiting up to `wait` seconds for one; None when there was
         none.
 
@@ -66,7 +75,7 @@ class Queue:
                 job = await self._try(worker)
                 if job is not None:
                     waiting.took(job.id)
-                    return job
+                    return Taken(job, await self._trained_seconds(job))
                 waiting.found_nothing()
                 left = deadline - loop.time()
                 if left <= 0 or waiting.stopping:
@@ -143,6 +152,12 @@ class Queue:
         await self._journal.announce(before, change)
         self._log(worker, change.job)
         return record
+
+    async def _trained_seconds(self, job: JobRecord) -> float:
+        if job.attempt == 1:
+            return 0.0
+        async with self._pool.acquire() as connection:
+            return await queue_store.trained_seconds(connection, job.id)
 
     def _log(self, worker: IdleWorker, job: JobState) -> None:
         log.info("acquired", job_id=str(job.id), attempt=job.attempt, worker=worker.name)

@@ -71,6 +71,20 @@ WHERE jobs.id = (
 )
 """
 
+# The second status_change of an attempt is that to training; where it never trained, that which ended it.
+TRAINED_SECONDS = """
+SELECT coalesce(sum(extract(epoch FROM former.end_time - began.time)), 0)::double precision
+FROM attempts AS former
+CROSS JOIN LATERAL (
+    SELECT time FROM events
+    WHERE events.job_id = former.job_id AND events.attempt = former.number AND kind = 'status_change'
+    ORDER BY sequence
+    OFFSET 1
+    LIMIT 1
+) AS began
+WHERE former.job_id = $1 AND former.outcome IS NOT NULL
+"""
+
 QUEUE_POSITIONS = """
 SELECT id, place
 FROM (
@@ -131,6 +145,12 @@ async def begin(connection: Connection, before: JobState, change: Change) -> boo
         if error.constraint_name != "attempts_one_open_per_worker":
             raise
         return False
+
+
+async def trained_seconds(connection: Connection, job_id: UUID) -> float:
+    """Seconds for which the attempts of a job that have ended trained."""
+    seconds: float = await connection.fetchval(TRAINED_SECONDS, job_id)
+    return max(0.0, seconds)
 
 
 async def queue_positions(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:

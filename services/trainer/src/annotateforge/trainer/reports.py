@@ -20,6 +20,10 @@ MOST_REPORTS = 1000
 STAGES = ("downloading", "training", "validating")
 """What Progress.stage may be."""
 
+_NEVER_NEGATIVE = (
+    *("images_per_second", "loader_wait_percent", "gpu_memory_bytes", "host_memory_bytes"),
+    "training_seconds",
+)
 _LAST_SECOND = 253_402_300_799
 
 
@@ -85,7 +89,10 @@ def _complete_epoch(draft: Draft, reported: Epoch) -> None:
     epoch.total_epochs = draft.job.total_epochs
     epoch.attempt = draft.attempt
     epoch.time.FromDatetime(draft.now)
-    epoch.eta_seconds = estimates.eta_seconds(seconds, draft.job.total_epochs - epoch.epoch)
+    limit, left = draft.job.max_seconds, None
+    if limit is not None and epoch.HasField("training_seconds"):
+        left = limit - epoch.training_seconds
+    epoch.eta_seconds = estimates.eta_seconds(seconds, draft.job.total_epochs - epoch.epoch, left)
     draft.set(current_epoch=epoch.epoch, seconds_per_epoch=seconds)
     draft.epochs.append(epoch)
     draft.record(epoch_complete=epoch)
@@ -147,7 +154,7 @@ def _check_epoch(violations: Violations, field: str, epoch: Epoch, total_epochs:
         violations.add(f"{field}.epoch_seconds", "must not be negative")
     for name in ("metrics", "train_losses", "val_losses", "learning_rates"):
         check_values(violations, f"{field}.{name}", getattr(epoch, name))
-    for name in ("images_per_second", "loader_wait_percent", "gpu_memory_bytes", "host_memory_bytes"):
+    for name in _NEVER_NEGATIVE:
         if getattr(epoch, name) < 0:
             violations.add(f"{field}.{name}", "must not be negative")
     check_class_metrics(violations, f"{field}.class_metrics", epoch.class_metrics, MOST_EPOCH_CLASSES)

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
-from annotateforge.api.trainer.v1.job_pb2 import Failure
+from annotateforge.api.trainer.v1.job_pb2 import Failure, JobConfig
 from annotateforge.runtime import subjects
 from annotateforge.runtime.database import Connection
 from annotateforge.runtime.outbox import check_payload
@@ -79,7 +79,7 @@ LOCK_JOB = """
 SELECT
     id, status, total_epochs, attempt, lease_expire_time, cancel_requested, last_sequence, current_epoch,
     seconds_per_epoch, start_time, end_time, model_id, failure, batch_size,
-    ROW(device, gpus, min_gpu_memory) AS demand
+    config, ROW(device, gpus, min_gpu_memory) AS demand
 FROM jobs
 WHERE id = $1
 FOR UPDATE
@@ -264,11 +264,13 @@ async def lock_job(connection: Connection, job_id: UUID) -> tuple[JobState, date
 def job_state(row: asyncpg.Record, newest: asyncpg.Record) -> JobState:
     """The state of a job from the columns of LOCK_JOB and of READ_ATTEMPT."""
     failure, outcome = row["failure"], newest["outcome"]
+    config = JobConfig.FromString(row["config"])
     return JobState(
         **{name: row[name] for name in _PLAIN_STATE},
         status=Status(row["status"]),
         failure=None if failure is None else Failure.FromString(failure),
         demand=Demand(*row["demand"]),
+        max_seconds=config.max_hours * 3600 if config.HasField("max_hours") else None,
         worker_id=newest["worker_id"],
         outcome=None if outcome is None else Outcome(outcome),
         accepted_through=newest["accepted_through"],

@@ -59,12 +59,18 @@ class WorkerRpc(WorkerServiceServicer):
     async def AcquireJob(self, request: api.AcquireJobRequest, context: Context) -> api.AcquireJobResponse:
         worker = _read_worker(request.worker)
         wait = _read_wait(request.wait) if request.HasField("wait") else _ACQUIRE_WAIT
-        record = await self._queue.acquire(worker, wait)
-        if record is None:
+        taken = await self._queue.acquire(worker, wait)
+        if taken is None:
             return api.AcquireJobResponse()
+        record = taken.record
         with bind(job_id=record.id):
             return api.AcquireJobResponse(
-                assignment=api.Assignment(job=job_message(record), attempt=record.attempt, lease=self._lease)
+                assignment=api.Assignment(
+                    job=job_message(record),
+                    attempt=record.attempt,
+                    lease=self._lease,
+                    trained_seconds=taken.trained_seconds,
+                )
             )
 
     async def Heartbeat(self, request: api.HeartbeatRequest, context: Context) -> api.HeartbeatResponse:

@@ -195,6 +195,7 @@ class Attempt:
                 order,
                 batch_size=self._job.batch_size or order.batch_size,
                 full_batch_size=order.batch_size,
+                trained_seconds=self._assignment.trained_seconds,
                 checkpoint_dir=str(states),
                 checkpoint_seconds=self._with.checkpoint_seconds,
                 resume_from=await self._bring_checkpoint(scratch),

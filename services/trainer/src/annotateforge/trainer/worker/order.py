@@ -52,7 +52,7 @@ class TrainingOrder:
     patience: int
     """Epochs without improvement; 0 never stops early."""
     max_hours: float | None
-    """Hours of training after which no further epoch begins; None for no limit."""
+    """Hours of training, over all attempts, after which no further epoch begins; None for no limit."""
     settings: Mapping[str, Any]
     """Further arguments of ultralytics by name."""
     seed: int
@@ -80,6 +80,8 @@ class TrainingOrder:
     """
     resume_from: str | None = None
     """Such a state, to go on from; None begins at the beginning."""
+    trained_seconds: float = 0.0
+    """For which former attempts trained; what max_hours has been used up already."""
     full_batch_size: int | None = None
     """Images in a batch before memory ran out: the optimizer still learns as from batches of so many. None
     where that is batch_size.
@@ -99,6 +101,11 @@ class TrainingOrder:
     def cores_each(self) -> int:
         """Processors for each process that trains."""
         return max(1, self.cores // len(self.devices))
+
+    @property
+    def time_is_over(self) -> bool:
+        """Whether former attempts have used up what time there is."""
+        return self.max_hours is not None and self.trained_seconds >= self.max_hours * 3600
 
     def to_json(self) -> bytes:
         """One line, with its newline."""

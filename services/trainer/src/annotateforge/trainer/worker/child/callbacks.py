@@ -38,7 +38,7 @@ class Callbacks:
         self._order = order
         self._reporting = reporting
         self._epoch = 0
-        self._began = time.monotonic()
+        self._began: float | None = None
         self._open = False
         self._evaluating = False
         self._reported = 0.0
@@ -142,6 +142,7 @@ class Callbacks:
                 f"pg{index}": group["lr"] for index, group in enumerate(trainer.optimizer.param_groups)
             },
             epoch_seconds=trainer.epoch_time,
+            training_seconds=self._trained_seconds(),
             best=best,
         )
         train_loss, val_loss = total(self._losses), total(val_losses(trainer.metrics))
@@ -185,15 +186,25 @@ class Callbacks:
         Ultralytics' own `time` would also change the number of epochs, and with it the schedule of the rate.
         """
         limit = self._order.max_hours
-        if limit is None or trainer.stop or time.monotonic() - self._began < limit * 3600:
+        if limit is None or trainer.stop or self._trained_seconds() < limit * 3600:
             return
         trainer.stop = True
+        self.tell_time_is_over()
+
+    def tell_time_is_over(self) -> None:
+        """Warn that training ends before the last epoch."""
+        limit = self._order.max_hours or 0.0
         self._reporting.warning(
             "TIME_LIMIT_REACHED",
-            f"Training ends after epoch {self._epoch} of {self._order.epochs}, because its {limit:g} hours "
-            "are over.",
+            f"Training ends after epoch {self._epochs_trained} of {self._order.epochs}, because its "
+            f"{limit:g} hours are over.",
             "Give it more hours, or fewer epochs: the learning rate had not fallen as far as planned.",
         )
+
+    def _trained_seconds(self) -> float:
+        """Seconds of training so far, in all attempts."""
+        here = 0.0 if self._began is None else time.monotonic() - self._began
+        return self._order.trained_seconds + here
 
     def _due(self) -> bool:
         now = time.monotonic()

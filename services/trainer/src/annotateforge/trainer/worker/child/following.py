@@ -26,6 +26,9 @@ class Following:
     def go_on(self, story: Mapping[str, Any]) -> None:
         """Nothing was told."""
 
+    def tell_time_is_over(self) -> None:
+        """Nothing: the first process tells it."""
+
     def train_epoch_start(self, trainer: Trainer) -> None:
         self._open = True
 

@@ -121,7 +121,13 @@ class Resuming:
 
     def prepare(self, trainer: Trainer) -> None:
         """Before training begins."""
-        trainer.finished = self._begun is not None and self._begun["finished"]
+        if self._begun is None:
+            return
+        trainer.finished = self._begun["finished"]
+        if not trainer.finished and self._order.time_is_over:
+            # The attempts before have used it up, and what came after the state is lost.
+            trainer.finished = True
+            self._story.tell_time_is_over()
 
     def setup_end(self, trainer: Trainer) -> None:
         """Loaders, optimizer and scheduler are there."""
