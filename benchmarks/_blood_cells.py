@@ -136,9 +136,9 @@ async def scratch() -> AsyncIterator[Path]:
 @contextlib.asynccontextmanager
 async def dataset_service(
     module: str, folder: Path
-) -> AsyncIterator[tuple[DatasetServiceStub, psutil.Process]]:
-    """A client of a dataset service on an embedded Postgres; `module` calls `serve` for the role
-    "service".
+) -> AsyncIterator[tuple[DatasetServiceStub, psutil.Process, str]]:
+    """A client of a dataset service on an embedded Postgres, its process and its address; `module` calls
+    `serve` for the role "service".
     """
     roles = ("--role", "service", "--folder", str(folder), "--service")
     async with (
@@ -146,7 +146,7 @@ async def dataset_service(
         process(module, *roles, database_url) as (address, child),
         open_channel(address, token, deadline=600) as channel,
     ):
-        yield DatasetServiceStub(channel), child
+        yield DatasetServiceStub(channel), child, address
 
 
 def token() -> str:

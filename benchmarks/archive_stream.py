@@ -10,6 +10,7 @@ meets both; what is printed are medians over the rounds.
 """
 
 import argparse
+import asyncio
 import statistics
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from typing import Any
 import grpc
 import uvloop
 
+from annotateforge.api.dataset.v1 import dataset_pb2
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.runtime.blobs import CHUNK
@@ -28,6 +30,7 @@ from benchmarks import _blood_cells as cells
 
 SERVICE = "annotateforge.api.dataset.v1.DatasetService"
 WAYS = ("archive", "bare")
+AT_ONCE = (1, 8)
 
 
 @dataclass
@@ -65,23 +68,33 @@ async def serve_bare(path: str) -> None:
     await server.stop(None)
 
 
-async def download(client: DatasetServiceStub, dataset_id: str, into: Figures | None) -> int:
-    """Read an archive to its end; answers its bytes."""
+async def read(client: DatasetServiceStub, dataset: dataset_pb2.Dataset) -> float:
+    """Read an archive to its end; answers the seconds to its first bytes."""
     started, first, size = time.perf_counter(), 0.0, 0
-    async for message in client.DownloadArchive(api.DownloadArchiveRequest(dataset_id=dataset_id)):
-        if message.chunk:
+    async for message in client.DownloadArchive(api.DownloadArchiveRequest(dataset_id=dataset.id)):
+        if length := len(message.chunk):
             first = first or time.perf_counter() - started
-            size += len(message.chunk)
+            size += length
+    assert size == dataset.archive_size_bytes
+    return first
+
+
+async def download(
+    client: DatasetServiceStub, dataset: dataset_pb2.Dataset, at_once: int, into: Figures | None
+) -> None:
+    """Read an archive several times at once."""
+    started = time.perf_counter()
+    first = await asyncio.gather(*(read(client, dataset) for _ in range(at_once)))
     if into is not None:
+        size = dataset.archive_size_bytes * at_once
         into.gibibytes.append(size / 2**30 / (time.perf_counter() - started))
-        into.first.append(first * 1000)
-    return size
+        into.first.append(statistics.median(first) * 1000)
 
 
 async def measure(rounds: int, copies: int) -> None:
     module = "benchmarks.archive_stream"
-    figures = {way: Figures() for way in WAYS}
-    async with cells.scratch() as folder, cells.dataset_service(module, folder) as (service, process):
+    figures = {(way, at_once): Figures() for way in WAYS for at_once in AT_ONCE}
+    async with cells.scratch() as folder, cells.dataset_service(module, folder) as (service, process, _):
         dataset = await cells.prepare(service, await cells.import_cells(service, copies))
         path = folder / "archive.zip"
         with path.open("wb") as file:
@@ -94,18 +107,22 @@ async def measure(rounds: int, copies: int) -> None:
             clients = {"archive": service, "bare": DatasetServiceStub(channel)}
             for number in range(rounds + 1):
                 # Nobody is first in every round; round 0 only warms up.
-                for way in WAYS if number % 2 else WAYS[::-1]:
-                    size = await download(clients[way], dataset.id, figures[way] if number else None)
-                    assert size == dataset.archive_size_bytes
+                for at_once in AT_ONCE:
+                    for way in WAYS if number % 2 else WAYS[::-1]:
+                        into = figures[way, at_once] if number else None
+                        await download(clients[way], dataset, at_once, into)
         memory = process.memory_info().rss / 2**20
     print(cells.machine())
     mebibytes = dataset.archive_size_bytes / 2**20
     print(f"{dataset.total_images:,} images, {mebibytes:,.0f} MiB, chunks of {CHUNK // 1024} KiB")
-    for way in WAYS:
-        speed, first = statistics.median(figures[way].gibibytes), statistics.median(figures[way].first)
-        print(f"{way:8} {speed:5.2f} GiB/s   first bytes after {first:6.2f} ms")
-    pairs = zip(figures["archive"].gibibytes, figures["bare"].gibibytes, strict=True)
-    print(f"archive / bare: {statistics.median(our / their for our, their in pairs):.2f} of the speed")
+    for at_once in AT_ONCE:
+        print(f"{at_once} at once:")
+        for way in WAYS:
+            found = figures[way, at_once]
+            speed, first = statistics.median(found.gibibytes), statistics.median(found.first)
+            print(f"  {way:8} {speed:5.2f} GiB/s   first bytes after {first:6.2f} ms")
+        pairs = zip(figures["archive", at_once].gibibytes, figures["bare", at_once].gibibytes, strict=True)
+        print(f"  archive / bare: {statistics.median(our / their for our, their in pairs):.2f} of the speed")
     print(f"the service holds {memory:.0f} MiB of memory at the end")
 
 

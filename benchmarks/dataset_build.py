@@ -130,7 +130,7 @@ async def take_turns(client: DatasetServiceStub, project_id: str, folder: Path, 
 
 async def measure(rounds: int, copies: int) -> None:
     module = "benchmarks.dataset_build"
-    async with cells.scratch() as folder, cells.dataset_service(module, folder) as (client, process):
+    async with cells.scratch() as folder, cells.dataset_service(module, folder) as (client, process, _):
         project_id = await cells.import_cells(client, copies)
         write_coco(folder / "coco", copies)
         # Round 0 only warms up.

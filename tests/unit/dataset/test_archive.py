@@ -2,6 +2,7 @@ import hashlib
 import io
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotateforge.dataset.archive import Archive, lay_out
+from annotateforge.dataset.archive import Archive, ImageFiles, LabelFiles, Piece, Span, lay_out
 from annotateforge.dataset.archive_names import class_folder
 from annotateforge.dataset.columns import starts
 from annotateforge.dataset.manifest import (
@@ -52,12 +53,26 @@ def manifest_of(task: Task, contents: list[bytes], sizes: list[int] | None = Non
 def put_together(archive: Archive, contents: list[bytes], pack: bytes, begin: int, end: int) -> bytes:
     by_digest = {hashlib.sha256(content).hexdigest(): content for content in contents}
     parts = []
-    for span in archive.plan(begin, end):
-        blob = by_digest[span.image] if span.image else pack
-        part = blob[span.offset : span.offset + span.length] if span.inline is None else span.inline
-        assert len(part) == span.length > 0
-        assert span.whole == (bool(span.image) and span.length == len(blob))
-        parts.append(part)
+    for piece in archive.plan(begin, end):
+        match piece:
+            case bytes():
+                assert piece
+                parts.append(piece)
+            case Span():
+                blob = by_digest[piece.image]
+                part = blob[piece.offset : piece.offset + piece.length]
+                assert len(part) == piece.length > 0
+                assert piece.whole == (piece.length == len(blob))
+                parts.append(part)
+            case ImageFiles():
+                for header, digest, size in zip(*piece, strict=True):
+                    assert len(by_digest[digest]) == size
+                    parts += [header, by_digest[digest]]
+            case LabelFiles():
+                at = piece.offset
+                for header, size in zip(piece.headers, piece.sizes, strict=True):
+                    parts += [header, pack[at : at + size]]
+                    at += size
     return b"".join(parts)
 
 
@@ -103,15 +118,26 @@ def test_the_bytes_of_an_archive_are_pinned() -> None:
     }
 
 
+def _written(piece: Piece) -> Iterator[tuple[bytes, int]]:
+    """What stands in the archive itself, and how much of images or labels follows it."""
+    match piece:
+        case bytes():
+            yield piece, 0
+        case Span():
+            yield b"", piece.length
+        case ImageFiles() | LabelFiles():
+            yield from zip(piece.headers, piece.sizes, strict=True)
+
+
 def sparse(archive: Archive, path: Path) -> None:
     """Write an archive with holes in place of the images."""
     with path.open("wb") as file:
         at = 0
-        for span in archive.plan(0, archive.size):
-            if span.inline is not None:
+        for piece in archive.plan(0, archive.size):
+            for written, skipped in _written(piece):
                 file.seek(at)
-                file.write(span.inline)
-            at += span.length
+                file.write(written)
+                at += len(written) + skipped
         assert at == archive.size
         file.truncate(archive.size)
 

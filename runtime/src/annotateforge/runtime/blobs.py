@@ -7,7 +7,7 @@ import hashlib
 import re
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,9 +108,9 @@ class BlobStore(ABC):
         """The bytes in chunks of `chunk_size`, the last one shorter; holds a few chunks at a time."""
 
     @abstractmethod
-    def read_many(self, digests: Sequence[str]) -> AsyncIterator[list[bytes]]:
-        """Whole blobs in the order of `digests`, in batches of up to 64 blobs or about 4 MiB, with one batch
-        read ahead.
+    def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[bytes]]:
+        """Whole blobs in the order of `digests`, in batches of up to BATCH_BLOBS or about BATCH_BYTES, with
+        one batch read ahead. `digests` are asked for as they are needed.
 
         For blobs that fit into memory; larger ones are streamed.
         """

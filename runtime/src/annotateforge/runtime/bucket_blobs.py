@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -106,7 +106,7 @@ class BucketBlobs(BlobStore):
         with _store_errors(sha256):
             return await obstore.get_range_async(self._store, blob_key(sha256), start=start, end=end)
 
-    async def read_many(self, digests: Sequence[str]) -> AsyncIterator[list[bytes]]:
+    async def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[bytes]]:
         ahead: deque[asyncio.Task[bytes]] = deque()
         waiting = iter(digests)
         batch: list[bytes] = []

@@ -18,6 +18,7 @@ from annotateforge.runtime.database import database_error
 from annotateforge.runtime.errors import DomainError, Internal, PermissionDenied, Unimplemented
 from annotateforge.runtime.rpc_status import DETAILS_KEY, GRPC_CODES, from_rpc_error, to_status
 from annotateforge.runtime.telemetry import count_rpc
+from annotateforge.runtime.wire import passing_bytes
 
 Context = grpc.aio.ServicerContext[Any, Any]
 # What the server hands over is grpc's; its stubs know the synchronous server's handlers only.
@@ -58,7 +59,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         access = self._access.get(method, MethodAccess(roles=frozenset()))
         options = {
             "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
+            "response_serializer": passing_bytes(handler.response_serializer),
         }
         if handler.response_streaming:
             behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream

@@ -5,8 +5,9 @@ cost more than reading it, and only our own writer can promise that a blob outla
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
@@ -125,22 +126,37 @@ class LocalBlobs(BlobStore):
             _drop(ahead)
             self._threads.submit(reader.close)
 
-    async def read_many(self, digests: Sequence[str]) -> AsyncIterator[list[bytes]]:
-        paths = [(sha256, f"{self._root}/{blob_key(sha256)}") for sha256 in digests]
+    async def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[bytes]]:
+        coming = iter(digests)
+        waiting: list[str] = []
         ahead: asyncio.Future[list[bytes]] | None = None
-        taken = 0
         try:
-            while taken < len(paths) or ahead is not None:
+            while True:
                 with store_errors():
                     batch = await ahead if ahead is not None else []
-                taken += len(batch)
-                ahead = None
-                if taken < len(paths):
-                    ahead = self._run(_read_batch, paths[taken : taken + BATCH_BLOBS])
+                del waiting[: len(batch)]
+                waiting += islice(coming, BATCH_BLOBS - len(waiting))
+                ahead = self._run(self._read_batch, waiting[:]) if waiting else None
                 if batch:
                     yield batch
+                if ahead is None:
+                    break
         finally:
             _drop(ahead)
+
+    def _read_batch(self, digests: Sequence[str]) -> list[bytes]:
+        batch: list[bytes] = []
+        size = 0
+        for sha256 in digests:
+            try:
+                data = read_whole(f"{self._root}/{blob_key(sha256)}")
+            except FileNotFoundError as error:
+                raise not_found(sha256) from error
+            batch.append(data)
+            size += len(data)
+            if size >= BATCH_BYTES:
+                break
+        return batch
 
     async def exists(self, sha256: str) -> bool:
         with store_errors():
@@ -186,21 +202,6 @@ class _LocalSpool(Spool):
             if self._writing is not None:
                 await self._writing
             await self._store._run(settle)
-
-
-def _read_batch(paths: Sequence[tuple[str, str]]) -> list[bytes]:
-    batch: list[bytes] = []
-    size = 0
-    for sha256, path in paths:
-        try:
-            data = read_whole(path)
-        except FileNotFoundError as error:
-            raise not_found(sha256) from error
-        batch.append(data)
-        size += len(data)
-        if size >= BATCH_BYTES:
-            break
-    return batch
 
 
 def _unlink(paths: Sequence[Path]) -> None:

@@ -8,6 +8,7 @@ planned at once and put together from the blobs under it. docs/archive-format.md
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ from annotateforge.dataset.manifest import Manifest, Records
 from annotateforge.dataset.spec import Task
 from annotateforge.dataset.zip_records import central_headers, end_records, local_headers
 
+LARGE = 4 * 1024 * 1024
+"""Bytes beyond which an image is planned for itself, and of label files that are planned together."""
 _BATCH = 1024
 """Entries that are written out at once."""
 
@@ -49,6 +52,30 @@ class Span(NamedTuple):
     """First byte in the blob."""
     whole: bool = False
     """Whether the span is a whole image."""
+
+
+class LabelFiles(NamedTuple):
+    """Consecutive label files, each after what stands before it."""
+
+    headers: Sequence[bytes]
+    offset: int
+    """Where the first begins in the label pack; there they follow one another."""
+    sizes: Sequence[int]
+    """Bytes of each."""
+
+
+class ImageFiles(NamedTuple):
+    """Consecutive images, none of them large, each after what stands before it."""
+
+    headers: Sequence[bytes]
+    digests: Sequence[str]
+    """SHA-256 of each one's blob in hexadecimal."""
+    sizes: Sequence[int]
+    """Bytes of each."""
+
+
+Piece = bytes | Span | LabelFiles | ImageFiles
+"""Consecutive bytes of an archive; a Span is a part of one image, or all of a large one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +186,12 @@ class Archive:
             columns = (names, batch.size.tolist(), batch.crc32.tolist(), offset, images)
             yield from map(Entry._make, zip(*columns, strict=True))
 
-    def plan(self, begin: int, end: int) -> Iterator[Span]:
-        """What the bytes `begin` to `end`, the latter excluded, are made of, in order and without a gap."""
+    def plan(self, begin: int, end: int) -> Iterator[Piece]:
+        """What the bytes `begin` to `end`, the latter excluded, are made of, in order and without a gap.
+
+        Files that lie in the range whole come many at a time: an archive has so many small ones that whatever
+        is done for each of them counts.
+        """
         for batch in self._under(self.offset, begin, end):
             yield from self._plan_files(batch, begin, end)
         for batch in self._under(self.central_offset, begin, end):
@@ -186,31 +217,35 @@ class Archive:
         last = int(np.searchsorted(offset, end, side="left"))
         return self.files.batches(max(first, 0), min(last, len(self)))
 
-    def _plan_files(self, batch: _Batch, begin: int, end: int) -> Iterator[Span]:
+    def _plan_files(self, batch: _Batch, begin: int, end: int) -> Iterator[Piece]:
         """Local headers and bytes of some entries."""
         headers = local_headers(batch.names, batch.size, batch.crc32).split()
-        rows = zip(
-            headers,
-            self.offset[batch.first : batch.last].tolist(),
-            self.data_offset[batch.first : batch.last].tolist(),
-            batch.size.tolist(),
-            strict=True,
-        )
-        for number, (header, at, data_at, size) in enumerate(rows):
-            if begin <= at and data_at <= end:
-                yield Span(len(header), header)
-            else:
-                yield from _cut(header, at, begin, end)
-            start = max(begin - data_at, 0)
-            length = min(end - data_at, size) - start
-            if length <= 0:
-                continue
-            if batch.images:
-                yield Span(length, None, batch.images[number], start, length == size)
-            elif batch.fixed:
-                yield Span(length, batch.fixed[number][start : start + length])
-            else:
-                yield Span(length, None, "", batch.label_offset[number] + start)
+        offset = self.offset[batch.first : batch.last + 1]
+        alone = (offset[:-1] < begin) | (offset[1:] > end)
+        if batch.images:
+            alone |= batch.size > LARGE
+        at = 0
+        for number in (*np.flatnonzero(alone).tolist(), len(batch.size)):
+            if at < number:
+                yield from _together(batch, headers, at, number)
+            if number < len(batch.size):
+                yield from self._plan_file(batch, number, headers[number], begin, end)
+            at = number + 1
+
+    def _plan_file(self, batch: _Batch, number: int, header: bytes, begin: int, end: int) -> Iterator[Piece]:
+        """What the range has of one entry."""
+        yield from _cut(header, int(self.offset[batch.first + number]), begin, end)
+        data_at, size = int(self.data_offset[batch.first + number]), int(batch.size[number])
+        start = max(begin - data_at, 0)
+        length = min(end - data_at, size) - start
+        if length <= 0:
+            return
+        if batch.images:
+            yield Span(length, None, batch.images[number], start, length == size)
+        elif batch.fixed:
+            yield batch.fixed[number][start : start + length]
+        else:
+            yield LabelFiles([b""], batch.label_offset[number] + start, [length])
 
 
 def lay_out(manifest: Manifest) -> Archive:
@@ -237,8 +272,26 @@ def lay_out(manifest: Manifest) -> Archive:
     return Archive(manifest, files, offset, offset[:-1] + local, central_offset, end)
 
 
-def _cut(data: bytes, at: int, begin: int, end: int) -> Iterator[Span]:
+def _together(batch: _Batch, headers: Sequence[bytes], first: int, last: int) -> Iterator[Piece]:
+    """Entries `first` to `last`, the latter excluded, that are whole and not large."""
+    sizes = batch.size[first:last].tolist()
+    if batch.images:
+        yield ImageFiles(headers[first:last], batch.images[first:last], sizes)
+    elif batch.fixed:
+        pairs = zip(headers[first:last], batch.fixed[first:last], strict=True)
+        yield b"".join([part for pair in pairs for part in pair])
+    else:
+        # As many as are read together; one may have megabytes.
+        groups = (np.cumsum(batch.size[first:last]) // LARGE).tolist()
+        at = 0
+        for _, group in groupby(groups):
+            end = at + len(list(group))
+            yield LabelFiles(headers[first + at : first + end], batch.label_offset[first + at], sizes[at:end])
+            at = end
+
+
+def _cut(data: bytes, at: int, begin: int, end: int) -> Iterator[bytes]:
     """The part of `data`, which stands at `at`, that lies between `begin` and `end`."""
     first, last = max(begin - at, 0), min(end - at, len(data))
     if first < last:
-        yield Span(last - first, data if last - first == len(data) else data[first:last])
+        yield data[first:last]

@@ -1,11 +1,13 @@
 """Sending archives: bytes of the blobs under a range, read a few megabytes ahead and cut into even chunks."""
 
+import contextlib
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, pairwise
 
 import structlog
 
-from annotateforge.dataset.archive import Archive, Span
+from annotateforge.dataset.archive import Archive, ImageFiles, LabelFiles, Piece, Span
 from annotateforge.runtime.blobs import BATCH_BYTES, CHUNK, BlobStore
 from annotateforge.runtime.errors import DomainError, Internal, NotFound
 
@@ -14,83 +16,133 @@ _WINDOW = 512
 _GAP = 16 * 1024
 """Bytes between two texts that are rather read than the second one sought."""
 
+Buffer = bytes | memoryview
+
 log = structlog.get_logger()
 
 
-async def stream_archive(archive: Archive, blobs: BlobStore, begin: int, end: int) -> AsyncIterator[bytes]:
+async def stream_archive(
+    archive: Archive, blobs: BlobStore, begin: int, end: int
+) -> AsyncIterator[list[Buffer]]:
     """The bytes `begin` to `end` of an archive, the latter excluded, in chunks of CHUNK, the last one
-    shorter.
+    shorter, each as parts that whoever sends it joins.
 
     Only blobs under the range are read, and a few megabytes at a time. Internal BLOB_MISSING when one of
     them is not there or not as long as the manifest says.
     """
-    waiting: list[bytes | memoryview] = []
-    held = 0
+    waiting: list[Buffer] = []
     async for parts in _parts(archive, blobs, begin, end):
-        for part in parts:
-            size = len(part)
-            if held + size < CHUNK:
-                waiting.append(part)
-                held += size
-                continue
+        waiting += parts
+        ends = list(accumulate(map(len, waiting)))
+        first = start = 0
+        while ends and ends[-1] - start >= CHUNK:
+            start += CHUNK
+            last = bisect_left(ends, start, first)
+            chunk = waiting[first : last + 1]
             # Cut before they are joined, so that every byte is copied once.
-            view, at = memoryview(part), CHUNK - held
-            waiting.append(view[:at])
-            yield b"".join(waiting)
-            while size - at >= CHUNK:
-                yield bytes(view[at : at + CHUNK])
-                at += CHUNK
-            waiting, held = [view[at:]], size - at
-    if held:
-        yield b"".join(waiting)
+            if over := ends[last] - start:
+                view = memoryview(chunk[-1])
+                chunk[-1], waiting[last] = view[:-over], view[-over:]
+                first = last
+            else:
+                first = last + 1
+            yield chunk
+        del waiting[:first]
+    if waiting:
+        yield waiting
 
 
-async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> AsyncIterator[list[bytes]]:
+async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> AsyncIterator[list[Buffer]]:
     """The parts of a range in order, several at once."""
     plan = archive.plan(begin, end)
     pack = archive.manifest.label_pack.hex()
-    while window := list(islice(plan, _WINDOW)):
-        images = _read_images(blobs, [span for span in window if _fits(span)])
-        read: Iterator[bytes] = iter(())
-        # The label files of a window follow one another in the pack.
-        labels = [span for span in window if span.inline is None and not span.image]
-        text, text_at = b"", 0
-        if labels:
-            text_at = labels[0].offset
-            length = labels[-1].offset + labels[-1].length - text_at
-            text = b"".join([part async for part in read_blob(blobs, pack, text_at, length)])
-        parts: list[bytes] = []
-        for span in window:
-            if span.inline is not None:
-                parts.append(span.inline)
-            elif not span.image:
-                parts.append(text[span.offset - text_at : span.offset - text_at + span.length])
-            elif _fits(span):
-                image = next(read, None)
-                if image is None:
+    piece = next(plan, None)
+    while piece is not None:
+        following: Piece | None = None
+        match piece:
+            case bytes():
+                yield [piece]
+            case LabelFiles():
+                text = b"".join(
+                    [part async for part in read_blob(blobs, pack, piece.offset, sum(piece.sizes))]
+                )
+                cuts = [0, *accumulate(piece.sizes)]
+                yield _beside(piece.headers, [text[first:last] for first, last in pairwise(cuts)])
+            case ImageFiles():
+                run = _ImageRun(piece, plan)
+                async for parts in run.read(blobs):
                     yield parts
-                    parts = []
-                    read = iter(await anext(images))
-                    image = next(read)
-                parts.append(image)
-            else:
-                yield parts
-                parts = []
-                async for part in read_blob(blobs, span.image, span.offset, span.length):
+                following = run.following
+            case Span():
+                async for part in read_blob(blobs, piece.image, piece.offset, piece.length):
                     yield [part]
-        yield parts
+        piece = following or next(plan, None)
+
+
+class _ImageRun:
+    """All pieces in a row that are images: read as one, so that what is read ahead does not end with each."""
+
+    def __init__(self, first: ImageFiles, plan: Iterator[Piece]) -> None:
+        self.following: Piece | None = None
+        """The piece after them; None while there are more, and at the end."""
+        self._first = first
+        self._plan = plan
+        self._headers: list[bytes] = []
+        self._sizes: list[int] = []
+        self._digests: list[str] = []
+
+    def _pull(self) -> Iterator[str]:
+        """Their digests, as they are needed."""
+        piece: Piece | None = self._first
+        while isinstance(piece, ImageFiles):
+            self._headers += piece.headers
+            self._sizes += piece.sizes
+            self._digests += piece.digests
+            yield from piece.digests
+            piece = next(self._plan, None)
+        self.following = piece
+
+    async def read(self, blobs: BlobStore) -> AsyncIterator[list[Buffer]]:
+        """Headers and images in turn."""
+        with _missing_blobs():
+            async for batch in blobs.read_many(self._pull()):
+                count = len(batch)
+                _check_sizes(self._digests, self._sizes, batch)
+                yield _beside(self._headers[:count], batch)
+                for column in (self._headers, self._sizes, self._digests):
+                    del column[:count]
+
+
+def _beside(headers: Sequence[bytes], contents: Sequence[Buffer]) -> list[Buffer]:
+    """Header, content, header, content, …"""
+    parts: list[Buffer] = [b""] * (2 * len(contents))
+    parts[::2], parts[1::2] = headers, contents
+    return parts
 
 
 async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator[list[bytes]]:
     """Whole images in the batches in which the store reads them."""
     number = 0
-    try:
+    with _missing_blobs():
         async for batch in blobs.read_many([span.image for span in spans]):
-            for span, data in zip(spans[number:], batch, strict=False):
-                if len(data) != span.length:
-                    raise blob_missing(span.image, f"has {len(data)} bytes and should have {span.length}")
+            read = spans[number : number + len(batch)]
+            _check_sizes([span.image for span in read], [span.length for span in read], batch)
             number += len(batch)
             yield batch
+
+
+def _check_sizes(digests: Sequence[str], sizes: Sequence[int], contents: Sequence[bytes]) -> None:
+    """Check that images are as long as their manifest says; there may be more digests than images."""
+    for sha256, size, content in zip(digests, sizes, contents, strict=False):
+        if len(content) != size:
+            raise blob_missing(sha256, f"has {len(content)} bytes and should have {size}")
+
+
+@contextlib.contextmanager
+def _missing_blobs() -> Iterator[None]:
+    """A missing blob as the damage that it is to a data set."""
+    try:
+        yield
     except NotFound as error:
         raise blob_missing(error.metadata.get("sha256", ""), "is not there") from error
 
