@@ -1,7 +1,10 @@
 """Blobs go when nothing needs them, and stay as long as anything does."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
@@ -49,3 +52,34 @@ async def test_bytes_that_are_uploaded_while_they_are_deleted_elsewhere_are_neve
                 await editor.DeleteImage(api.DeleteImageRequest(image_id=image.id))
 
     await asyncio.gather(*(churn(worker) for worker in range(4)))
+
+
+async def test_a_thumbnail_is_drawn_once_and_goes_with_the_last_image_of_its_bytes(
+    editor: DatasetServiceStub, store_url: str, stored: Stored, eventually: Eventually
+) -> None:
+    project_id = await new_project(editor)
+    content = png(300, 200)
+    images = (await upload(editor, project_id, [Sent("a.png", content), Sent("b.png", content)])).images
+
+    async def thumbnail(image_id: str, size: int = 0) -> bytes:
+        return (await downloaded(editor.GetThumbnail(api.GetThumbnailRequest(image_id=image_id, size=size))))[
+            1
+        ]
+
+    drawn = await thumbnail(images[0].id)
+    digest = hashlib.sha256(drawn).hexdigest()
+    assert stored() == {images[0].sha256, digest}
+    # What is answered is what was kept.
+    path = Path(urlsplit(store_url).path) / "dataset" / "sha256" / digest[:2] / digest
+    path.write_bytes(b"another drawing")
+    assert await thumbnail(images[1].id) == b"another drawing"
+    path.unlink()
+    assert await thumbnail(images[1].id) == drawn
+    # Odd sizes are not kept: there are too many of them.
+    assert await thumbnail(images[0].id, 99) != drawn
+    assert stored() == {images[0].sha256, digest}
+    await editor.DeleteImage(api.DeleteImageRequest(image_id=images[0].id))
+    await asyncio.gather(*(thumbnail(images[1].id, size) for size in (64, 64, 128, 128)))
+    assert len(stored()) == 4
+    await editor.DeleteProject(api.DeleteProjectRequest(project_id=project_id))
+    await eventually(lambda: not stored())

@@ -297,3 +297,28 @@ async def test_a_caller_who_goes_away_stops_the_freezing(editor: DatasetServiceS
     await anext(stream)
     call.cancel()
     assert (await prepare(editor, spec_of(project_id))).total_images == 10
+
+
+async def test_freezing_unchanged_projects_again_reads_nothing_and_any_change_is_seen(
+    editor: DatasetServiceStub,
+) -> None:
+    project_id = await labelled_project(editor)
+    spec = spec_of(project_id)
+
+    async def stages() -> tuple[str, set[str]]:
+        messages = [message async for message in editor.PrepareDataset(api.PrepareDatasetRequest(spec=spec))]
+        seen = {message.progress.stage for message in messages if message.WhichOneof("part") == "progress"}
+        return messages[-1].dataset.id, seen
+
+    first, _ = await stages()
+    again, seen = await stages()
+    assert again == first
+    assert seen <= {"waiting for other data sets"}
+    image = (await all_images(editor, project_id))[0]
+    # As many as before, and other ones.
+    await annotate(editor, image, [box("blue", 2, 2, 5, 5)])
+    changed, _ = await stages()
+    assert changed != first
+    await editor.DeleteDataset(api.DeleteDatasetRequest(dataset_id=changed))
+    renewed, _ = await stages()
+    assert renewed not in (first, changed)

@@ -1,6 +1,8 @@
 """Finding images, deleting many at once, and what a project tells of its annotations."""
 
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -163,3 +165,114 @@ async def test_confidence_and_source_are_kept(editor: DatasetServiceStub) -> Non
         (False, 0, ""),
         (True, 0.25, "model:7"),
     ]
+
+
+async def test_statistics_stay_those_of_the_annotations_whatever_is_done(
+    editor: DatasetServiceStub, database_url: str
+) -> None:
+    random = Random(7)
+    project_id, other_id = await new_project(editor), await new_project(editor, "others")
+    contents = [png() for _ in range(6)]
+    labels = ("red", "blue", "")
+
+    def shapes() -> list[annotation_pb2.Annotation]:
+        side = random.randint(1, 5)
+        made = [
+            box(random.choice(labels), 0, 0, side, random.randint(1, 5)),
+            circle(random.choice(labels), 3, 3, random.choice((1, 2))),
+            polygon(random.choice(labels), (0, 0), (side, 0), (side, 4)),
+        ]
+        return random.sample(made, random.randint(0, 3))
+
+    count = 0
+    for _ in range(12):
+        for wanted in (project_id, other_id):
+            count += 1
+            sent = [Sent(f"{count}/{n}", random.choice(contents), random.choice(labels)) for n in range(3)]
+            await upload(editor, wanted, sent)
+            for image in await all_images(editor, wanted):
+                match random.randint(0, 5):
+                    case 0:
+                        await editor.DeleteImage(api.DeleteImageRequest(image_id=image.id))
+                    case 1:
+                        await editor.UpdateImage(
+                            api.UpdateImageRequest(
+                                image_id=image.id, image_class=random.choice(labels), reviewed=count % 2 > 0
+                            )
+                        )
+                    case _:
+                        await annotate(editor, image, shapes())
+            await _check_counts(editor, wanted, database_url)
+    await editor.DeleteProject(api.DeleteProjectRequest(project_id=other_id))
+    await _check_counts(editor, project_id, database_url)
+    connection = await asyncpg.connect(database_url, server_settings={"search_path": "dataset"})
+    try:
+        assert not await connection.fetchval(
+            "SELECT count(*) FROM image_labels WHERE image_id NOT IN (SELECT id FROM images)"
+        )
+    finally:
+        await connection.close()
+
+
+async def _check_counts(client: DatasetServiceStub, project_id: str, database_url: str) -> None:
+    """Hold what is kept against what can be counted."""
+    stats = (await client.GetProjectStats(api.GetProjectStatsRequest(project_id=project_id))).stats
+    images = await all_images(client, project_id)
+    assert stats.image_count == len(images)
+    assert stats.annotated_image_count == sum(image.annotation_count > 0 for image in images)
+    assert stats.classified_image_count == sum(image.image_class != "" for image in images)
+    assert stats.reviewed_image_count == sum(image.reviewed for image in images)
+    assert stats.size_bytes == sum(image.size_bytes for image in images)
+    assert stats.annotation_count == sum(image.annotation_count for image in images)
+    digests = Counter(image.sha256 for image in images)
+    copied = await names(client, project_id, problem=image_pb2.IMAGE_PROBLEM_COPY)
+    assert copied == sorted(image.filename for image in images if digests[image.sha256] > 1)
+    sizes: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    shown: dict[str, set[str]] = defaultdict(set)
+    kinds: Counter[tuple[str, str | None]] = Counter()
+    for image in images:
+        answer = await client.ListAnnotations(api.ListAnnotationsRequest(image_id=image.id))
+        for each in answer.annotations:
+            shown[each.class_label].add(image.filename)
+            kinds[each.class_label, each.WhichOneof("shape")] += 1
+            match each.WhichOneof("shape"):
+                case "box":
+                    size = each.box.x_max - each.box.x_min, each.box.y_max - each.box.y_min
+                case "circle":
+                    size = 2 * each.circle.radius, 2 * each.circle.radius
+                case _:
+                    points = each.polygon.points
+                    size = (
+                        max(p.x for p in points) - min(p.x for p in points),
+                        max(p.y for p in points) - min(p.y for p in points),
+                    )
+            sizes[each.class_label].append(size)
+    used = {image.image_class for image in images} | set(sizes)
+    assert {row.class_label for row in stats.classes} == used - {""}
+    for row in stats.classes:
+        label, found = row.class_label, sizes[row.class_label]
+        assert row.image_count == len(shown[label])
+        assert row.classified_image_count == sum(image.image_class == label for image in images)
+        assert (row.box_count, row.circle_count, row.polygon_count) == tuple(
+            kinds[label, kind] for kind in ("box", "circle", "polygon")
+        )
+        assert row.shortest_side == min((min(size) for size in found), default=0)
+        assert row.longest_side == max((max(size) for size in found), default=0)
+        widths = [width for width, _ in found] or [0.0]
+        assert row.mean_width == pytest.approx(sum(widths) / len(widths))
+        listed = await names(client, project_id, class_label=label)
+        classed = {image.filename for image in images if image.image_class == label}
+        assert listed == sorted(shown[label] | classed)
+    unclassed = await names(client, project_id, problem=image_pb2.IMAGE_PROBLEM_WITHOUT_CLASS)
+    assert unclassed == sorted(shown[""])
+
+
+async def test_long_and_odd_names_are_found_by_a_part_of_them_in_any_case(editor: DatasetServiceStub) -> None:
+    project_id = await new_project(editor)
+    # None of them fits an index twice.
+    long = ["Ж" * 600 + "Ü_1", "x" * 990 + "Y%z"]
+    await upload(editor, project_id, [Sent(name, png()) for name in (*long, "Short.PNG", "short.png")])
+    assert await names(editor, project_id, filename_contains="жü_") == [long[0]]
+    assert await names(editor, project_id, filename_contains="y%Z") == [long[1]]
+    assert await names(editor, project_id, filename_contains="T.p") == ["Short.PNG", "short.png"]
+    assert await names(editor, project_id, filename_contains="t_p") == []

@@ -73,4 +73,5 @@ class BlobSweep:
             return len(taken)
 
     async def _more(self) -> bool:
-        return await self.sweep() == _BATCH
+        # Also after a short batch: blobs that have gone may have been what kept others.
+        return await self.sweep() > 0

@@ -40,7 +40,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     async with database(
         settings.database_url, SCHEMA, "annotateforge.dataset", max_size=max(2, settings.database_pool_size)
     ) as pool:
-        sweep = BlobSweep(pool, blobs, references=("images", "dataset_blobs"))
+        sweep = BlobSweep(pool, blobs, references=("images", "dataset_blobs", "thumbnails"))
         with inspecting(settings.image_limits, settings.dataset_image_threads) as inspector:
             backfill = Backfill(pool, blobs, inspector)
             rpc = DatasetRpc(

@@ -8,7 +8,7 @@ import structlog
 
 from annotateforge.dataset.fingerprints import UNREADABLE
 from annotateforge.dataset.inspector import Inspector
-from annotateforge.dataset.store.fingerprints import Unseen, next_unseen, put_fingerprints
+from annotateforge.dataset.store.fingerprints import Unseen, next_unseen, renew_fingerprints
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import NotFound
@@ -53,8 +53,8 @@ class Backfill:
             unseen = await next_unseen(connection, project_ids, after, _BATCH)
         if unseen:
             found = [(each.sha256, await self._look(each)) for each in unseen]
-            async with self._pool.acquire() as connection:
-                await put_fingerprints(connection, found)
+            async with self._pool.acquire() as connection, connection.transaction():
+                await renew_fingerprints(connection, found)
         return unseen
 
     async def _look(self, unseen: Unseen) -> bytes:

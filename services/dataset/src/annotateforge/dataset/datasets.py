@@ -1,9 +1,10 @@
 """Frozen data sets: what is kept of one, when two are the same, and the errors around them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from uuid import UUID
 
 import orjson
@@ -56,6 +57,15 @@ def identity(digest: bytes, spec: DatasetSpec, report: HealthReport) -> bytes:
         "findings": [[each.reason, each.count, each.class_label] for each in report.findings],
     }
     return hashlib.sha256(digest + spec.fingerprint + orjson.dumps(counted)).digest()
+
+
+def freezing_key(spec: DatasetSpec, revisions: Mapping[UUID, int]) -> bytes:
+    """SHA-256 that is the same for two freezings of which the second one cannot give anything else: they ask
+    for the same, of projects that have not changed since, and are done by the same version of the program.
+    """
+    read = {str(project_id): revision for project_id, revision in revisions.items()}
+    known = [version("annotateforge"), read]
+    return hashlib.sha256(spec.fingerprint + orjson.dumps(known, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def dataset_not_found(dataset_id: UUID) -> NotFound:

@@ -9,7 +9,13 @@ import structlog
 from annotateforge.dataset.archive import lay_out
 from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.columns import Annotations, Images
-from annotateforge.dataset.datasets import Dataset, NewDataset, dataset_invalid, identity
+from annotateforge.dataset.datasets import (
+    Dataset,
+    NewDataset,
+    dataset_invalid,
+    freezing_key,
+    identity,
+)
 from annotateforge.dataset.examination import examine, missing_classes
 from annotateforge.dataset.freezing import Frozen, freeze
 from annotateforge.dataset.health import HealthReport
@@ -60,7 +66,7 @@ class Preparer:
     async def check(self, spec: DatasetSpec) -> HealthReport:
         """What freezing a spec would give. NotFound PROJECT_NOT_FOUND."""
         async with self._room:
-            _, report = await self._freeze(spec, Progress())
+            _, report, _ = await self._freeze(spec, Progress())
             return report
 
     async def prepare(self, spec: DatasetSpec, progress: Progress) -> Dataset:
@@ -69,9 +75,11 @@ class Preparer:
         NotFound PROJECT_NOT_FOUND, FailedPrecondition DATASET_INVALID, and Aborted DATASET_CHANGING when
         images are deleted faster than they are frozen.
         """
+        if dataset := await self._recall(spec):
+            return dataset
         async with self._room:
             for _ in range(_TRIES):
-                frozen, report = await self._freeze(spec, progress)
+                frozen, report, key = await self._freeze(spec, progress)
                 if report.errors:
                     raise dataset_invalid(spec, report)
                 new = NewDataset(
@@ -83,32 +91,42 @@ class Preparer:
                     archive_size_bytes=lay_out(frozen.manifest).size,
                 )
                 if dataset := await self._keep(new, frozen, progress):
+                    async with self._pool.acquire() as connection:
+                        await datasets.keep_frozen(connection, key, dataset.id)
                     return dataset
                 log.info("images went while they were frozen; trying again")
         raise Aborted("DATASET_CHANGING", "Images were deleted while they were frozen. Try again.")
 
-    async def _freeze(self, spec: DatasetSpec, progress: Progress) -> tuple[Frozen, HealthReport]:
+    async def _recall(self, spec: DatasetSpec) -> Dataset | None:
+        """The data set that the spec gave before, if its projects have not changed since."""
+        async with self._pool.acquire() as connection:
+            revisions = await columns.read_revisions(connection, spec)
+            return await datasets.find_frozen(connection, freezing_key(spec, revisions))
+
+    async def _freeze(self, spec: DatasetSpec, progress: Progress) -> tuple[Frozen, HealthReport, bytes]:
+        """What a spec gives, its health, and the key of the freezing."""
         if spec.split.strategy is Strategy.GROUPED:
             # The split depends on them.
             progress.begin("looking at images")
             await self._backfill.complete(spec.project_ids, progress.reach)
-        images, annotations = await self._read(spec, progress)
+        images, annotations, key = await self._read(spec, progress)
         progress.begin("splitting and writing labels", len(images))
         frozen = await asyncio.to_thread(freeze, spec, images, annotations)
         labels: list[str] = []
         if missing_classes(frozen, spec):
             async with self._pool.acquire() as connection:
                 labels = await columns.read_labels(connection, spec)
-        return frozen, await asyncio.to_thread(examine, spec, images, frozen, labels)
+        return frozen, await asyncio.to_thread(examine, spec, images, frozen, labels), key
 
-    async def _read(self, spec: DatasetSpec, progress: Progress) -> tuple[Images, Annotations]:
-        """One snapshot of the projects' images and annotations."""
+    async def _read(self, spec: DatasetSpec, progress: Progress) -> tuple[Images, Annotations, bytes]:
+        """One snapshot of the projects' images and annotations, and the key that it has."""
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             if missing := await columns.find_missing_project(connection, spec):
                 raise project_not_found(missing)
+            key = freezing_key(spec, await columns.read_revisions(connection, spec))
             progress.begin("reading images")
             images = await columns.read_images(connection, spec)
             progress.begin("reading annotations", len(images))
@@ -117,7 +135,7 @@ class Preparer:
             def read(annotations: int) -> None:
                 progress.images_done = len(images) * annotations // max(total, 1)
 
-            return images, await columns.read_annotations(connection, spec, read)
+            return images, await columns.read_annotations(connection, spec, read), key
 
     async def _keep(self, new: NewDataset, frozen: Frozen, progress: Progress) -> Dataset | None:
         """The data set, new or as it was; None when one of its images has gone meanwhile."""

@@ -14,7 +14,8 @@ from annotateforge.dataset.exports.layout import Layout
 from annotateforge.dataset.exports.names import ExportNames
 from annotateforge.dataset.images import Image, ImageFilter
 from annotateforge.dataset.imports.opening import Spool
-from annotateforge.dataset.store.images import annotations_of_images, classes_of_project, list_images
+from annotateforge.dataset.store.image_lists import list_images
+from annotateforge.dataset.store.images import annotations_of_images, classes_of_project
 from annotateforge.dataset.store.projects import get_project
 from annotateforge.dataset.streaming import read_blob
 from annotateforge.runtime.blobs import CHUNK, BlobStore

@@ -10,6 +10,7 @@ from annotateforge.api.content.v1.content_pb2 import ContentInfo
 from annotateforge.api.dataset.v1 import annotation_pb2
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.dataset.annotations import LONGEST_LABEL, MOST_PER_IMAGE, Annotation, defects
+from annotateforge.dataset.drawn_thumbnails import DrawnThumbnails
 from annotateforge.dataset.images import LONGEST_CLASS, LONGEST_FILENAME, LONGEST_GROUP, clean_filename
 from annotateforge.dataset.inspector import Inspector
 from annotateforge.dataset.rpc.image_filter import check_texts, read_filter
@@ -21,7 +22,7 @@ from annotateforge.dataset.rpc.messages import (
 )
 from annotateforge.dataset.rpc.streams import messages, unexpected_part
 from annotateforge.dataset.store import images as store
-from annotateforge.dataset.store.datasets import require_sides
+from annotateforge.dataset.store.image_lists import list_images
 from annotateforge.dataset.store.projects import get_project
 from annotateforge.dataset.thumbnails import DEFAULT_SIZE, LARGEST, SMALLEST, thumbnail_etag
 from annotateforge.dataset.uploads import MOST_VIOLATIONS, UploadedFile, Uploader
@@ -58,6 +59,7 @@ class ImageHandlers:
         self._uploader = uploader
         self._sweep = sweep
         self._stall_seconds = stall_seconds
+        self._thumbnails = DrawnThumbnails(pool, blobs, inspector)
 
     async def UploadImages(
         self, request_iterator: AsyncIterator[api.UploadImagesRequest], context: Context
@@ -86,9 +88,7 @@ class ImageHandlers:
         chosen = read_filter(request)
         async with self._pool.acquire() as connection:
             await get_project(connection, project_id)
-            if chosen.dataset_id:
-                await require_sides(connection, chosen.dataset_id)
-            found = await store.list_images(
+            found = await list_images(
                 connection,
                 project_id,
                 chosen,
@@ -175,8 +175,7 @@ class ImageHandlers:
             )
         async with self._pool.acquire() as connection:
             image = await store.get_image(connection, image_id)
-        data = await self._blobs.get(image.facts.sha256.hex())
-        thumbnail = await self._inspector.thumbnail(data, image.facts.format, size)
+        thumbnail = await self._thumbnails.get(image.facts, size)
         yield api.GetThumbnailResponse(
             info=ContentInfo(
                 content_type="image/jpeg",

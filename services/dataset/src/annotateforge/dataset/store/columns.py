@@ -7,6 +7,7 @@ call them in one transaction of isolation REPEATABLE READ.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,9 @@ WHERE NOT EXISTS (SELECT FROM projects WHERE projects.id = named.id)
 ORDER BY position
 LIMIT 1
 """
+
+
+REVISIONS = "SELECT id, revision FROM projects WHERE id = ANY($1::uuid[])"
 
 
 def _code(column: str, codes: Mapping[Any, int]) -> str:
@@ -97,19 +101,18 @@ LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS chosen (label, position)
 """
 ANNOTATION_LABELS = """
 SELECT class_label AS label
-FROM annotations
-JOIN images ON images.id = annotations.image_id
-WHERE images.project_id = ANY($1) AND class_label <> ''
+FROM project_classes
+WHERE project_id = ANY($1) AND class_label <> '' AND image_count > 0
 GROUP BY class_label
-ORDER BY count(*) DESC, class_label
+ORDER BY sum(circle_count + box_count + rectangle_count + polygon_count) DESC, class_label
 LIMIT 1000
 """
 IMAGE_LABELS = """
-SELECT image_class AS label
-FROM images
-WHERE project_id = ANY($1) AND image_class <> ''
-GROUP BY image_class
-ORDER BY count(*) DESC, image_class
+SELECT class_label AS label
+FROM project_classes
+WHERE project_id = ANY($1) AND class_label <> '' AND classified_image_count > 0
+GROUP BY class_label
+ORDER BY sum(classified_image_count) DESC, class_label
 LIMIT 1000
 """
 
@@ -120,6 +123,11 @@ Report = Callable[[int], None]
 async def find_missing_project(connection: Connection, spec: DatasetSpec) -> Any | None:
     """The id of the first project of a spec that is not there; None when all are."""
     return await connection.fetchval(MISSING_PROJECT, spec.project_ids)
+
+
+async def read_revisions(connection: Connection, spec: DatasetSpec) -> dict[UUID, int]:
+    """The revisions of a spec's projects: other ones after every change of what is read here."""
+    return {row["id"]: row["revision"] for row in await connection.fetch(REVISIONS, spec.project_ids)}
 
 
 async def read_images(connection: Connection, spec: DatasetSpec) -> Images:

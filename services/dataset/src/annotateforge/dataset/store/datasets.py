@@ -44,6 +44,14 @@ ORDER BY holder
 LIMIT 10
 """
 SIDES_KNOWN = "SELECT EXISTS (SELECT FROM dataset_blobs WHERE dataset_id = $1 AND side IS NOT NULL)"
+FIND_FROZEN = f"""
+SELECT {_COLUMNS} FROM datasets WHERE id = (SELECT dataset_id FROM freezings WHERE key = $1)
+"""
+KEEP_FROZEN = """
+INSERT INTO freezings (key, dataset_id)
+SELECT $1, id FROM datasets WHERE id = $2
+ON CONFLICT (key) DO UPDATE SET dataset_id = excluded.dataset_id
+"""
 DELETE = "DELETE FROM datasets WHERE id = $1"
 HOLD = """
 INSERT INTO dataset_holds (dataset_id, holder, expire_time)
@@ -90,6 +98,17 @@ async def find_dataset(connection: Connection, identity: bytes) -> Dataset | Non
     return None if row is None else _dataset(row)
 
 
+async def find_frozen(connection: Connection, key: bytes) -> Dataset | None:
+    """The data set that a freezing gave, by `datasets.freezing_key`."""
+    row = await connection.fetchrow(FIND_FROZEN, key)
+    return None if row is None else _dataset(row)
+
+
+async def keep_frozen(connection: Connection, key: bytes, dataset_id: UUID) -> None:
+    """Note what a freezing gave; nothing where the data set has gone meanwhile."""
+    await connection.execute(KEEP_FROZEN, key, dataset_id)
+
+
 async def get_dataset(connection: Connection, dataset_id: UUID) -> Dataset:
     """A data set. NotFound DATASET_NOT_FOUND."""
     row = await connection.fetchrow(GET, dataset_id)
@@ -106,13 +125,16 @@ async def list_datasets(
     return [_dataset(row) for row in rows]
 
 
-async def require_sides(connection: Connection, dataset_id: UUID) -> None:
-    """Check that a data set knows the sides of its images. NotFound DATASET_NOT_FOUND, FailedPrecondition
-    SIDES_UNKNOWN.
+async def count_side(connection: Connection, dataset_id: UUID, side: int | None) -> int:
+    """How many images of a data set are on a side, numbered as SplitSide, or in all. NotFound
+    DATASET_NOT_FOUND, FailedPrecondition SIDES_UNKNOWN when it does not know the sides of its images.
     """
-    await get_dataset(connection, dataset_id)
+    report = (await get_dataset(connection, dataset_id)).report
     if not await connection.fetchval(SIDES_KNOWN, dataset_id):
         raise sides_unknown(dataset_id)
+    if side is None:
+        return report.total_images
+    return (report.train_images, report.val_images, report.test_images)[side - 1]
 
 
 async def delete_dataset(connection: Connection, dataset_id: UUID) -> None:

@@ -18,6 +18,16 @@ ORDER BY new.sha256
 ON CONFLICT (sha256) DO UPDATE SET fingerprint = excluded.fingerprint
     WHERE fingerprints.fingerprint <> excluded.fingerprint
 """
+# Locks them in order, as everybody who changes a project.
+RENEW = """
+WITH seen AS (
+    SELECT id FROM projects
+    WHERE id IN (SELECT project_id FROM images WHERE sha256 = ANY($1::bytea[]))
+    ORDER BY id
+    FOR NO KEY UPDATE
+)
+UPDATE projects SET revision = revision + 1 FROM seen WHERE projects.id = seen.id
+"""
 _LACKING = f"""
 FROM images
 LEFT JOIN fingerprints ON fingerprints.sha256 = images.sha256
@@ -47,6 +57,12 @@ class Unseen:
 async def put_fingerprints(connection: Connection, found: Sequence[tuple[bytes, bytes]]) -> None:
     """Keep fingerprints by digest; blobs that have gone meanwhile are passed over."""
     await connection.execute(PUT, [digest for digest, _ in found], [each for _, each in found])
+
+
+async def renew_fingerprints(connection: Connection, found: Sequence[tuple[bytes, bytes]]) -> None:
+    """The same for images that projects have already, whose health it changes. Call it in a transaction."""
+    await put_fingerprints(connection, found)
+    await connection.execute(RENEW, [digest for digest, _ in found])
 
 
 async def next_unseen(

@@ -9,7 +9,6 @@ from annotateforge.dataset.annotations import Annotation, AnnotationType
 from annotateforge.dataset.images import (
     Image,
     ImageFacts,
-    ImageFilter,
     ImageFormat,
     NewImage,
     image_not_found,
@@ -17,51 +16,14 @@ from annotateforge.dataset.images import (
 from annotateforge.dataset.projects import project_not_found
 from annotateforge.runtime.database import Connection
 
-_COLUMNS = """
-id, project_id, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group",
-annotation_count, create_time, reviewed
-"""
+COLUMNS = (
+    *("id", "project_id", "filename", "sha256", "crc32", "size_bytes", "format", "width", "height"),
+    *("image_class", '"group"', "annotation_count", "create_time", "reviewed"),
+)
+"""What `image_of` reads."""
+_COLUMNS = ", ".join(COLUMNS)
 
 GET = f"SELECT {_COLUMNS} FROM images WHERE id = $1"
-LIST = f"""
-SELECT {_COLUMNS}
-FROM images
-WHERE project_id = $1
-    AND ($2::text IS NULL OR filename > $2)
-    AND (
-        $3::text IS NULL
-        OR image_class = $3
-        OR EXISTS (SELECT FROM annotations WHERE image_id = images.id AND class_label = $3)
-    )
-    AND ($4::boolean IS NULL OR (annotation_count > 0) = $4)
-    AND ($5::text IS NULL OR filename COLLATE "default" ILIKE $5)
-    AND (
-        $6::annotation_type IS NULL
-        OR EXISTS (SELECT FROM annotations WHERE image_id = images.id AND type = $6)
-    )
-    AND (
-        $7::uuid IS NULL
-        OR EXISTS (
-            SELECT FROM dataset_blobs
-            WHERE dataset_id = $7 AND sha256 = images.sha256 AND side = coalesce($8::smallint, side)
-        )
-    )
-    AND ($9::boolean IS NULL OR (annotation_count = 0 AND image_class = '') = $9)
-    AND CASE $10::integer
-        WHEN 1 THEN EXISTS (
-            SELECT FROM images AS other
-            WHERE other.sha256 = images.sha256 AND other.project_id = $1 AND other.id <> images.id
-        )
-        WHEN 2 THEN EXISTS (
-            SELECT FROM fingerprints WHERE sha256 = images.sha256 AND octet_length(fingerprint) = 0
-        )
-        WHEN 3 THEN EXISTS (SELECT FROM annotations WHERE image_id = images.id AND class_label = '')
-        ELSE true
-    END
-    AND ($11::boolean IS NULL OR reviewed = $11)
-ORDER BY filename
-LIMIT $12
-"""
 DIGESTS = """
 SELECT filename, sha256 FROM images WHERE project_id = $1 AND filename = ANY($2::text[])
 """
@@ -95,9 +57,7 @@ WHERE image_id = $1
 ORDER BY position
 """
 CLASSES_OF_PROJECT = """
-SELECT DISTINCT annotations.class_label
-FROM annotations JOIN images ON images.id = annotations.image_id
-WHERE images.project_id = $1
+SELECT class_label FROM project_classes WHERE project_id = $1 AND image_count > 0
 """
 ANNOTATIONS_OF_IMAGES = """
 SELECT image_id, id, type, coordinates, class_label, confidence, source
@@ -111,6 +71,7 @@ LOCK_PROJECT_OF_IMAGE = """
 SELECT 1 FROM projects WHERE id = (SELECT project_id FROM images WHERE id = $1) FOR NO KEY UPDATE
 """
 DELETE_ANNOTATIONS = "DELETE FROM annotations WHERE image_id = $1"
+SUMMARIZE = "SELECT summarize_labels(ARRAY[$1::uuid])"
 COUNT_ANNOTATIONS = "UPDATE images SET annotation_count = $2 WHERE id = $1"
 
 ANNOTATION_COLUMNS = (
@@ -123,35 +84,7 @@ async def get_image(connection: Connection, image_id: UUID) -> Image:
     row = await connection.fetchrow(GET, image_id)
     if row is None:
         raise image_not_found(image_id)
-    return _image(row)
-
-
-async def list_images(
-    connection: Connection,
-    project_id: UUID,
-    chosen: ImageFilter,
-    *,
-    after: str | None,
-    limit: int,
-) -> Sequence[Image]:
-    """Images of a project by file name, beginning after a file name."""
-    contains = chosen.filename_contains
-    rows = await connection.fetch(
-        LIST,
-        project_id,
-        after,
-        chosen.class_label,
-        chosen.annotated,
-        None if contains is None else f"%{_escaped(contains)}%",
-        chosen.annotation_type,
-        chosen.dataset_id,
-        chosen.side,
-        chosen.unlabelled,
-        chosen.problem,
-        chosen.reviewed,
-        limit,
-    )
-    return [_image(row) for row in rows]
+    return image_of(row)
 
 
 async def digests_of(
@@ -188,7 +121,7 @@ async def insert_images(
         [image.image_class for image in images],
         [image.group for image in images],
     )
-    added = {row["id"]: _image(row) for row in rows}
+    added = {row["id"]: image_of(row) for row in rows}
     return [added[image.id] for image in images if image.id in added]
 
 
@@ -200,7 +133,7 @@ async def update_image(
     row = await connection.fetchrow(UPDATE, image_id, image_class, group, reviewed)
     if row is None:
         raise image_not_found(image_id)
-    return _image(row)
+    return image_of(row)
 
 
 async def delete_image(connection: Connection, image_id: UUID) -> None:
@@ -272,6 +205,7 @@ async def replace_annotations(
     ]
     if records:
         await connection.copy_records_to_table("annotations", records=records, columns=ANNOTATION_COLUMNS)
+    await connection.execute(SUMMARIZE, image_id)
     await connection.execute(COUNT_ANNOTATIONS, image_id, len(records))
 
 
@@ -286,7 +220,8 @@ def _annotation(row: asyncpg.Record) -> Annotation:
     )
 
 
-def _image(row: asyncpg.Record) -> Image:
+def image_of(row: asyncpg.Record) -> Image:
+    """An image from a row of COLUMNS."""
     return Image(
         id=row["id"],
         project_id=row["project_id"],
@@ -305,8 +240,3 @@ def _image(row: asyncpg.Record) -> Image:
         create_time=row["create_time"],
         reviewed=row["reviewed"],
     )
-
-
-def _escaped(text: str) -> str:
-    """A text without what LIKE takes for a pattern."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

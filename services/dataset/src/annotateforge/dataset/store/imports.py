@@ -82,6 +82,12 @@ FROM staged_annotations
 WHERE image_id IN (SELECT id FROM images)
 GROUP BY class_label, type
 """
+# Of those that were left out there are no annotations.
+SUMMARIZE = """
+SELECT summarize_labels(array_agg(id))
+FROM staged_images
+WHERE EXISTS (SELECT FROM staged_annotations WHERE image_id = staged_images.id)
+"""
 
 _IMAGE_COLUMNS = (
     *("id", "filename", "sha256", "crc32", "size_bytes", "format", "width", "height"),
@@ -139,6 +145,7 @@ class Staging:
             raise project_not_found(project_id)
         images = await self._connection.execute(INSERT_IMAGES, project_id, timeout=timeout)
         annotations = await self._connection.execute(INSERT_ANNOTATIONS, timeout=timeout)
+        await self._connection.execute(SUMMARIZE, timeout=timeout)
         classes = await self._connection.fetch(COUNT_IMAGE_CLASSES, timeout=timeout)
         shapes = await self._connection.fetch(COUNT_SHAPES, timeout=timeout)
         return Landed(

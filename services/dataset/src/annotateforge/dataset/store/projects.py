@@ -34,94 +34,35 @@ RETURNING {_COLUMNS}
 DELETE = "DELETE FROM projects WHERE id = $1"
 TOTALS = """
 SELECT
-    count(*) AS image_count,
-    count(*) FILTER (WHERE annotation_count > 0) AS annotated_image_count,
-    count(*) FILTER (WHERE image_class <> '') AS classified_image_count,
-    count(*) FILTER (WHERE reviewed) AS reviewed_image_count,
-    coalesce(sum(annotation_count), 0)::bigint AS annotation_count,
-    coalesce(sum(size_bytes), 0)::bigint AS size_bytes
-FROM images
-WHERE project_id = $1
+    image_count,
+    annotated_image_count,
+    classified_image_count,
+    reviewed_image_count,
+    annotation_count,
+    size_bytes
+FROM projects
+WHERE id = $1
 """
-
-
-def _extent(circle: str, box: str, odd: int) -> str:
-    """Width or height of the box around an annotation; corners are only unpacked where there are some."""
-    return f"""CASE type
-            WHEN 'circle' THEN {circle}
-            WHEN 'box' THEN {box}
-            ELSE (
-                SELECT max(value) - min(value)
-                FROM unnest(coordinates) WITH ORDINALITY AS corner (value, place)
-                WHERE place % 2 = {odd}
-            )
-        END"""
-
-
-_WIDTH = _extent("2 * coordinates[3]", "coordinates[3] - coordinates[1]", 1)
-_HEIGHT = _extent("2 * coordinates[3]", "coordinates[4] - coordinates[2]", 0)
-# Per image first, so that images are counted without sorting all annotations by label and image.
-CLASSES = f"""
-WITH sized AS (
-    SELECT class_label, image_id, type, {_WIDTH} AS width, {_HEIGHT} AS height
-    FROM annotations
-    JOIN images ON images.id = annotations.image_id
-    WHERE images.project_id = $1 AND class_label <> ''
-), per_image AS (
-    SELECT
-        class_label,
-        image_id,
-        count(*) AS instances,
-        sum(width) AS widths,
-        sum(height) AS heights,
-        min(least(width, height)) AS shortest,
-        max(greatest(width, height)) AS longest,
-        count(*) FILTER (WHERE type = 'circle') AS circles,
-        count(*) FILTER (WHERE type = 'box') AS boxes,
-        count(*) FILTER (WHERE type = 'rectangle') AS rectangles,
-        count(*) FILTER (WHERE type = 'polygon') AS polygons
-    FROM sized
-    GROUP BY class_label, image_id
-), annotated AS (
-    SELECT
-        class_label,
-        count(*) AS image_count,
-        sum(circles)::bigint AS circle_count,
-        sum(boxes)::bigint AS box_count,
-        sum(rectangles)::bigint AS rectangle_count,
-        sum(polygons)::bigint AS polygon_count,
-        sum(widths) / sum(instances) AS mean_width,
-        sum(heights) / sum(instances) AS mean_height,
-        min(shortest) AS shortest_side,
-        max(longest) AS longest_side
-    FROM per_image
-    GROUP BY class_label
-), classified AS (
-    SELECT image_class AS class_label, count(*) AS classified_image_count
-    FROM images
-    WHERE project_id = $1 AND image_class <> ''
-    GROUP BY image_class
-)
+CLASSES = """
 SELECT
     class_label,
-    coalesce(image_count, 0) AS image_count,
-    coalesce(classified_image_count, 0) AS classified_image_count,
-    coalesce(circle_count, 0) AS circle_count,
-    coalesce(box_count, 0) AS box_count,
-    coalesce(rectangle_count, 0) AS rectangle_count,
-    coalesce(polygon_count, 0) AS polygon_count,
-    coalesce(mean_width, 0)::double precision AS mean_width,
-    coalesce(mean_height, 0)::double precision AS mean_height,
-    coalesce(shortest_side, 0)::double precision AS shortest_side,
-    coalesce(longest_side, 0)::double precision AS longest_side
-FROM annotated FULL JOIN classified USING (class_label)
-ORDER BY
-    coalesce(circle_count + box_count + rectangle_count + polygon_count, 0)
-        + coalesce(classified_image_count, 0) DESC,
-    class_label COLLATE "C"
+    image_count,
+    classified_image_count,
+    circle_count,
+    box_count,
+    rectangle_count,
+    polygon_count,
+    coalesce(widths / nullif(instances, 0), 0) AS mean_width,
+    coalesce(heights / nullif(instances, 0), 0) AS mean_height,
+    coalesce(shortest_side, 0) AS shortest_side,
+    coalesce(longest_side, 0) AS longest_side
+FROM (
+    SELECT *, circle_count + box_count + rectangle_count + polygon_count AS instances
+    FROM project_classes
+    WHERE project_id = $1 AND class_label <> '' AND (image_count > 0 OR classified_image_count > 0)
+) AS counted
+ORDER BY instances + classified_image_count DESC, class_label
 """
-
-_STATS_TIMEOUT = 120.0
 
 
 async def insert_project(connection: Connection, project_id: UUID, name: str, description: str) -> Project:
@@ -171,8 +112,8 @@ async def delete_project(connection: Connection, project_id: UUID, timeout: floa
 async def project_stats(connection: Connection, project_id: UUID) -> ProjectStats:
     """What a project holds, all of it seen at one moment. NotFound PROJECT_NOT_FOUND."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        await get_project(connection, project_id)
-        totals = await connection.fetchrow(TOTALS, project_id, timeout=_STATS_TIMEOUT)
-        assert totals is not None
-        classes = await connection.fetch(CLASSES, project_id, timeout=_STATS_TIMEOUT)
+        totals = await connection.fetchrow(TOTALS, project_id)
+        if totals is None:
+            raise project_not_found(project_id)
+        classes = await connection.fetch(CLASSES, project_id)
         return ProjectStats(**totals, classes=tuple(ClassStats(**row) for row in classes))
