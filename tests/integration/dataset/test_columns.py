@@ -121,6 +121,7 @@ async def filled(
         records=annotations,
         columns=["id", "image_id", "position", "class_label", "type", "coordinates"],
     )
+    await connection.execute("SELECT summarize_labels($1)", [row[0] for row in images])
     return projects, images, annotations
 
 

@@ -22,6 +22,7 @@ from annotateforge.gateway.ranges import (
 )
 from annotateforge.gateway.refusals import range_not_satisfiable
 from annotateforge.runtime.errors import DeadlineExceeded, Internal, InvalidArgument
+from annotateforge.runtime.wire import bytes_tag, content_of
 
 # Clients may keep what they got, and ask with its tag whether it still holds.
 _CACHE = (b"cache-control", b"private, no-cache")
@@ -67,6 +68,7 @@ class _Download:
         self._call = call
         self._request = request
         self._exchange = call.exchange
+        self._answer_type: Any = call.route.binding.response_type
         self._ranged = _is_ranged(request)
         self._if_none_match = call.exchange.header(b"if-none-match")
         self._if_range = call.exchange.header(b"if-range")
@@ -128,10 +130,11 @@ class _Download:
         except BaseException:
             rpc.cancel()
             raise
-        if first is None or not first.HasField("info"):
+        described = None if first is None else self._answer_type.FromString(first)
+        if described is None or not described.HasField("info"):
             rpc.cancel()
             raise Internal("INTERNAL", "The service did not describe the content.")
-        return _Content(first.info, rpc)
+        return _Content(described.info, rpc)
 
     async def _send(self, content: _Content, partial: bool) -> None:
         info = content.info
@@ -141,17 +144,22 @@ class _Download:
             headers.append((b"content-range", b"bytes %d-%d/%d" % (info.offset, last, info.total_size)))
         await self._exchange.begin(206 if partial else 200, headers)
         sent = 0
+        tag = bytes_tag(self._answer_type, "chunk")
         while (message := await self._next(content.rpc)) is not None:
-            sent += len(message.chunk)
+            chunk = content_of(tag, message)
+            if chunk is None:
+                # Written otherwise, or with fields that this program does not know.
+                chunk = memoryview(self._answer_type.FromString(message).chunk)
+            sent += len(chunk)
             if sent > info.length:
                 break
-            await self._exchange.write(message.chunk)
+            await self._exchange.write(chunk)
         if sent != info.length:
             raise Internal("INTERNAL", f"The service sent {sent} of {info.length} bytes.")
         await self._exchange.write(b"", more=False)
 
-    async def _next(self, rpc: Any) -> Any:
-        """The stream's next message; None at its end."""
+    async def _next(self, rpc: Any) -> bytes | None:
+        """The stream's next message in wire form; None at its end."""
         try:
             async with asyncio.timeout(self._call.limits.read_seconds):
                 message = await rpc.read()

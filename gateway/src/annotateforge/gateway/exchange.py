@@ -126,7 +126,7 @@ class Exchange:
             {"type": "http.response.start", "status": status, "headers": [*headers, own, *SECURITY]}
         )
 
-    async def write(self, chunk: bytes, *, more: bool = True) -> None:
+    async def write(self, chunk: bytes | memoryview, *, more: bool = True) -> None:
         """Send a part of the answer's body; waits while the client does not take it.
 
         ClientGone when it takes nothing for too long.

@@ -37,16 +37,14 @@ def content_of(tag: bytes, message: bytes) -> memoryview | None:
     """
     if not message.startswith(tag):
         return None
-    at, length, shift = len(tag), 0, 0
-    while at < len(message):
-        byte = message[at]
-        at += 1
-        length |= (byte & 0x7F) << shift
-        shift += 7
+    length = 0
+    # A length that fits 64 bits has at most ten bytes of seven bits each.
+    for number, byte in enumerate(message[len(tag) : len(tag) + 10]):
+        length |= (byte & 0x7F) << (7 * number)
         if byte < 0x80:
-            break
-    content = memoryview(message)[at:]
-    return content if len(content) == length else None
+            content = memoryview(message)[len(tag) + number + 1 :]
+            return content if len(content) == length else None
+    return None
 
 
 def passing_bytes(serialize: Serializer | None) -> Serializer | None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 
 from annotateforge.api.dataset.v1 import dataset_pb2, problem_pb2
+from annotateforge.dataset.fingerprints import VERSION as FINGERPRINTS
 from annotateforge.dataset.health import Finding, HealthReport
 from annotateforge.dataset.health_message import shortened_message
 from annotateforge.dataset.spec import DatasetSpec
@@ -64,7 +65,7 @@ def freezing_key(spec: DatasetSpec, revisions: Mapping[UUID, int]) -> bytes:
     for the same, of projects that have not changed since, and are done by the same version of the program.
     """
     read = {str(project_id): revision for project_id, revision in revisions.items()}
-    known = [version("annotateforge"), read]
+    known = [version("annotateforge"), FINGERPRINTS, read]
     return hashlib.sha256(spec.fingerprint + orjson.dumps(known, option=orjson.OPT_SORT_KEYS)).digest()
 
 

@@ -27,6 +27,7 @@ from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import Aborted
 from annotateforge.runtime.ids import new_id
+from annotateforge.runtime.memory import give_back_memory
 
 _AT_ONCE = 2
 """Specs that are frozen at the same time: each takes a core, a connection and a few hundred megabytes for
@@ -66,8 +67,11 @@ class Preparer:
     async def check(self, spec: DatasetSpec) -> HealthReport:
         """What freezing a spec would give. NotFound PROJECT_NOT_FOUND."""
         async with self._room:
-            _, report, _ = await self._freeze(spec, Progress())
-            return report
+            try:
+                _, report, _ = await self._freeze(spec, Progress())
+                return report
+            finally:
+                await asyncio.to_thread(give_back_memory)
 
     async def prepare(self, spec: DatasetSpec, progress: Progress) -> Dataset:
         """Freeze a spec, or answer the data set that it gave before over the same data.
@@ -78,24 +82,34 @@ class Preparer:
         if dataset := await self._recall(spec):
             return dataset
         async with self._room:
-            for _ in range(_TRIES):
-                frozen, report, key = await self._freeze(spec, progress)
-                if report.errors:
-                    raise dataset_invalid(spec, report)
-                new = NewDataset(
-                    id=new_id(),
-                    identity=identity(frozen.manifest.digest, spec, report),
-                    spec=spec,
-                    report=report,
-                    digest=frozen.manifest.digest,
-                    archive_size_bytes=lay_out(frozen.manifest).size,
-                )
-                if dataset := await self._keep(new, frozen, progress):
-                    async with self._pool.acquire() as connection:
-                        await datasets.keep_frozen(connection, key, dataset.id)
-                    return dataset
-                log.info("images went while they were frozen; trying again")
+            try:
+                for _ in range(_TRIES):
+                    if dataset := await self._try(spec, progress):
+                        return dataset
+                    log.info("images went while they were frozen; trying again")
+            finally:
+                await asyncio.to_thread(give_back_memory)
         raise Aborted("DATASET_CHANGING", "Images were deleted while they were frozen. Try again.")
+
+    async def _try(self, spec: DatasetSpec, progress: Progress) -> Dataset | None:
+        """Freeze a spec and keep the result; None when one of its images has gone meanwhile."""
+        frozen, report, key = await self._freeze(spec, progress)
+        if report.errors:
+            raise dataset_invalid(spec, report)
+        layout = await asyncio.to_thread(lay_out, frozen.manifest)
+        new = NewDataset(
+            id=new_id(),
+            identity=identity(frozen.manifest.digest, spec, report),
+            spec=spec,
+            report=report,
+            digest=frozen.manifest.digest,
+            archive_size_bytes=layout.size,
+        )
+        dataset = await self._keep(new, frozen, progress)
+        if dataset is not None:
+            async with self._pool.acquire() as connection:
+                await datasets.keep_frozen(connection, key, dataset.id)
+        return dataset
 
     async def _recall(self, spec: DatasetSpec) -> Dataset | None:
         """The data set that the spec gave before, if its projects have not changed since."""

@@ -18,9 +18,15 @@ ALTER TABLE images
     ) STORED;
 COMMENT ON COLUMN images.copied IS 'Whether another image of the project has the same bytes; kept by triggers.';
 COMMENT ON COLUMN images.folded IS 'The file name in lower case, for lists by a part of it; null where it is no other, and where the name is too long for an index of both.';
--- Lists by these are read from the index alone.
+-- Lists by a part of the name are read from the index alone.
 ALTER TABLE images DROP CONSTRAINT images_filename_unique;
-CREATE UNIQUE INDEX images_filename_unique ON images (project_id, filename) INCLUDE (folded, annotated, unlabelled, reviewed);
+CREATE UNIQUE INDEX images_filename_unique ON images (project_id, filename) INCLUDE (folded);
+CREATE INDEX images_annotated ON images (project_id, filename) WHERE annotated;
+CREATE INDEX images_not_annotated ON images (project_id, filename) WHERE NOT annotated;
+CREATE INDEX images_unlabelled ON images (project_id, filename) WHERE unlabelled;
+CREATE INDEX images_labelled ON images (project_id, filename) WHERE NOT unlabelled;
+CREATE INDEX images_reviewed ON images (project_id, filename) WHERE reviewed;
+CREATE INDEX images_not_reviewed ON images (project_id, filename) WHERE NOT reviewed;
 CREATE INDEX images_class ON images (project_id, image_class, filename) WHERE image_class <> '';
 CREATE INDEX images_copied ON images (project_id, filename) WHERE copied;
 CREATE INDEX fingerprints_unreadable ON fingerprints (sha256) WHERE octet_length(fingerprint) = 0;
@@ -296,6 +302,17 @@ CREATE TABLE freezings (
 CREATE INDEX freezings_dataset ON freezings (dataset_id);
 COMMENT ON TABLE freezings IS 'Which data set a spec gave over which revisions of its projects, so that it is answered again without reading them.';
 COMMENT ON COLUMN freezings.key IS 'SHA-256 over the spec, the revisions and the version of the program.';
+
+-- Others than those that go with their blobs, which no image has any more.
+CREATE FUNCTION renew_unseen_images() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE projects SET revision = revision + 1
+    WHERE id IN (SELECT project_id FROM images JOIN gone ON gone.sha256 = images.sha256);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER fingerprints_renew_unseen AFTER DELETE ON fingerprints
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION renew_unseen_images();
 
 CREATE TABLE thumbnails (
     source bytea NOT NULL CONSTRAINT thumbnails_source REFERENCES blobs ON DELETE CASCADE,

@@ -2,7 +2,7 @@
 
 Whatever the filter, a page is read in the order of file names and no further than to its end, or from the few
 rows there are: nothing here reads a whole project. What a filter needs for that is kept by the triggers of
-migration 0008.
+migration 0007.
 """
 
 from collections.abc import Sequence
@@ -123,15 +123,22 @@ def page_query(
 
 
 def _of_class(label: str) -> str:
-    """The names of images that show a class, as an annotation or as their image class."""
+    """The names of images that show a class, as an annotation or as their image class, which may be both."""
+    # Ordered in themselves, so that they are merged and not sorted.
     return f"""
-        SELECT filename FROM image_labels WHERE project_id = $1 AND filename > $2 AND class_label = {label}
-        UNION ALL
-        SELECT filename FROM images AS classed
-        WHERE project_id = $1 AND filename > $2 AND image_class = {label} AND image_class <> ''
-            AND NOT EXISTS (
-                SELECT FROM image_labels WHERE image_id = classed.id AND class_label = {label}
+        SELECT DISTINCT filename FROM (
+            (
+                SELECT filename FROM image_labels
+                WHERE project_id = $1 AND filename > $2 AND class_label = {label}
+                ORDER BY filename
             )
+            UNION ALL
+            (
+                SELECT filename FROM images
+                WHERE project_id = $1 AND filename > $2 AND image_class = {label} AND image_class <> ''
+                ORDER BY filename
+            )
+        ) AS showing
     """
 
 
