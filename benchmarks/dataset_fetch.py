@@ -159,7 +159,7 @@ def tell(what: str, taken: dict[str, list[float]]) -> None:
 async def measure(rounds: int, copies: int) -> None:
     async with (
         cells.scratch() as folder,
-        cells.dataset_service("benchmarks.dataset_fetch", folder) as (client, process),
+        cells.dataset_service("benchmarks.dataset_fetch", folder) as (client, process, _),
     ):
         address = f"127.0.0.1:{process.net_connections('tcp')[0].laddr.port}"
         project_id = await cells.import_cells(client, copies)
