@@ -39,9 +39,10 @@ lint: .venv ## Check style, types, import contracts, the protos and the web app
 	$(BIN)/python web/build.py --types
 	cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent check && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent lint
 
-fmt: .venv ## Format the code and mend what ruff can mend
+fmt: .venv ## Format the code, mend what ruff can mend, make the blocking client anew
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python client/make_sync.py
 	$(BIN)/python web/build.py --types
 	cd web && PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent format
 

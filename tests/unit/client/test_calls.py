@@ -8,9 +8,9 @@ from google.protobuf.descriptor import ServiceDescriptor
 from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2
 from annotateforge.api.trainer.v1 import job_pb2, trainer_service_pb2
 from annotateforge.client.calls import dataset, inference, registry, trainer
-from annotateforge.client.calls.pages import enum_value
+from annotateforge.client.enums import enum_value
 from annotateforge.client.errors import Detail, ServerRefused, WrongArgument
-from annotateforge.client.transport import checked_address, is_local, refuse_infinite
+from annotateforge.client.wire import checked_address, is_local, refuse_infinite
 from annotateforge.runtime.rest.rules import bindings_of
 
 

@@ -1,3 +1,4 @@
+# Made by client/make_sync.py of aio/client.py; change that.
 """The Python SDK: every call of the REST API, in terms of the generated messages.
 
     with Client("http://127.0.0.1:8000", token) as client:
@@ -10,16 +11,13 @@ ClientError for what else went wrong. Lists are iterators that fetch page after 
 """
 
 from types import TracebackType
-from typing import Any, Self
-
-from google.protobuf.message import Message
+from typing import Self
 
 from annotateforge.client.calls.dataset import DatasetCalls
 from annotateforge.client.calls.inference import InferenceCalls
 from annotateforge.client.calls.registry import RegistryCalls
 from annotateforge.client.calls.trainer import TrainerCalls
 from annotateforge.client.transport import Transport
-from annotateforge.runtime.rest.codec import to_object
 
 
 class Client(DatasetCalls, TrainerCalls, RegistryCalls, InferenceCalls):
@@ -42,9 +40,3 @@ class Client(DatasetCalls, TrainerCalls, RegistryCalls, InferenceCalls):
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()
-
-
-def to_dict(message: Message) -> dict[str, Any]:
-    """A message as REST writes it: names in snake_case, enums as short lower-case names."""
-    value: dict[str, Any] = to_object(message)
-    return value

@@ -1,3 +1,4 @@
+# Made by client/make_sync.py of aio/calls/dataset.py; change that.
 """Calls of the dataset service: projects, images, annotations, data sets."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,8 +12,9 @@ from annotateforge.api.dataset.v1 import (
     problem_pb2,
     project_pb2,
 )
-from annotateforge.client.calls.pages import enum_value, listed
-from annotateforge.client.errors import ClientError
+from annotateforge.client.calls.pages import listed
+from annotateforge.client.enums import enum_value
+from annotateforge.client.references import Search, is_id, not_found
 from annotateforge.client.transport import Transport
 
 SERVICE = dataset_service_pb2.DESCRIPTOR.services_by_name["DatasetService"]
@@ -43,21 +45,26 @@ class DatasetCalls:
         answer = dataset_service_pb2.ListProjectsResponse
         return listed(self._transport, SERVICE, "ListProjects", request, answer, lambda page: page.projects)
 
-    def find_project(self, name_or_id: str) -> project_pb2.Project:
-        """The project of this name, else of this id; ClientError when there is neither."""
-        found = next(self.projects(name=name_or_id), None) if name_or_id else None
-        if found is not None:
-            return found
-        if len(name_or_id) == 36 and name_or_id.count("-") == 4:
-            return self.project(name_or_id)
-        raise ClientError(
-            f"There is no project {name_or_id!r}. `annotateforge project list` shows those that there are, "
-            "and `annotateforge project create` makes one."
-        )
+    def find_project(self, reference: str) -> project_pb2.Project:
+        """The project of this name, of this id, or whose id alone begins or ends so.
+
+        ServerRefused PROJECT_NOT_FOUND when there is none, WrongArgument when there are several.
+        """
+        if reference:
+            for found in self.projects(name=reference):
+                return found
+        if is_id(reference):
+            return self.project(reference)
+        search = Search("project", reference)
+        for found in self.projects():
+            search.add(found.id)
+        return self.project(search.found())
 
     def find_or_create_project(self, name: str) -> project_pb2.Project:
         """The project of this name, made where there is none."""
-        return next(self.projects(name=name), None) or self.create_project(name)
+        for found in self.projects(name=name):
+            return found
+        return self.create_project(name)
 
     def update_project(
         self, project_id: str, *, name: str | None = None, description: str | None = None
@@ -121,16 +128,46 @@ class DatasetCalls:
         class_label: str = "",
         annotated: bool | None = None,
         filename_contains: str = "",
+        annotation_type: str = "",
+        dataset_id: str = "",
+        side: str = "",
+        unlabelled: bool | None = None,
+        problem: str = "",
+        reviewed: bool | None = None,
     ) -> Iterator[image_pb2.Image]:
-        """The images of a project by file name; only those that the filters let through."""
+        """The images of a project by file name; only those that the filters let through.
+
+        annotation_type: such as "box"; side: "train", "val" or "test" of the data set `dataset_id`; problem:
+        "copy", "corrupt" or "without_class". See ListImagesRequest.
+        """
         request = dataset_service_pb2.ListImagesRequest(
             project_id=project_id,
             class_label=class_label,
             annotated=annotated,
             filename_contains=filename_contains,
+            annotation_type=enum_value(annotation_pb2.AnnotationType, annotation_type, "annotation type"),
+            dataset_id=dataset_id,
+            side=enum_value(image_pb2.SplitSide, side, "side"),
+            unlabelled=unlabelled,
+            problem=enum_value(image_pb2.ImageProblem, problem, "problem"),
+            reviewed=reviewed,
         )
         answer = dataset_service_pb2.ListImagesResponse
         return listed(self._transport, SERVICE, "ListImages", request, answer, lambda page: page.images)
+
+    def find_image(self, reference: str) -> image_pb2.Image:
+        """The image of this id, or the one of "PROJECT:FILE NAME"; see `find_project`.
+
+        ServerRefused IMAGE_NOT_FOUND when the project has no such one.
+        """
+        project, colon, filename = reference.partition(":")
+        if not colon:
+            return self.image(reference)
+        found = self.find_project(project)
+        for image in self.images(found.id, filename_contains=filename):
+            if image.filename == filename:
+                return image
+        raise not_found("image", filename, f"in the project {found.name}")
 
     def export_project(self, project_id: str, file: IO[bytes], format: str = "yolo") -> int:
         """Write a project as a zip of images and labels into a file; how many bytes it has.
@@ -167,9 +204,8 @@ class DatasetCalls:
     def delete_images(self, project_id: str, image_ids: Sequence[str]) -> int:
         """Delete images of a project, at most 10,000; how many were there."""
         request = dataset_service_pb2.DeleteImagesRequest(project_id=project_id, image_ids=image_ids)
-        return self._transport.call(
-            SERVICE, "DeleteImages", request, dataset_service_pb2.DeleteImagesResponse
-        ).deleted_count
+        answer = dataset_service_pb2.DeleteImagesResponse
+        return (self._transport.call(SERVICE, "DeleteImages", request, answer)).deleted_count
 
     def download_image(self, image_id: str, file: IO[bytes]) -> int:
         """Write an image's bytes, as they came, into a file; how many there are."""
@@ -188,7 +224,7 @@ class DatasetCalls:
         """The annotations of an image."""
         request = dataset_service_pb2.ListAnnotationsRequest(image_id=image_id)
         answer = dataset_service_pb2.ListAnnotationsResponse
-        return list(self._transport.call(SERVICE, "ListAnnotations", request, answer).annotations)
+        return list((self._transport.call(SERVICE, "ListAnnotations", request, answer)).annotations)
 
     def set_annotations(
         self, image_id: str, annotations: Iterable[annotation_pb2.Annotation]
@@ -196,7 +232,7 @@ class DatasetCalls:
         """Replace all annotations of an image."""
         request = dataset_service_pb2.SetAnnotationsRequest(image_id=image_id, annotations=annotations)
         answer = dataset_service_pb2.SetAnnotationsResponse
-        return list(self._transport.call(SERVICE, "SetAnnotations", request, answer).annotations)
+        return list((self._transport.call(SERVICE, "SetAnnotations", request, answer)).annotations)
 
     def check_dataset(self, spec: dataset_pb2.DatasetSpec) -> problem_pb2.HealthReport:
         """What freezing a spec would give."""
@@ -220,6 +256,18 @@ class DatasetCalls:
         )
         answer = dataset_service_pb2.ListDatasetsResponse
         return listed(self._transport, SERVICE, "ListDatasets", request, answer, lambda page: page.datasets)
+
+    def find_dataset(self, reference: str) -> dataset_pb2.Dataset:
+        """The data set of this id, or whose id alone begins or ends so.
+
+        ServerRefused DATASET_NOT_FOUND when there is none, WrongArgument when there are several.
+        """
+        if is_id(reference):
+            return self.dataset(reference)
+        search = Search("dataset", reference)
+        for found in self.datasets():
+            search.add(found.id)
+        return self.dataset(search.found())
 
     def delete_dataset(self, dataset_id: str) -> None:
         """Delete a data set; its archive is gone with it."""

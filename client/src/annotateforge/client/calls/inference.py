@@ -1,8 +1,9 @@
+# Made by client/make_sync.py of aio/calls/inference.py; change that.
 """Calls of the inference service."""
 
 from annotateforge.api.dataset.v1 import dataset_pb2
 from annotateforge.api.inference.v1 import inference_service_pb2, prediction_pb2
-from annotateforge.client.calls.pages import enum_value
+from annotateforge.client.enums import enum_value
 from annotateforge.client.transport import Transport
 
 SERVICE = inference_service_pb2.DESCRIPTOR.services_by_name["InferenceService"]

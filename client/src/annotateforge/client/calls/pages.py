@@ -1,4 +1,5 @@
-"""Lists that come in pages, and enums by their short names."""
+# Made by client/make_sync.py of aio/calls/pages.py; change that.
+"""Lists that come in pages."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
@@ -6,9 +7,7 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
-from annotateforge.client.errors import WrongArgument
 from annotateforge.client.transport import Transport
-from annotateforge.runtime.rest.names import choices, enum_numbers
 
 PAGE_SIZE = 200
 """Items that are asked for at a time."""
@@ -39,21 +38,8 @@ def listed(
         pager.page_size = PAGE_SIZE
     while True:
         page: P = transport.call(service, method, pager, kind)
-        yield from items(page)
+        for item in items(page):
+            yield item
         if not page.next_page_token:
             return
         pager.page_token = page.next_page_token
-
-
-def enum_value(enum: Any, name: str, what: str) -> Any:
-    """The value of a generated enum by its short name, such as "detect"; 0 for an empty name.
-
-    WrongArgument names the choices when there is no such one.
-    """
-    if not name:
-        return 0
-    number = enum_numbers(enum.DESCRIPTOR).get(name, 0)
-    if not number:
-        known = ", ".join(choices(enum.DESCRIPTOR))
-        raise WrongArgument(f"There is no {what} {name!r}; choose one of {known}.")
-    return number

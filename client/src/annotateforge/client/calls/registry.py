@@ -1,3 +1,4 @@
+# Made by client/make_sync.py of aio/calls/registry.py; change that.
 """Calls of the registry: models, their files, and which of them is active."""
 
 import os
@@ -7,8 +8,10 @@ from pathlib import Path
 
 from annotateforge.api.dataset.v1 import dataset_pb2
 from annotateforge.api.registry.v1 import model_pb2, registry_service_pb2
-from annotateforge.client.calls.pages import enum_value, listed
+from annotateforge.client.calls.pages import listed
+from annotateforge.client.enums import enum_value
 from annotateforge.client.errors import ClientError
+from annotateforge.client.references import Search, is_id
 from annotateforge.client.transport import Transport
 
 SERVICE = registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"]
@@ -36,6 +39,18 @@ class RegistryCalls:
         )
         answer = registry_service_pb2.ListModelsResponse
         return listed(self._transport, SERVICE, "ListModels", request, answer, lambda page: page.models)
+
+    def find_model(self, reference: str) -> model_pb2.Model:
+        """The model of this id, the only one of this name, or the one whose id alone begins or ends so.
+
+        ServerRefused MODEL_NOT_FOUND when there is none, WrongArgument when there are several.
+        """
+        if is_id(reference):
+            return self.model(reference)
+        search = Search("model", reference)
+        for found in self.models():
+            search.add(found.id, found.name)
+        return self.model(search.found())
 
     def update_model(
         self, model_id: str, *, name: str | None = None, description: str | None = None
@@ -75,7 +90,7 @@ class RegistryCalls:
         """The files of a model."""
         request = registry_service_pb2.ListArtifactsRequest(model_id=model_id)
         answer = registry_service_pb2.ListArtifactsResponse
-        return list(self._transport.call(SERVICE, "ListArtifacts", request, answer).artifacts)
+        return list((self._transport.call(SERVICE, "ListArtifacts", request, answer)).artifacts)
 
     def download_artifact(
         self, model_id: str, name: str, path: Path, *, received: Callable[[int], None] | None = None

@@ -1,3 +1,4 @@
+# Made by client/make_sync.py of aio/calls/trainer.py; change that.
 """Calls of the trainer service: jobs, what happens to them, and who works."""
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,9 @@ from annotateforge.api.trainer.v1 import (
     trainer_service_pb2,
     worker_pb2,
 )
-from annotateforge.client.calls.pages import enum_value, listed
+from annotateforge.client.calls.pages import listed
+from annotateforge.client.enums import enum_value
+from annotateforge.client.references import Search, is_id
 from annotateforge.client.transport import Transport
 from annotateforge.client.watching import watch
 
@@ -42,6 +45,18 @@ class TrainerCalls:
         )
         answer = trainer_service_pb2.ListJobsResponse
         return listed(self._transport, SERVICE, "ListJobs", request, answer, lambda page: page.jobs)
+
+    def find_job(self, reference: str) -> job_pb2.Job:
+        """The job of this id, the only one of this name, or the one whose id alone begins or ends so.
+
+        ServerRefused JOB_NOT_FOUND when there is none, WrongArgument when there are several.
+        """
+        if is_id(reference):
+            return self.job(reference)
+        search = Search("job", reference)
+        for found in self.jobs():
+            search.add(found.id, found.name)
+        return self.job(search.found())
 
     def update_job(
         self,
@@ -125,7 +140,7 @@ class TrainerCalls:
     ) -> Iterator[event_pb2.LogLine]:
         """As `logs`, and then live until the job has ended; each line once. lost: see `watching.watch`."""
         # What happens after this is told by the watch, so no line is printed that nobody tells of.
-        sequence = self.job(job_id).last_sequence
+        sequence = (self.job(job_id)).last_sequence
         for line in self.logs(job_id, after, attempt):
             after = line.number
             yield line
@@ -134,12 +149,16 @@ class TrainerCalls:
             if not told and not event.HasField("status_change"):
                 continue
             # Live lines may be lost on their way; whatever is missing is stored.
-            missing = not told or told[0].number > after + 1
-            for line in self.logs(job_id, after, attempt) if missing else told:
+            if not told or told[0].number > after + 1:
+                for line in self.logs(job_id, after, attempt):
+                    after = line.number
+                    yield line
+            for line in told:
                 if line.number > after and attempt in (0, line.attempt):
                     after = line.number
                     yield line
-        yield from self.logs(job_id, after, attempt)
+        for line in self.logs(job_id, after, attempt):
+            yield line
 
     def watch(
         self, job_id: str, after: int = 0, lost: Callable[[str], None] | None = None
@@ -153,7 +172,7 @@ class TrainerCalls:
             task_type=enum_value(dataset_pb2.TaskType, task_type, "task")
         )
         answer = trainer_service_pb2.ListArchitecturesResponse
-        return list(self._transport.call(SERVICE, "ListArchitectures", request, answer).architectures)
+        return list((self._transport.call(SERVICE, "ListArchitectures", request, answer)).architectures)
 
     def workers(self) -> Iterator[worker_pb2.Worker]:
         """The workers that were heard of lately, by name."""

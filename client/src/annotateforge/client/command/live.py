@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from annotateforge.api.trainer.v1 import event_pb2, job_pb2
-from annotateforge.client.client import to_dict
 from annotateforge.client.command.jobs import ENDED
 from annotateforge.client.command.output import write
 from annotateforge.client.command.session import Session
@@ -22,6 +21,7 @@ from annotateforge.client.command.texts import (
     status_name,
     styled_status,
 )
+from annotateforge.client.messages import to_dict
 
 _LOG_LINES = 10
 

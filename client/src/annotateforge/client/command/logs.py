@@ -8,9 +8,9 @@ import orjson
 import typer
 
 from annotateforge.api.trainer.v1 import event_pb2
-from annotateforge.client.client import to_dict
 from annotateforge.client.command.jobs import JobArgument, app
 from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.messages import to_dict
 
 _INTERRUPTED = 130
 

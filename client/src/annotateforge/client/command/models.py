@@ -8,11 +8,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.text import Text
 
 from annotateforge.api.registry.v1 import model_pb2
-from annotateforge.client.client import to_dict
 from annotateforge.client.command.listing import ListsByDefault
 from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session
 from annotateforge.client.command.texts import ago, metrics_text, size, task_name
+from annotateforge.client.messages import to_dict
 
 app = typer.Typer(cls=ListsByDefault, help="Trained models; without a further word, list them.")
 

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from annotateforge.client.client import to_dict
 from annotateforge.client.command.texts import plain
 from annotateforge.client.errors import WrongArgument
+from annotateforge.client.messages import to_dict
 
 Cell = str | Text
 """A text is shown as it is; a Text brings a style."""

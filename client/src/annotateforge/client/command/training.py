@@ -7,7 +7,6 @@ import typer
 
 from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, problem_pb2, project_pb2
 from annotateforge.api.trainer.v1 import job_pb2, trainer_service_pb2
-from annotateforge.client.calls.pages import enum_value
 from annotateforge.client.client import Client
 from annotateforge.client.command.live import ended_well, outcome, show_job
 from annotateforge.client.command.session import Session, with_session
@@ -17,6 +16,7 @@ from annotateforge.client.command.setting_options import (
     change_config,
     sweep_axes,
 )
+from annotateforge.client.enums import enum_value
 from annotateforge.client.errors import ClientError
 
 _INTERRUPTED = 130
