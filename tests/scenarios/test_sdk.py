@@ -1,4 +1,4 @@
-"""The SDK's example in the documentation does what it says, from a folder of images to predictions."""
+"""The SDK's examples in the documentation do what they say, from a folder of images to predictions."""
 
 import os
 import re
@@ -39,29 +39,37 @@ def yolo_folder(folder: Path, images: int) -> None:
         (folder / "labels" / sample.filename).with_suffix(".txt").write_text("".join(lines))
 
 
-def test_the_example_of_the_documentation_runs(installation: Running, tmp_path: Path) -> None:
+def test_the_examples_of_the_documentation_run(installation: Running, tmp_path: Path) -> None:
     yolo_folder(tmp_path / "cells", images=16)
     (tmp_path / "image.jpg").write_bytes(next(sample_images(1, seed=5)).content)
     page = (REPOSITORY / "docs" / "sdk.md").read_text()
-    (example,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    done = subprocess.run(
-        [sys.executable, "-c", example],
-        cwd=tmp_path,
-        env={
-            **os.environ,
-            "ANNOTATEFORGE_SERVER": installation.url,
-            "ANNOTATEFORGE_TOKEN": installation.token,
-        },
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    try:
+    blocking, waiting = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+    def lines_of(example: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", example],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "ANNOTATEFORGE_SERVER": installation.url,
+                "ANNOTATEFORGE_TOKEN": installation.token,
+            },
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
-        lines = done.stdout.splitlines()
+        return done.stdout.splitlines()
+
+    try:
+        lines = lines_of(blocking)
         assert lines[0] == "16 images, particle, defect"
         assert [line.split()[1] for line in lines if line.startswith("epoch")] == ["1", "2"]
+        lines = lines_of(waiting)
+        assert lines[:2] == ["13 for training, 3 for validation"] * 2
+        assert {"yolov8n completed", "yolo11n completed", "differ in model"} <= set(lines)
+        assert lines[-1] == "404 JOB_NOT_FOUND"
     finally:
         # Others may want the name, and the active model.
         with Client(installation.url, installation.token) as client:

@@ -19,6 +19,10 @@ def ordered(monkeypatch: pytest.MonkeyPatch, *options: str) -> dict[str, Any]:
     bodies: list[dict[str, Any]] = []
 
     def answer(request: BaseHTTPRequestHandler) -> None:
+        if request.command == "GET":
+            # The data set and the base model, which are looked at before anything is ordered.
+            send_json(request, {"id": request.path.rpartition("/")[2]})
+            return
         bodies.append(orjson.loads(request.rfile.read(int(request.headers["content-length"]))))
         send_json(request, {"id": "7"}, 201)
 

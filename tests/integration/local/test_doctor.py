@@ -149,6 +149,27 @@ def test_a_clock_that_is_off_is_bad(check: Check, tmp_path: Path) -> None:
     assert re.fullmatch(r"30\d s off the server's", found.message)
 
 
+def test_a_token_that_the_server_does_not_take_is_bad(check: Check, tmp_path: Path) -> None:
+    refused = (
+        b'{"error": {"code": 401, "status": "UNAUTHENTICATED", "reason": "TOKEN_INVALID", "message": "No."}}'
+    )
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        good = request.headers.get("authorization") == "Bearer good"
+        ready = request.path == "/readyz"
+        send(request, 200 if good or ready else 401, b"{}" if good or ready else refused)
+
+    with answering(answer) as url:
+        LocalServer(url, "good").write(tmp_path)
+        assert check("token").verdict is Verdict.GOOD
+        LocalServer(url, "old").write(tmp_path)
+        assert check("token").verdict is Verdict.BAD
+        assert "token create" in check("token").hint
+        # A server that is named is looked at instead.
+        named = {one.check: one for one in examine(tmp_path, LocalServer(url, "good"))}
+        assert named["token"].verdict is Verdict.GOOD
+
+
 def test_what_is_bad_makes_it_fail(
     check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

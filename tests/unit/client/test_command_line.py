@@ -1,5 +1,8 @@
 """The command line where no server is needed: its help, its refusals, its exit codes, its start-up."""
 
+import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -59,6 +62,17 @@ def test_every_command_explains_itself_without_a_server(run: Run, words: tuple[s
     assert "Usage: annotateforge " + " ".join(words) in done.out
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["jobs", "show"], ["models", "download"], ["projects", "create"], ["job", "logs"], ["workers", "list"]],
+    ids=" ".join,
+)
+def test_nouns_may_stand_in_singular_and_plural(run: Run, words: list[str]) -> None:
+    done = run(*words, "--help")
+    assert done.code == 0
+    assert "Usage: annotateforge " + " ".join(words) in done.out
+
+
 def test_every_command_that_prints_data_can_print_json() -> None:
     silent = {"up", "demo", "token create"}
     root = typer.main.get_command(app)
@@ -113,6 +127,15 @@ def test_what_a_killed_up_left_behind_is_not_taken_for_a_server(run: Run, tmp_pa
         (["jobs", "show", ""], "is empty"),
         (["jobs", "--json", "show", "1"], "unexpected extra argument"),
         (["jobs", "shw", "1"], "Did you mean 'show'"),
+        (["job", "priority", "1", "101"], "less than or equal to 100"),
+        (["image", "list", "a", "--side", "train"], "name the data set with --dataset"),
+        (["image", "set", "1"], "Nothing is to be set"),
+        (["image", "annotate", "1", "missing.json"], "does not exist"),
+        (["dataset", "check"], "Name the project"),
+        (["dataset", "prepare", "--project", "a", "--task", "x"], "choose one of classify"),
+        (["compare"], "Name jobs, or one --sweep"),
+        (["model", "compare", "1"], "Name two models or more"),
+        (["images"], "Missing argument 'PROJECT'"),
         (["train"], "either --project or --dataset"),
         (["train", "--project", "a", "--dataset", "b"], "either --project or --dataset"),
         (["train", "--dataset", "b", "--class", "x"], "has its classes"),
@@ -136,6 +159,48 @@ def test_wrong_use_is_told_and_exits_with_2(run: Run, arguments: list[str], mess
     assert done.code == 2, done
     assert message in " ".join(done.err.replace("│", " ").split())
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_and_choices(shell: str) -> None:
+    def completed(line: str) -> str:
+        environment = {
+            **os.environ,
+            "_ANNOTATEFORGE_COMPLETE": f"complete_{shell}",
+            "_TYPER_COMPLETE_ARGS": line,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(line.count(" ")),
+            "ANNOTATEFORGE_SERVER": NOBODY_LISTENS,
+        }
+        done = subprocess.run(
+            [PROGRAM], capture_output=True, text=True, env=environment, timeout=60, check=False
+        )
+        assert done.stderr == ""
+        return done.stdout
+
+    assert "priority" in completed("annotateforge jobs pri")
+    offered = completed("annotateforge models --task s")
+    assert "segment" in offered
+    assert "classify" not in offered
+    # A server that is away offers nothing, and says nothing.
+    assert completed("annotateforge job show ").strip() in ("", "_files")
+
+
+def test_who_interrupts_gets_130(tmp_path: Path) -> None:
+    # A server that takes the connection and never answers.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [PROGRAM, "jobs", "--server", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        silent.settimeout(60)
+        asking, _ = silent.accept()
+        with asking:
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in told
 
 
 async def test_a_token_of_the_environments_secret_is_printed_alone(

@@ -58,6 +58,21 @@ def test_the_metrics_that_say_most_come_first() -> None:
     assert texts.metrics_text({}) == ""
 
 
+@pytest.mark.parametrize(
+    ("values", "curve"),
+    [
+        ([], ""),
+        ([2.0], "▁"),
+        ([3.0, 3.0], "▁▁"),
+        ([8, 7, 6, 5, 4, 3, 2, 1], "█▇▆▅▄▃▂▁"),
+        # More than there is room for: each character is the mean of two.
+        ([1, 1, 9, 9] * 4, "▁█▁█▁█▁█"),
+    ],
+)
+def test_a_sparkline_shows_a_curve_in_little_room(values: list[float], curve: str) -> None:
+    assert texts.sparkline(values, 8) == curve
+
+
 def test_enums_have_their_names_of_the_api() -> None:
     assert texts.task_name(dataset_pb2.TASK_TYPE_DETECT) == "detect"
     assert texts.styled_status(job_pb2.JOB_STATUS_COMPLETED).plain == "completed"

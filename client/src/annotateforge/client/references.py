@@ -1,4 +1,6 @@
-"""How people name things: by id, by name where it is the only one, or by the beginning or end of an id."""
+"""How people name things: by id, by name where it is the only one, or by a piece of the id: its beginning,
+its end, or the beginning of the end that tables show.
+"""
 
 import re
 
@@ -35,7 +37,9 @@ class Search:
     """Finds the one thing that a reference means, among all that there are."""
 
     def __init__(self, what: str, reference: str) -> None:
-        """what: "project", "job", "model" or "dataset"."""
+        """what: "project", "job", "model" or "dataset". WrongArgument when the reference is empty."""
+        if not reference:
+            raise WrongArgument(f"The name of the {what} is empty.")
         self._what = what
         self._reference = reference
         digits = reference.replace("-", "").lower()
@@ -50,7 +54,8 @@ class Search:
             self._named.append(identifier)
         elif self._digits:
             whole = identifier.replace("-", "")
-            if whole.startswith(self._digits) or whole.endswith(self._digits):
+            begins = whole.startswith(self._digits) or short_id(whole).startswith(self._digits)
+            if begins or whole.endswith(self._digits):
                 self._abbreviated.append(identifier)
 
     def found(self) -> str:

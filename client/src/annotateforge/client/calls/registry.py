@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from annotateforge.api.dataset.v1 import dataset_pb2
 from annotateforge.api.registry.v1 import model_pb2, registry_service_pb2
@@ -91,6 +92,11 @@ class RegistryCalls:
         request = registry_service_pb2.ListArtifactsRequest(model_id=model_id)
         answer = registry_service_pb2.ListArtifactsResponse
         return list((self._transport.call(SERVICE, "ListArtifacts", request, answer)).artifacts)
+
+    def fetch_artifact(self, model_id: str, name: str, file: IO[bytes]) -> int:
+        """Write a file of a model into an open one; its size in bytes."""
+        request = registry_service_pb2.DownloadArtifactRequest(model_id=model_id, name=name)
+        return self._transport.download(SERVICE, "DownloadArtifact", request, file.write)
 
     def download_artifact(
         self, model_id: str, name: str, path: Path, *, received: Callable[[int], None] | None = None

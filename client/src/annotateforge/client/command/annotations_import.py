@@ -9,6 +9,7 @@ from rich.text import Text
 
 from annotateforge.api.dataset.v1 import problem_pb2
 from annotateforge.client.archives import archive_of
+from annotateforge.client.command.arguments import ProjectArgument
 from annotateforge.client.command.output import Output
 from annotateforge.client.command.session import Session, with_session
 from annotateforge.client.command.texts import styled_severity
@@ -32,7 +33,7 @@ def register(root: typer.Typer) -> None:
 @with_session
 def import_archive(
     session: Session,
-    project: Annotated[str, typer.Argument(help="Name or id of the project.", show_default=False)],
+    project: ProjectArgument,
     source: Annotated[
         Path,
         typer.Argument(
@@ -61,6 +62,7 @@ def import_archive(
             TransferSpeedColumn(),
             console=session.output.notes,
             transient=True,
+            disable=not session.output.notes.is_terminal,
         ) as progress:
             bar = progress.add_task("Sending", total=archive.size)
 

@@ -1,12 +1,11 @@
 """`annotateforge architectures`: what can be trained."""
 
-from typing import Annotated
-
 import typer
 
 from annotateforge.api.trainer.v1 import architecture_pb2
+from annotateforge.client.command.arguments import TaskFilter
 from annotateforge.client.command.output import Cell
-from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.command.session import Session, with_table
 from annotateforge.client.command.texts import task_name
 
 
@@ -15,10 +14,10 @@ def register(root: typer.Typer) -> None:
     root.command("architectures")(list_architectures)
 
 
-@with_session
+@with_table
 def list_architectures(
     session: Session,
-    task: Annotated[str, typer.Option(help="Only for classify, detect or segment.")] = "",
+    task: TaskFilter = "",
 ) -> None:
     """List the architectures that --model takes, with their size and what they are good for."""
 

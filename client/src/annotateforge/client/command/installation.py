@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from annotateforge.client.command.output import Output
-from annotateforge.client.command.session import DataDirOption, JsonOption
+from annotateforge.client.command.session import DataDirOption, JsonOption, ServerOption, TokenOption
 from annotateforge.client.errors import ClientError
-from annotateforge.client.profile import DEFAULT_DATA_DIR
+from annotateforge.client.profile import DEFAULT_DATA_DIR, LocalServer
+from annotateforge.client.wire import checked_address
 
 tokens = typer.Typer(help="Tokens, which let clients in.", no_args_is_help=True)
 
@@ -50,9 +51,17 @@ def demo(
     raise typer.Exit(_local("demo.demo").demo(data_dir, port, epochs))
 
 
-def doctor(data_dir: DataDirOption = DEFAULT_DATA_DIR, as_json: JsonOption = False) -> None:
-    """Check this machine and the installation on it, and say what to mend."""
-    raise typer.Exit(_local("doctor").doctor(data_dir, Output.choose(as_json)))
+def doctor(
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    server: ServerOption = None,
+    token: TokenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check this machine, the installation on it or the server that is named, and say what to mend. Exits
+    with 1 when something is broken.
+    """
+    named = LocalServer(checked_address(server), token or "") if server else None
+    raise typer.Exit(_local("doctor").doctor(data_dir, Output.choose(as_json), named))
 
 
 def create_token(

@@ -1,36 +1,41 @@
-"""The live view of a job: bars and a line per epoch in a terminal, lines alone elsewhere, JSON on demand."""
+"""The live view of a job: bars, curves and a line per epoch in a terminal, lines alone elsewhere, JSON on
+demand.
+"""
 
-import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 
-import orjson
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from annotateforge.api.trainer.v1 import event_pb2, job_pb2
 from annotateforge.client.command.jobs import ENDED
-from annotateforge.client.command.output import write
+from annotateforge.client.command.output import Output, write
 from annotateforge.client.command.session import Session
 from annotateforge.client.command.texts import (
     duration,
     metrics_text,
     plain,
     size,
+    sparkline,
     status_name,
     styled_status,
 )
 from annotateforge.client.messages import to_dict
 
 _LOG_LINES = 10
+_CURVE = 24
+_TITLE = 12
 
 
 def show_job(session: Session, job_id: str, after: int = 0) -> job_pb2.JobStatus.ValueType:
     """Show a job's events after a sequence until it has ended; the status in which it ended."""
     client, output = session.client, session.output
     if output.as_json:
-        status = _print_json(client.watch(job_id, after, lambda problem: output.note(_reconnecting(problem))))
+        told = client.watch(job_id, after, lambda problem: output.note(_reconnecting(problem)))
+        status = _print_json(output, told)
     else:
         with ExitStack() as stack:
             view = _View(output.out, stack)
@@ -45,31 +50,64 @@ def _reconnecting(problem: str) -> str:
     return f"Reconnecting: {problem}."
 
 
-def _print_json(events: Iterable[event_pb2.JobEvent]) -> job_pb2.JobStatus.ValueType:
+def _print_json(output: Output, events: Iterable[event_pb2.JobEvent]) -> job_pb2.JobStatus.ValueType:
     status = job_pb2.JOB_STATUS_UNSPECIFIED
     for event in events:
-        # One event a line, at once: whoever reads may be waiting for it.
-        sys.stdout.write(orjson.dumps(to_dict(event)).decode() + "\n")
-        sys.stdout.flush()
+        output.json_line(to_dict(event))
         if event.HasField("status_change"):
             status = event.status_change.status
     return status
 
 
+class _Curves:
+    """The losses and metrics so far, as they are shown below the bars."""
+
+    def __init__(self) -> None:
+        self._losses: dict[str, list[float]] = {"train": [], "val": []}
+        self._best = ""
+
+    def add(self, epoch: job_pb2.Epoch) -> None:
+        """Take in an epoch; one that another attempt repeats takes the place of the first."""
+        for name, loss in (
+            ("train", epoch.train_loss if epoch.HasField("train_loss") else None),
+            ("val", epoch.val_loss if epoch.HasField("val_loss") else None),
+        ):
+            if loss is not None:
+                del self._losses[name][epoch.epoch - 1 :]
+                self._losses[name].append(loss)
+        if epoch.best:
+            self._best = f"{metrics_text(epoch.metrics, limit=2)} in epoch {epoch.epoch}"
+
+    def lines(self) -> Iterable[Text]:
+        """What to show."""
+        for name, losses in self._losses.items():
+            if len(losses) > 1:
+                yield Text.assemble(
+                    f"{f'{name} loss':<{_TITLE}}", (sparkline(losses, _CURVE), "cyan"), f" {losses[-1]:.3f}"
+                )
+        if self._best:
+            yield Text.assemble(f"{'best':<{_TITLE}}", (self._best, "green"))
+
+
 class _View:
     def __init__(self, console: Console, stack: ExitStack) -> None:
         self.status: job_pb2.JobStatus.ValueType = job_pb2.JOB_STATUS_UNSPECIFIED
-        self._progress = Progress(
-            TextColumn("{task.description:<11}", markup=False),
-            BarColumn(bar_width=32),
+        self._console = console
+        self._bars = Progress(
+            TextColumn(f"{{task.description:<{_TITLE - 1}}}", markup=False),
+            BarColumn(bar_width=_CURVE),
             TextColumn("{task.fields[done]}", markup=False),
             console=console,
-            transient=True,
-            disable=not console.is_terminal,
         )
-        stack.enter_context(self._progress)
+        self._curves = _Curves()
         self._epochs: TaskID | None = None
         self._stage: TaskID | None = None
+        self._live = Live(get_renderable=self._below, console=console, transient=True, refresh_per_second=4)
+        if console.is_terminal:
+            stack.enter_context(self._live)
+
+    def _below(self) -> Group:
+        return Group(self._bars, *self._curves.lines())
 
     def show(self, event: event_pb2.JobEvent) -> None:
         match event.WhichOneof("payload"):
@@ -98,7 +136,7 @@ class _View:
         self.status = status
         self._line(styled_status(status))
         if status in ENDED:
-            self._progress.stop()
+            self._live.stop()
 
     def _dataset(self, dataset: event_pb2.DatasetReady) -> None:
         self._line(
@@ -114,6 +152,10 @@ class _View:
         )
 
     def _epoch(self, epoch: job_pb2.Epoch) -> None:
+        self._curves.add(epoch)
+        if self._stage is not None:
+            self._bars.remove_task(self._stage)
+            self._stage = None
         ready = f", ready in {duration(epoch.eta_seconds)}" if epoch.eta_seconds else ""
         self._epochs = self._bar(
             self._epochs,
@@ -122,23 +164,15 @@ class _View:
             epoch.total_epochs,
             f"{epoch.epoch} of {epoch.total_epochs}{ready}",
         )
-        width = len(str(epoch.total_epochs))
-        parts = [f"epoch {epoch.epoch:>{width}}/{epoch.total_epochs}"]
-        if epoch.HasField("train_loss"):
-            parts.append(f"train {epoch.train_loss:6.3f}")
-        if epoch.HasField("val_loss"):
-            parts.append(f"val {epoch.val_loss:6.3f}")
-        parts.append(metrics_text(epoch.metrics, limit=4))
-        self._line(
-            "  ".join(parts),
-            (f"  {epoch.epoch_seconds:.1f} s", "dim"),
-            ("  best" if epoch.best else "", "green"),
-        )
+        lines = [_epoch_line(epoch, count) for count in (4, 2, 1, 0)]
+        # As many metrics as there is room for.
+        room = self._console.width if self._console.is_terminal else None
+        self._line(next((line for line in lines if room is None or line.cell_len <= room), lines[-1]))
 
     def _bar(self, bar: TaskID | None, title: str, done: int, total: int, text: str) -> TaskID:
         if bar is None:
-            bar = self._progress.add_task(title, done=text)
-        self._progress.update(bar, description=title, completed=done, total=total, done=text)
+            bar = self._bars.add_task(title, done=text)
+        self._bars.update(bar, description=title, completed=done, total=total, done=text)
         return bar
 
     def _complete(self, result: event_pb2.TrainingComplete) -> None:
@@ -161,7 +195,24 @@ class _View:
                 line.append_text(Text(plain(part[0]).plain, part[1]))
             else:
                 line.append_text(plain(part) if isinstance(part, str) else part)
-        write(self._progress.console, line)
+        write(self._console, line)
+
+
+def _epoch_line(epoch: job_pb2.Epoch, metrics: int) -> Text:
+    """An epoch in a line, with so many of its metrics."""
+    width = len(str(epoch.total_epochs))
+    parts = [f"epoch {epoch.epoch:>{width}}/{epoch.total_epochs}"]
+    if epoch.HasField("train_loss"):
+        parts.append(f"train {epoch.train_loss:6.3f}")
+    if epoch.HasField("val_loss"):
+        parts.append(f"val {epoch.val_loss:6.3f}")
+    if metrics:
+        parts.append(metrics_text(epoch.metrics, limit=metrics))
+    return Text.assemble(
+        "  ".join(parts),
+        (f"  {epoch.epoch_seconds:.1f} s", "dim"),
+        ("  best" if epoch.best else "", "green"),
+    )
 
 
 def ended_well(status: job_pb2.JobStatus.ValueType) -> bool:

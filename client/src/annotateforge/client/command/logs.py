@@ -1,14 +1,13 @@
-"""`annotateforge jobs logs`: what a training prints."""
+"""`annotateforge job logs`: what a training prints."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-import orjson
 import typer
 
 from annotateforge.api.trainer.v1 import event_pb2
-from annotateforge.client.command.jobs import JobArgument, app
+from annotateforge.client.command.arguments import JobArgument
+from annotateforge.client.command.jobs import app
 from annotateforge.client.command.session import Session, with_session
 from annotateforge.client.messages import to_dict
 
@@ -33,23 +32,25 @@ def show_logs(
 ) -> None:
     """Show what a job's training prints."""
     client, output = session.client, session.output
+    job_id = client.find_job(job).id
     if not follow:
-        lines = client.logs(job, after, attempt)
+        lines = client.logs(job_id, after, attempt)
         if output.as_json:
-            output.json([to_dict(line) for line in lines])
+            output.json_list(to_dict(line) for line in lines)
         else:
             _print(session, lines, after)
         return
-    lines = client.follow_logs(job, after, attempt, lambda problem: output.note(f"Reconnecting: {problem}."))
+    lines = client.follow_logs(
+        job_id, after, attempt, lambda problem: output.note(f"Reconnecting: {problem}.")
+    )
     try:
         if output.as_json:
             for line in lines:
-                # One line each, at once: whoever reads may be waiting for it.
-                sys.stdout.write(orjson.dumps(to_dict(line)).decode() + "\n")
-                sys.stdout.flush()
+                output.json_line(to_dict(line))
         else:
             _print(session, lines, after)
     except KeyboardInterrupt:
+        output.note("The job goes on.", style="dim")
         raise typer.Exit(_INTERRUPTED) from None
 
 

@@ -10,9 +10,9 @@ import orjson
 import typer
 from google.protobuf.message import Message
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from annotateforge.client.command import tables
 from annotateforge.client.command.texts import plain
 from annotateforge.client.errors import WrongArgument
 from annotateforge.client.messages import to_dict
@@ -31,13 +31,15 @@ class Output:
     as_json: bool
     out: Console
     notes: Console
+    wide: bool = False
+    """Whether tables show everything, however wide that is."""
 
     @classmethod
-    def choose(cls, as_json: bool) -> "Output":
-        """The output of this process."""
+    def choose(cls, as_json: bool, wide: bool = False) -> "Output":
+        """The output of this process. What is no terminal is of any width, unless COLUMNS says one."""
         folded = sys.stdout.isatty() or "COLUMNS" in os.environ
         out = Console(highlight=False, width=None if folded else _UNFOLDED)
-        return cls(as_json, out, notes_console())
+        return cls(as_json, out, notes_console(), wide or not folded)
 
     def say(self, text: Cell) -> None:
         """Print a text that is the command's result."""
@@ -66,12 +68,14 @@ class Output:
 
     def facts(self, facts: Mapping[str, Cell]) -> None:
         """Print facts about one thing, line by line."""
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(no_wrap=True, style="dim")
-        grid.add_column(overflow="fold")
+        indent = max(map(len, facts), default=0) + 2
         for name, value in facts.items():
-            grid.add_row(name, _shown(value))
-        self.out.print(grid)
+            shown = _shown(value)
+            parts = [shown] if self.wide else shown.wrap(self.out, max(20, self.out.width - indent))
+            for number, part in enumerate(parts):
+                part.rstrip()
+                title = (f"{'' if number else name:<{indent}}", "dim")
+                self.out.print(Text.assemble(title, part), soft_wrap=True)
 
     def table(
         self,
@@ -80,21 +84,35 @@ class Output:
         row: Callable[[Any], Sequence[Cell]],
         empty: str,
     ) -> None:
-        """Print resources: as a JSON list, or as a table; `empty` says what to do when there are none."""
-        listed = list(messages)
+        """Print resources: as a JSON list with one of them a line, or as a table; `empty` says what to do
+        when there are none.
+        """
         if self.as_json:
-            self.json([to_dict(message) for message in listed])
+            self.json_list(to_dict(message) for message in messages)
             return
-        if not listed:
+        self.rows(columns, [row(message) for message in messages], empty)
+
+    def rows(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]], empty: str) -> None:
+        """Print a table of cells, or `empty` beside the result."""
+        if not rows:
             self.note(empty)
             return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            # Ids are copied from here: they must be whole, whatever the terminal's width.
-            table.add_column(column, no_wrap=column == "id", overflow="fold")
-        for message in listed:
-            table.add_row(*(_shown(cell) for cell in row(message)))
-        self.out.print(table)
+        cells = [[_shown(cell) for cell in row] for row in rows]
+        for line in tables.lines(columns, cells, None if self.wide else self.out.width):
+            self.out.print(line, soft_wrap=True)
+
+    def json_list(self, values: Iterable[object]) -> None:
+        """Print values as one JSON list, one of them a line, as they come."""
+        before = "["
+        for value in values:
+            sys.stdout.write(f"{before}\n{orjson.dumps(value).decode()}")
+            before = ","
+        sys.stdout.write("[]\n" if before == "[" else "\n]\n")
+
+    def json_line(self, value: object) -> None:
+        """Print a value as a JSON document of one line, at once: whoever reads may be waiting for it."""
+        sys.stdout.write(orjson.dumps(value).decode() + "\n")
+        sys.stdout.flush()
 
 
 def write(console: Console, text: Cell, style: str = "") -> None:

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from annotateforge.api.inference.v1 import prediction_pb2
+from annotateforge.client.command import completion
 from annotateforge.client.command.output import Cell
-from annotateforge.client.command.session import Session, with_session
+from annotateforge.client.command.session import Session, with_table
 from annotateforge.client.errors import ClientError
+from annotateforge.client.messages import to_dict
 
 
 def register(root: typer.Typer) -> None:
@@ -16,33 +19,71 @@ def register(root: typer.Typer) -> None:
     root.command("predict")(predict)
 
 
-@with_session
+@with_table
 def predict(
     session: Session,
     image: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="An image file.", show_default=False)
+        list[Path],
+        typer.Argument(exists=True, dir_okay=False, help="Image files.", show_default=False),
     ],
     task: Annotated[
-        str | None, typer.Option(help="Task whose active model predicts.", show_default="detect")
+        str | None,
+        typer.Option(
+            help="Task whose active model predicts.", show_default="detect", autocompletion=completion.tasks
+        ),
     ] = None,
-    model: Annotated[str, typer.Option(help="Id of a model, instead of the active one.")] = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A model's id or name, instead of the active one.", autocompletion=completion.models
+        ),
+    ] = "",
     confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Least confidence of an object.", show_default="0.25")
     ] = None,
+    iou: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Overlap above which one of two is dropped.", show_default="0.7"),
+    ] = None,
+    max_objects: Annotated[
+        int | None, typer.Option(min=1, max=3000, help="Most objects.", show_default="300")
+    ] = None,
 ) -> None:
-    """Say what the active model of a task, or a certain model, sees in an image."""
+    """Say what the active model of a task, or a certain model, sees in images.
+
+    With --json, one prediction; of several images one a line, with the file's name before it.
+    """
     if model and task:
         raise typer.BadParameter("Give either --task or --model.")
+    model_id = session.client.find_model(model).id if model else ""
+    for path in image:
+        prediction = session.client.predict(
+            _content(path),
+            task_type="" if model else task or "detect",
+            model_id=model_id,
+            confidence=confidence,
+            iou=iou,
+            max_objects=max_objects,
+        )
+        if not session.output.as_json:
+            if len(image) > 1:
+                session.output.say(Text(str(path), "bold"))
+            _show(session, prediction)
+        elif len(image) > 1:
+            session.output.json_line({"file": str(path), **to_dict(prediction)})
+        else:
+            session.output.message(prediction, "")
+
+
+def _content(path: Path) -> bytes:
     try:
-        content = image.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise ClientError(f"{image} cannot be read: {error.strerror}.") from error
-    prediction = session.client.predict(
-        content, task_type="" if model else task or "detect", model_id=model, confidence=confidence
-    )
-    if session.output.as_json:
-        session.output.message(prediction, "")
-    elif prediction.classes:
+        raise ClientError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _show(session: Session, prediction: prediction_pb2.Prediction) -> None:
+    if prediction.classes:
         session.output.table(prediction.classes, ["class", "probability"], _class_row, "")
     else:
         session.output.table(

@@ -8,17 +8,25 @@ import typer
 from rich.text import Text
 
 from annotateforge.client.command import (
+    annotations,
     annotations_import,
     architectures,
+    comparing,
+    datasets,
+    exporting,
+    images,
     installation,
+    job_history,
     jobs,
     logs,
     models,
     prediction,
     projects,
+    sweeps,
     training,
     workers,
 )
+from annotateforge.client.command.nouns import Nouns
 from annotateforge.client.command.output import notes_console, write
 from annotateforge.client.command.texts import plain
 from annotateforge.client.errors import ClientError, ServerRefused, WrongArgument
@@ -32,6 +40,7 @@ _OWN_TROUBLE = 500
 
 app = typer.Typer(
     name="annotateforge",
+    cls=Nouns,
     help="Bring labelled images, train YOLO models on your own machines, watch every epoch live.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -58,13 +67,20 @@ for _commands in (
     installation,
     projects,
     annotations_import,
+    exporting,
+    images,
+    annotations,
+    datasets,
     training,
     jobs,
+    job_history,
     logs,
+    sweeps,
     models,
-    architectures,
+    comparing,
     prediction,
     workers,
+    architectures,
 ):
     _commands.register(app)
 

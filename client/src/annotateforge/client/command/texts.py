@@ -1,7 +1,7 @@
 """How values look in the terminal."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -59,12 +59,12 @@ def styled_severity(severity: problem_pb2.Severity.ValueType) -> Text:
 
 def metrics_text(metrics: Mapping[str, float], limit: int | None = None) -> str:
     """Such as "map50 0.713  map50_95 0.410"; what says most comes first."""
+    return "  ".join(f"{name} {metrics[name]:.3f}" for name in best_first(metrics)[:limit])
 
-    def rank(item: tuple[str, float]) -> tuple[bool, str]:
-        name = item[0]
-        return not ("map" in name or "accuracy" in name), name
 
-    return "  ".join(f"{name} {value:.3f}" for name, value in sorted(metrics.items(), key=rank)[:limit])
+def best_first(names: Iterable[str]) -> list[str]:
+    """Names of metrics, those that say most first."""
+    return sorted(names, key=lambda name: (not ("map" in name or "accuracy" in name), name))
 
 
 def ago(time: Timestamp) -> str:
@@ -94,3 +94,23 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
         value /= 1000
     return f"{value:.3g} TB"
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """A curve of numbers in at most `width` characters, from the least to the greatest of them.
+
+    Where there are more numbers than room, each character is the mean of its share of them.
+    """
+    if len(values) > width:
+        edges = [round(place * len(values) / width) for place in range(width + 1)]
+        shares = [values[edges[place] : edges[place + 1]] for place in range(width)]
+        values = [sum(share) / len(share) for share in shares]
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    if high == low:
+        return _BARS[0] * len(values)
+    return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in values)

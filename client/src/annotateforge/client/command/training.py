@@ -1,14 +1,15 @@
 """`annotateforge train` and `watch`."""
 
-from collections.abc import Iterable
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 
-from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, problem_pb2, project_pb2
+from annotateforge.api.dataset.v1 import dataset_pb2
 from annotateforge.api.trainer.v1 import job_pb2, trainer_service_pb2
 from annotateforge.client.client import Client
-from annotateforge.client.command.live import ended_well, outcome, show_job
+from annotateforge.client.command import completion
+from annotateforge.client.command.health import list_findings
+from annotateforge.client.command.jobs import ENDED
 from annotateforge.client.command.session import Session, with_session
 from annotateforge.client.command.setting_options import (
     SetOption,
@@ -16,29 +17,24 @@ from annotateforge.client.command.setting_options import (
     change_config,
     sweep_axes,
 )
+from annotateforge.client.command.spec_options import (
+    BackgroundsOption,
+    ClassOption,
+    ProjectsOption,
+    SplitSeedOption,
+    SplitStrategyOption,
+    TaskOption,
+    TestRatioOption,
+    TrainRatioOption,
+    TypeOption,
+    dataset_spec,
+)
+from annotateforge.client.command.waiting import preview, watch_job
 from annotateforge.client.enums import enum_value
-from annotateforge.client.errors import ClientError
+from annotateforge.client.errors import WrongArgument
 
-_INTERRUPTED = 130
 _LONGEST_NAME = 200
 _MODEL = "yolov8n"
-
-Shape: TypeAlias = annotation_pb2.AnnotationType.ValueType
-
-ProjectOption = Annotated[
-    list[str] | None,
-    typer.Option("--project", help="Name or id of a project; may be given several times."),
-]
-ClassOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--class", help="A class label; the order gives the class ids. By default all labels, sorted."
-    ),
-]
-TypeOption = Annotated[
-    list[str] | None,
-    typer.Option("--annotation-type", help="circle, box, rectangle or polygon; may be given several times."),
-]
 
 
 def register(root: typer.Typer) -> None:
@@ -50,41 +46,40 @@ def register(root: typer.Typer) -> None:
 @with_session
 def train(
     session: Session,
-    project: ProjectOption = None,
-    task: Annotated[str, typer.Option(help="classify, detect or segment.")] = "detect",
+    project: ProjectsOption = None,
+    task: TaskOption = "detect",
     name: Annotated[
         str, typer.Option(help="Name of the job; by default the projects' and the model's.")
     ] = "",
     description: Annotated[str, typer.Option(help="Free text.")] = "",
     class_label: ClassOption = None,
     annotation_type: TypeOption = None,
-    train_ratio: Annotated[
-        float | None, typer.Option(help="Share of images to learn from.", show_default="0.8")
-    ] = None,
-    split_seed: Annotated[
-        int | None, typer.Option(help="Another seed, another split.", show_default="42")
-    ] = None,
-    split_strategy: Annotated[
-        str, typer.Option(help="stratified, grouped or random.", show_default="stratified")
-    ] = "",
-    test_ratio: Annotated[
-        float | None, typer.Option(help="Share of images set aside for a test.", show_default="none")
-    ] = None,
-    backgrounds: Annotated[
-        bool, typer.Option("--backgrounds", help="Take reviewed images that show nothing as backgrounds.")
-    ] = False,
+    train_ratio: TrainRatioOption = None,
+    split_seed: SplitSeedOption = None,
+    split_strategy: SplitStrategyOption = "",
+    test_ratio: TestRatioOption = None,
+    backgrounds: BackgroundsOption = False,
     dataset: Annotated[
-        str, typer.Option(help="Id of a frozen data set, instead of projects.", show_default=False)
+        str,
+        typer.Option(
+            help="Id of a frozen data set, instead of projects.",
+            show_default=False,
+            autocompletion=completion.datasets,
+        ),
     ] = "",
     model: Annotated[
         str,
         typer.Option(
             help="Such as yolo11s; `annotateforge architectures` lists all.",
             show_default="yolov8n, or the base model's",
+            autocompletion=completion.architectures,
         ),
     ] = "",
     base_model: Annotated[
-        str, typer.Option(help="Id of a registered model to start from.", show_default=False)
+        str,
+        typer.Option(
+            help="A registered model to start from.", show_default=False, autocompletion=completion.models
+        ),
     ] = "",
     pretrained: Annotated[str, typer.Option(help="auto, required or never.")] = "auto",
     epochs: Annotated[int | None, typer.Option(show_default="100")] = None,
@@ -122,6 +117,9 @@ def train(
         int | None, typer.Option(help="Draw so many jobs of the sweep.", show_default="every combination")
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and show every epoch.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be trained, and what may hurt.")
+    ] = False,
 ) -> None:
     """Train a model on the images of projects or of a frozen data set; with --sweep several that differ."""
     client = session.client
@@ -142,9 +140,9 @@ def train(
     # A base model has its architecture already, and another one would be refused.
     model = model or ("" if base_model else _MODEL)
     config = job_pb2.JobConfig(
-        dataset_id=dataset,
+        dataset_id=client.find_dataset(dataset).id if dataset else "",
         model=model,
-        base_model_id=base_model,
+        base_model_id=client.find_model(base_model).id if base_model else "",
         pretrained=enum_value(job_pb2.Pretrained, pretrained, "pretrained"),
         epochs=epochs,
         batch_size=batch_size,
@@ -161,25 +159,32 @@ def train(
         max_hours=max_hours,
     )
     change_config(config, setting or ())
-    title = task
+    title, spec = task, None
     if project:
-        projects = [client.find_project(one) for one in project]
-        title = ", ".join(one.name for one in projects)
-        shapes = [
-            enum_value(annotation_pb2.AnnotationType, one, "annotation type") for one in annotation_type or ()
-        ]
-        config.project_ids.extend(one.id for one in projects)
-        config.annotation_types.extend(shapes)
-        config.classes.extend(class_label or _all_classes(client, config.project_ids, task_type, shapes))
-        config.split.CopyFrom(
-            dataset_pb2.Split(
-                train_ratio=train_ratio,
-                seed=split_seed,
-                strategy=enum_value(dataset_pb2.SplitStrategy, split_strategy, "split strategy"),
-                test_ratio=test_ratio,
-            )
+        spec, names = dataset_spec(
+            client,
+            project,
+            task,
+            classes=class_label,
+            annotation_types=annotation_type,
+            train_ratio=train_ratio,
+            test_ratio=test_ratio,
+            split_seed=split_seed,
+            split_strategy=split_strategy,
+            backgrounds=backgrounds,
+            image_size=image_size,
         )
+        title = ", ".join(names)
+        config.project_ids.extend(spec.project_ids)
+        config.annotation_types.extend(spec.annotation_types)
+        config.classes.extend(spec.classes)
+        config.split.CopyFrom(spec.split)
         config.backgrounds = backgrounds
+    if not session.output.as_json or dry_run:
+        preview(session, config, spec)
+    if dry_run:
+        session.output.note("Nothing was made.", style="dim")
+        return
     name = name or f"{title}: {model or 'further training'}"[-_LONGEST_NAME:]
     if axes:
         made = client.create_sweep(
@@ -196,7 +201,7 @@ def train(
         session.output.message(
             made,
             f"Sweep {made.id} is made, with {len(made.job_ids)} jobs; compare them with "
-            f"`annotateforge jobs compare --sweep {made.id}`.",
+            f"`annotateforge sweep compare {made.id}`.",
         )
         return
     job = client.create_job(
@@ -207,11 +212,11 @@ def train(
             config=config,
         )
     )
-    for finding in job.dataset.findings:
-        if finding.severity == problem_pb2.SEVERITY_WARNING:
-            session.output.note(f"{finding.message} {finding.hint}", style="yellow")
+    if session.output.as_json:
+        # Otherwise they were told before.
+        list_findings(session.output.note, job.dataset.findings)
     if watch:
-        _show(session, job.id, 0)
+        watch_job(session, job.id)
     else:
         session.output.message(job, f"Job {job.id} is made; watch it with `annotateforge watch {job.id}`.")
 
@@ -219,60 +224,24 @@ def train(
 @with_session
 def watch(
     session: Session,
-    job: Annotated[str, typer.Argument(help="Its id.", show_default=False)],
+    job: Annotated[
+        str,
+        typer.Argument(
+            help="Its id, the beginning or end of it, or its name.",
+            show_default="the newest that has not ended",
+            autocompletion=completion.jobs,
+        ),
+    ] = "",
     after: Annotated[int, typer.Option(min=0, help="Only events after this sequence.")] = 0,
 ) -> None:
     """Show a job's events until it has ended. Exits with 0 when it is completed, else with 1."""
-    _show(session, job, after)
+    client = session.client
+    watch_job(session, client.find_job(job).id if job else _newest(client), after)
 
 
-def _show(session: Session, job_id: str, after: int) -> None:
-    session.output.note(f"Watching job {job_id}. Ctrl-C leaves it running.", style="dim")
-    try:
-        status = show_job(session, job_id, after)
-    except KeyboardInterrupt:
-        session.output.note(
-            f"It goes on. See it again with `annotateforge watch {job_id}`, or end it with "
-            f"`annotateforge jobs cancel {job_id}`."
-        )
-        raise typer.Exit(_INTERRUPTED) from None
-    if not ended_well(status):
-        raise ClientError(outcome(status))
-
-
-def _all_classes(
-    client: Client,
-    project_ids: Iterable[str],
-    task: dataset_pb2.TaskType.ValueType,
-    shapes: Iterable[Shape],
-) -> list[str]:
-    """Every label that the projects carry in a form that the task can use, sorted."""
-    labels = {
-        entry.class_label
-        for project_id in project_ids
-        for entry in client.project_stats(project_id).classes
-        if entry.class_label and _uses(task, list(shapes), entry)
-    }
-    if not labels:
-        raise ClientError(
-            "No image of the projects is labelled for this task, so there is nothing to learn. "
-            "Import labels, or choose another --task or --annotation-type."
-        )
-    return sorted(labels)
-
-
-def _uses(task: dataset_pb2.TaskType.ValueType, shapes: list[Shape], entry: project_pb2.ClassStats) -> bool:
-    """Whether a task can learn a class: from the shapes that are chosen, else from those of the task."""
-    if task == dataset_pb2.TASK_TYPE_CLASSIFY:
-        return entry.classified_image_count > 0
-    counts = {
-        annotation_pb2.ANNOTATION_TYPE_CIRCLE: entry.circle_count,
-        annotation_pb2.ANNOTATION_TYPE_BOX: entry.box_count,
-        annotation_pb2.ANNOTATION_TYPE_RECTANGLE: entry.rectangle_count,
-        annotation_pb2.ANNOTATION_TYPE_POLYGON: entry.polygon_count,
-    }
-    polygon = annotation_pb2.ANNOTATION_TYPE_POLYGON
-    by_task = (
-        [polygon] if task == dataset_pb2.TASK_TYPE_SEGMENT else [one for one in counts if one != polygon]
-    )
-    return any(counts[shape] for shape in shapes or by_task)
+def _newest(client: Client) -> str:
+    """The id of the newest job that has not ended."""
+    for job in client.jobs():
+        if job.status not in ENDED:
+            return job.id
+    raise WrongArgument("Every job has ended; name one. `annotateforge job list` shows them.")

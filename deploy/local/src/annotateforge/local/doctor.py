@@ -17,8 +17,10 @@ from pathlib import Path
 import httpx
 from rich.text import Text
 
+from annotateforge.client.client import Client
 from annotateforge.client.command.output import Output
 from annotateforge.client.command.texts import size
+from annotateforge.client.errors import ClientError, ServerRefused
 from annotateforge.client.profile import LocalServer
 from annotateforge.local.devices import found_gpus
 from annotateforge.local.ports import is_free
@@ -52,9 +54,12 @@ class Finding:
     """What to do; empty when nothing needs to be done."""
 
 
-def doctor(data_dir: Path, output: Output) -> int:
-    """Run all checks and print them; 1 when something must be mended before this works, else 0."""
-    findings = list(examine(data_dir))
+def doctor(data_dir: Path, output: Output, named: LocalServer | None = None) -> int:
+    """Run all checks and print them; 1 when something must be mended before this works, else 0.
+
+    named: a server to look at instead of that of the data directory.
+    """
+    findings = list(examine(data_dir, named))
     if output.as_json:
         output.json([asdict(finding) for finding in findings])
     else:
@@ -66,9 +71,9 @@ def doctor(data_dir: Path, output: Output) -> int:
     return int(any(finding.verdict is Verdict.BAD for finding in findings))
 
 
-def examine(data_dir: Path) -> Iterator[Finding]:
+def examine(data_dir: Path, named: LocalServer | None = None) -> Iterator[Finding]:
     """Run the checks, one finding each."""
-    local = LocalServer.find(data_dir)
+    local = named or LocalServer.find(data_dir)
     yield _python()
     yield _engines()
     yield _disk(data_dir)
@@ -81,7 +86,7 @@ def examine(data_dir: Path) -> Iterator[Finding]:
             "services", Verdict.NOTICE, f"Nothing runs on {data_dir}.", "Start it with: annotateforge up"
         )
     else:
-        yield from _services(local)
+        yield from _services(local, "annotateforge up" if named is None else "")
 
 
 def _python() -> Finding:
@@ -186,7 +191,7 @@ def _ports() -> Finding:
     return Finding("ports", Verdict.GOOD, f"{_PORTS[0]} to {_PORTS[-1]} are free")
 
 
-def _services(local: LocalServer) -> Iterator[Finding]:
+def _services(local: LocalServer, program: str) -> Iterator[Finding]:
     began = time.time()
     try:
         answer = httpx.get(f"{local.url}/readyz", timeout=_DEADLINE)
@@ -195,7 +200,9 @@ def _services(local: LocalServer) -> Iterator[Finding]:
             "services",
             Verdict.BAD,
             f"{local.url} does not answer: {error}",
-            "If `annotateforge up` was killed, start it again; else look into its logs.",
+            f"If `{program}` was killed, start it again; else look into its logs."
+            if program
+            else "Is the address right, and does it run?",
         )
         return
     if answer.is_success:
@@ -211,6 +218,20 @@ def _services(local: LocalServer) -> Iterator[Finding]:
         yield Finding(
             "clock", Verdict.GOOD if good else Verdict.BAD, f"{difference:.0f} s off the server's", hint
         )
+    yield from _token(local)
+
+
+def _token(local: LocalServer) -> Iterator[Finding]:
+    try:
+        with Client(local.url, local.token, timeout=_DEADLINE) as client:
+            client.architectures()
+    except ServerRefused as error:
+        hint = "`annotateforge token create` makes one on the server's machine; give it with --token."
+        yield Finding("token", Verdict.BAD, f"The server does not take it: {error.message}", hint)
+    except ClientError as error:
+        yield Finding("token", Verdict.NOTICE, f"It could not be tried: {error}", "Mend the services first.")
+    else:
+        yield Finding("token", Verdict.GOOD, "The server takes it")
 
 
 def _version(distribution: str) -> str:
