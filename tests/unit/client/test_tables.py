@@ -24,7 +24,7 @@ def test_what_fits_is_whole_and_numbers_stand_at_the_right() -> None:
 
 
 def test_where_it_does_not_fit_ids_are_shortened_first() -> None:
-    assert shown([[ID, "cells", "1,204", "first"]], 60) == [
+    assert shown([[ID, "cells", "1,204", "first"]], 50) == [
         "id        name   images  note",
         "870ac5fc  cells   1,204  first",
     ]
