@@ -74,22 +74,24 @@ class Datasets:
             raise _as_of_job(from_rpc_error(error)) from error
 
     async def _freeze(self, config: JobConfig, task: TaskType.ValueType) -> Dataset:
-        spec = DatasetSpec(
-            project_ids=config.project_ids,
-            task_type=task,
-            classes=config.classes,
-            annotation_types=config.annotation_types,
-            backgrounds=config.backgrounds,
-            image_size=config.image_size,
-        )
-        if config.HasField("split"):
-            spec.split.CopyFrom(config.split)
-        async for answer in self._stub.PrepareDataset(
-            PrepareDatasetRequest(spec=spec), timeout=self._timeout
-        ):
+        request = PrepareDatasetRequest(spec=spec_of(config, task))
+        async for answer in self._stub.PrepareDataset(request, timeout=self._timeout):
             if answer.HasField("dataset"):
                 return answer.dataset
         raise Internal("DATASET_MISSING", "The dataset service answered no data set.")
+
+
+def spec_of(config: JobConfig, task: TaskType.ValueType) -> DatasetSpec:
+    """What the data set of a config is made of, where the config names none that is frozen already."""
+    return DatasetSpec(
+        project_ids=config.project_ids,
+        task_type=task,
+        classes=config.classes,
+        annotation_types=config.annotation_types,
+        split=config.split if config.HasField("split") else None,
+        backgrounds=config.backgrounds,
+        image_size=config.image_size,
+    )
 
 
 def _as_of_job(error: DomainError) -> DomainError:
