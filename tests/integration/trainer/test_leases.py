@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import grpc
 import pytest
 
-from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete
+from annotateforge.api.trainer.v1.event_pb2 import LogLine, TrainingComplete
 from annotateforge.api.trainer.v1.job_pb2 import Failure, Job, JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2 import CancelJobRequest, ListWorkersRequest
-from annotateforge.api.trainer.v1.worker_service_pb2 import AttemptCancelled, Directive
+from annotateforge.api.trainer.v1.worker_service_pb2 import AppendLogRequest, AttemptCancelled, Directive
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.auth import Role
 from annotateforge.runtime.errors import Code
@@ -152,10 +152,16 @@ async def test_a_heartbeat_for_a_job_that_is_gone_says_so(worker: WorkerServiceS
 async def test_a_job_that_loses_too_many_workers_fails(editor: Editor, worker: WorkerServiceStub) -> None:
     job = await make_job(editor)
     for _ in range(3):
-        taken = await ScriptedWorker(worker).acquire(wait=10)
-        assert taken is not None
+        one = ScriptedWorker(worker)
+        assert await one.acquire(wait=10) is not None
+        line = LogLine(number=1, text=f"attempt {one.attempt}")
+        await worker.AppendLog(AppendLogRequest(job_id=job.id, attempt=one.attempt, lines=[line]))
     failed = await until(editor, job.id, JobStatus.JOB_STATUS_FAILED)
     assert failed.failure.reason == "TOO_MANY_ATTEMPTS"
+    assert failed.failure.message.count("WORKER_LOST") == 3
+    assert failed.failure.hint
+    # The workers are gone, and what their trainings printed is not.
+    assert list(failed.failure.log_tail) == ["attempt 1", "attempt 2", "attempt 3"]
     assert failed.attempt == 3
 
 

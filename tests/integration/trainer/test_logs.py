@@ -6,12 +6,14 @@ import grpc
 import pytest
 
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent, LogLine
+from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.api.trainer.v1.trainer_service_pb2 import (
+    CancelJobRequest,
     DeleteJobRequest,
     ListLogsRequest,
     WatchJobRequest,
 )
-from annotateforge.api.trainer.v1.worker_service_pb2 import AppendLogRequest, Assignment
+from annotateforge.api.trainer.v1.worker_service_pb2 import AppendLogRequest, Assignment, AttemptCancelled
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.ids import new_id
@@ -19,7 +21,7 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.trainer.logs import KEPT_BYTES, MOST_BYTES, MOST_LINES
 from annotateforge.trainer.worker.job_log import PAUSE, WAITING_BYTES, JobLog
 from annotateforge.trainer.worker.stopping import Stop
-from tests.integration.trainer.workers import Editor, ScriptedWorker, list_events, make_job
+from tests.integration.trainer.workers import Editor, ScriptedWorker, get_job, list_events, make_job
 
 
 @pytest.fixture
@@ -204,3 +206,28 @@ async def test_what_a_training_prints_is_sent_in_few_calls(one: ScriptedWorker, 
     seconds = time.monotonic() - began
     assert printing.batches <= seconds / PAUSE + 2
     assert [line.number for line in await read(editor, one.job_id)] == list(range(1, 200))
+
+
+async def test_what_a_worker_did_not_tell_of_a_failure_s_log_is_taken_from_the_job_s(
+    editor: Editor, one: ScriptedWorker
+) -> None:
+    await append(one, lines(range(1, 251)))
+    await one.finish(failed=Failure(reason="INTERNAL"))
+    failure = (await get_job(editor, one.job_id)).failure
+    assert list(failure.log_tail) == [f"line {number}" for number in range(51, 251)]
+    (told,) = (event for event in await list_events(editor, one.job_id) if event.HasField("training_failed"))
+    assert told.training_failed == failure
+
+
+async def test_a_cancelled_job_says_so_with_a_hint_and_the_end_of_its_log(
+    editor: Editor, one: ScriptedWorker
+) -> None:
+    await append(one, lines(range(1, 251)))
+    await editor.CancelJob(CancelJobRequest(job_id=one.job_id))
+    assert not (await get_job(editor, one.job_id)).HasField("failure")
+    await one.finish(cancelled=AttemptCancelled())
+    failure = (await get_job(editor, one.job_id)).failure
+    assert failure.reason == "CANCELLED"
+    assert "0 of " in failure.message
+    assert failure.hint
+    assert list(failure.log_tail) == [f"line {number}" for number in range(51, 251)]

@@ -10,8 +10,9 @@ from annotateforge.runtime.bus import Bus
 from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import NotFound
 from annotateforge.runtime.outbox import Outbox
-from annotateforge.trainer import store
+from annotateforge.trainer import log_store, store
 from annotateforge.trainer.job import Change, JobState
+from annotateforge.trainer.outcomes import LOG_TAIL_LINES
 from annotateforge.trainer.records import NewJob
 from annotateforge.trainer.status import Status
 from annotateforge.trainer.waiting_workers import Vacancy, WaitingWorkers
@@ -62,6 +63,8 @@ class Journal:
             raise job_not_found(job_id)
         before, now = locked
         change = decide(before, now)
+        if change.job.failure is not None and before.failure is None:
+            await _add_log(connection, change)
         saved = await store.save_change(connection, before, change)
         assert saved, "the job is locked"
         return before, change
@@ -94,6 +97,18 @@ class Journal:
     async def wake_worker(self, job: JobState) -> None:
         """Let a worker that waits look for a job that does."""
         await self._waiting_workers.wake(Vacancy(job.id, job.demand))
+
+
+async def _add_log(connection: Connection, change: Change) -> None:
+    """Complete a new failure with the end of the job's log, unless its worker has told that."""
+    failure = change.job.failure
+    assert failure is not None
+    if not failure.log_tail:
+        lines = await log_store.read_log_tail(connection, change.job.id, LOG_TAIL_LINES)
+        failure.log_tail.extend(lines)
+        for event in change.events:
+            if event.HasField("training_failed"):
+                event.training_failed.log_tail.extend(lines)
 
 
 def job_not_found(job_id: UUID) -> NotFound:

@@ -156,7 +156,11 @@ def expire(job: JobState, max_attempts: int, now: datetime) -> Change:
     """
     if job.lease_expire_time is None or job.lease_expire_time > now:
         return Change(job)
-    failure = Failure(reason="WORKER_LOST", message="The worker was not heard of for the time of its lease.")
+    failure = Failure(
+        reason="WORKER_LOST",
+        message="The worker was not heard of for the time of its lease.",
+        hint="Look whether its machine and the network are up, and into its log; memory may have run out.",
+    )
     return _once_more(Draft(job, now, job.attempt), failure, Outcome.LOST, max_attempts)
 
 

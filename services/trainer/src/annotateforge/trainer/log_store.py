@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from annotateforge.api.trainer.v1.event_pb2 import Log
 from annotateforge.runtime.database import Connection
 
 CHUNK_BYTES = 8 * 1024
@@ -55,6 +56,10 @@ ORDER BY first_number
 LIMIT $4
 """
 
+LIST_NEWEST_LOG_CHUNKS = """
+SELECT lines FROM log_chunks WHERE job_id = $1 ORDER BY first_number DESC LIMIT $2
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class LogEnds:
@@ -97,3 +102,13 @@ async def list_log_chunks(
 ) -> list[bytes]:
     """Up to `limit` serialised Logs with lines after a number, of one attempt or, for 0, of all, in order."""
     return [row["lines"] for row in await connection.fetch(LIST_LOG_CHUNKS, job_id, after, attempt, limit)]
+
+
+async def read_log_tail(connection: Connection, job_id: UUID, most: int) -> list[str]:
+    """The last lines of a job's log, the oldest first, over all attempts."""
+    lines: list[str] = []
+    for row in await connection.fetch(LIST_NEWEST_LOG_CHUNKS, job_id, most):
+        lines[:0] = [line.text for line in Log.FromString(row["lines"]).lines]
+        if len(lines) >= most:
+            break
+    return lines[-most:]

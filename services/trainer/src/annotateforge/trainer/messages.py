@@ -13,6 +13,7 @@ from annotateforge.api.trainer.v1.worker_pb2 import Load, Worker
 from annotateforge.trainer import estimates
 from annotateforge.trainer.architectures import TASK_SUFFIXES, Architecture, default_image_size
 from annotateforge.trainer.job import SavedCheckpoint
+from annotateforge.trainer.outcomes import cancelled
 from annotateforge.trainer.records import JobRecord, WorkerRecord
 from annotateforge.trainer.status import Status
 
@@ -52,6 +53,8 @@ def job_message(record: JobRecord, *, position: int | None = None, with_log: boo
         job.failure.MergeFromString(record.failure)
         if not with_log:
             del job.failure.log_tail[:]
+    elif record.status is Status.CANCELLED:
+        job.failure.CopyFrom(cancelled(record.current_epoch, record.total_epochs))
     if record.batch_size is not None:
         job.batch_size = record.batch_size
     if record.checkpoint is not None:

@@ -65,6 +65,15 @@ def told_result(result: TrainingComplete) -> TrainingComplete:
     return kept
 
 
+def cancelled(current_epoch: int, total_epochs: int) -> Failure:
+    """Why a cancelled job has no model: what is shown as its failure, and nowhere kept."""
+    return Failure(
+        reason="CANCELLED",
+        message=f"Somebody cancelled the job after {current_epoch} of {total_epochs} epochs.",
+        hint="Restart the job if it is wanted after all; it then begins at the beginning.",
+    )
+
+
 def told_text(text: str) -> str:
     """A message or a hint as it is kept: at most 4,000 characters."""
     return _cut(text, LONGEST_TEXT)

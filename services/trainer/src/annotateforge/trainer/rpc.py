@@ -18,7 +18,7 @@ from annotateforge.runtime.errors import FailedPrecondition, InvalidArgument
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import page_token, read_page
 from annotateforge.runtime.telemetry import bind
-from annotateforge.trainer import queue_store, store, worker_store
+from annotateforge.trainer import log_store, queue_store, store, worker_store
 from annotateforge.trainer.architectures import ARCHITECTURES
 from annotateforge.trainer.comparison import best_of
 from annotateforge.trainer.jobs import Jobs
@@ -27,6 +27,7 @@ from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
 from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.messages import architecture_message, job_message, task_word, worker_message
 from annotateforge.trainer.orders import read_order, read_update, repeated
+from annotateforge.trainer.outcomes import LOG_TAIL_LINES
 from annotateforge.trainer.records import JobRecord
 from annotateforge.trainer.status import Status, status_of
 from annotateforge.trainer.sweeps import Sweeps, read_sweep_order
@@ -190,7 +191,14 @@ class TrainerRpc(TrainerServiceServicer):
         )
 
     async def _shown(self, record: JobRecord) -> Job:
-        """A job with its place in the queue."""
+        """A job with its place in the queue, and the end of its log if it was cancelled."""
+        if record.status is Status.CANCELLED:
+            job = job_message(record)
+            async with self._pool.acquire() as connection:
+                job.failure.log_tail.extend(
+                    await log_store.read_log_tail(connection, record.id, LOG_TAIL_LINES)
+                )
+            return job
         if record.status is not Status.PENDING:
             return job_message(record)
         async with self._pool.acquire() as connection:

@@ -4,7 +4,10 @@ ultralytics' last.pt would not do: it holds the averaged weights alone, in half 
 random generator. The file is read without running code that it could hold (torch's `weights_only`).
 """
 
+import errno
 import math
+import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +28,9 @@ _SETTINGS = (
     *("task", "classes", "architecture", "epochs", "image_size"),
     *("optimizer", "learning_rate", "seed", "settings"),
 )
+
+_LITTLE_SPACE = 16 * 1024 * 1024
+"""Bytes of a disk below which a failed write is put down to its being full."""
 
 # BaseTrainer of ultralytics, which carries no types.
 Trainer = Any
@@ -118,6 +124,11 @@ def write(state: State, path: Path) -> None:
     try:
         torch.save(state, unfinished)
         unfinished.replace(path)
+    except RuntimeError as error:
+        # torch does not say why it cannot write, and there is room again once the file is gone.
+        if shutil.disk_usage(path.parent).free < _LITTLE_SPACE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
 
