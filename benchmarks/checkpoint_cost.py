@@ -1,8 +1,9 @@
-"""What keeping the state after each epoch costs a training: seconds of an epoch with and without.
+"""What keeping states costs a training: seconds of an epoch without any, with one after every epoch, and with
+as many as a worker keeps by default, which depends on what they cost.
 
-The training process is the worker's own, on a CPU, with yolov8n; the state is copied at the end of each epoch
-and written while the next one is trained. The first epoch of each run, which warms up, does not count. The
-two ways take turns, and the order changes from round to round.
+The training process is the worker's own, on a CPU, with yolov8n; a state is copied at the end of its epoch
+and written while the next one is trained. The first epoch of each run, which warms up, does not count.
+The ways take turns, and the order changes from round to round.
 
     python -m benchmarks.checkpoint_cost [--rounds N] [--images N] [--epochs N] [--image-size PIXELS]
 """
@@ -26,7 +27,8 @@ from annotateforge.trainer.worker.machine import usable_cores
 from annotateforge.trainer.worker.order import TrainingOrder
 
 DEADLINE = 1800.0
-WAYS = (False, True)
+WAYS = {"without states": None, "with a state each": 0.0, "with states as by default": 60.0}
+"""Seconds of training after which a state is kept at the latest."""
 
 
 def write_images(folder: Path, count: int, side: int) -> None:
@@ -72,15 +74,16 @@ async def train(folder: Path, given: TrainingOrder) -> list[float]:
 async def measure(arguments: argparse.Namespace, folder: Path) -> None:
     data = folder / "data"
     write_images(data, arguments.images, arguments.image_size)
-    found: dict[bool, list[float]] = {way: [] for way in WAYS}
+    found: dict[str, list[float]] = {way: [] for way in WAYS}
     size = 0
     for number in range(arguments.rounds):
-        for kept in WAYS if number % 2 else WAYS[::-1]:
+        for way in list(WAYS)[:: 1 if number % 2 else -1]:
+            longest = WAYS[way]
             given = TrainingOrder(
                 task="detect",
                 classes=("square",),
                 dataset_dir=str(data),
-                run_dir=str(folder / "scratch" / f"run-{number}-{kept}"),
+                run_dir=str(folder / "scratch" / f"run-{number}-{len(way)}"),
                 architecture="yolov8n",
                 epochs=arguments.epochs,
                 batch_size=8,
@@ -98,19 +101,23 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> None:
                 base_weights=None,
                 weights_dir=str(folder),
                 allow_downloads=False,
-                checkpoint_dir=str(folder / "kept") if kept else None,
+                checkpoint_dir=None if longest is None else str(folder / "kept"),
+                checkpoint_seconds=longest or 0.0,
             )
-            found[kept] += await train(folder, given)
+            found[way] += await train(folder, given)
             for state in (folder / "kept").glob("*.pt"):
                 size = state.stat().st_size
                 state.unlink()
-    without, with_states = (statistics.median(found[way]) for way in WAYS)
     cores, side = os.cpu_count(), arguments.image_size
-    best, best_with = min(found[False]), min(found[True])
     print(f"{platform.machine()}, {cores} cores, {arguments.images} images of {side} px")
-    print(f"an epoch without states: {without:.2f} s (median), {best:.2f} s (best)")
-    print(f"an epoch with states of {size / 2**20:.0f} MiB: {with_states:.2f} s, {best_with:.2f} s")
-    print(f"ratio: {with_states / without:.3f} by the medians, {best_with / best:.3f} by the best")
+    print(f"states of {size / 2**20:.0f} MiB, runs of {arguments.epochs} epochs")
+    bare = found["without states"]
+    for way, seconds in found.items():
+        mean, middle = statistics.mean(seconds), statistics.median(seconds)
+        print(
+            f"an epoch {way}: {mean:.3f} s (mean), {middle:.3f} s (median); "
+            f"ratio {mean / statistics.mean(bare):.3f}, {middle / statistics.median(bare):.3f}"
+        )
 
 
 def main() -> None:
