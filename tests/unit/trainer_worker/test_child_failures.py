@@ -67,6 +67,8 @@ async def test_a_full_disk_is_a_failure_that_says_so(tmp_path: Path, library_cac
     weights = tmp_path / "scratch" / "run" / "weights"
     weights.mkdir(parents=True)
     (weights / "last.pt").symlink_to("/dev/full")
+    # The log is on that disk, too.
+    (tmp_path / "child.log").symlink_to("/dev/full")
     told = await run_child(tmp_path, library_cache, order(tmp_path, "classify", epochs=1))
     assert told.failure is not None
     assert told.failure.reason == "DISK_FULL", told.output

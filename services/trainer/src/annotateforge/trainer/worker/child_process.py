@@ -8,11 +8,12 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import psutil
 
 from annotateforge.trainer.worker.frames import Frame, FrameReader
+from annotateforge.trainer.worker.log_file import LogFile
 from annotateforge.trainer.worker.log_tail import LogTail
 from annotateforge.trainer.worker.order import TrainingOrder
 
@@ -39,7 +40,7 @@ class ChildProcess:
         self._process = process
         self._reports = reports
         self._transport = transport
-        self._log_file: BinaryIO | None = None
+        self._log_file: LogFile | None = None
         self._owned: Path | None = None
         self.log = log
         """What it prints."""
@@ -87,12 +88,8 @@ class ChildProcess:
 
     def log_to(self, path: Path) -> None:
         """Write what it prints, and has printed so far, to a file."""
-        file = self._log_file = path.open("wb")
-
-        def write(line: str) -> None:
-            file.write(line.encode() + b"\n")
-
-        self.log.tell(write)
+        self._log_file = LogFile(path)
+        self.log.tell(self._log_file.write)
 
     @property
     def pid(self) -> int:
