@@ -388,8 +388,9 @@ def report(shape: Shape, figures: dict[str, Figures], memory: dict[str, float]) 
         )
     hub, bare = figures["hub"], figures["bare"]
     p50, p99 = _ratio(hub.p50, bare.p50), _ratio(hub.p99, bare.p99)
-    print(f"  hub / bare: p50 {p50:.2f}, p99 {p99:.2f} (goal: at most {P99_GOAL}); nothing may be lost,")
-    print(f"  and a socket may hold {MEMORY_GOAL} KiB")
+    best = min(hub.p99) / min(bare.p99)
+    print(f"  hub / bare: p50 {p50:.2f}, p99 {p99:.2f} by the medians and {best:.2f} by the best rounds")
+    print(f"  (goal: p99 at most {P99_GOAL}, nothing lost, {MEMORY_GOAL} KiB a socket)")
 
 
 def _ratio(ours: Iterable[float], theirs: Iterable[float]) -> float:
@@ -399,8 +400,8 @@ def _ratio(ours: Iterable[float], theirs: Iterable[float]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--sockets", type=int, default=1000)
     parser.add_argument("--role", choices=sorted(ROLES), help=argparse.SUPPRESS)
     parser.add_argument("--nats", default="", help=argparse.SUPPRESS)

@@ -1,12 +1,18 @@
 """What people see while they watch a job, and what programs read."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import orjson
 import pytest
 from rich.console import Console
+from websockets.sync.server import ServerConnection
 
 from annotateforge.client import Client
 from annotateforge.client.command.live import ended_well, outcome, show_job
@@ -97,6 +103,55 @@ def test_a_terminal_shows_how_far_it_is() -> None:
     assert "downloading" in screen.text
     assert "5 MB of 20 MB" in screen.text
     assert "1 of 10, ready in 29 s" in screen.text
+
+
+def test_a_terminal_shows_the_curves_of_the_losses_and_the_best_epoch() -> None:
+    measured = [
+        {
+            "type": "epoch_complete",
+            "epoch": number,
+            "total_epochs": 3,
+            "metrics": {"map50": number / 10, "map50_95": 0.1, "precision": 0.2, "recall": 0.3},
+            "train_loss": 4.0 - number,
+            "val_loss": 5.0 - number,
+            "epoch_seconds": 1.0,
+            "best": True,
+        }
+        for number in (1, 2, 3)
+    ]
+    screen = Screen(terminal=True)
+    screen.console.width = 64
+    with session(screen, telling(*measured, *WHOLE_JOB[-2:])) as opened:
+        show_job(opened, "7")
+    shown = [line.strip() for line in screen.text.splitlines()]
+    assert any(line.startswith("train loss  █▅▁ 1.000") for line in shown)
+    assert any(line.startswith("val loss    █▅▁ 2.000") for line in shown)
+    assert any("map50 0.300  map50_95 0.100 in epoch 3" in line for line in shown)
+    # As many metrics as there is room for, so that a line stays one.
+    assert any("train  1.000  val  2.000  map50 0.300  1.0 s  best" in line for line in shown)
+
+
+def test_who_interrupts_a_watch_leaves_the_job_running_and_is_told_so() -> None:
+    def never_ending(connection: ServerConnection, _after: int) -> None:
+        connection.send(orjson.dumps({"sequence": 1, "job_id": "7", **WHOLE_JOB[0]}).decode())
+        connection.recv()
+
+    job_id = "01890a5d-ac96-774b-bcce-b302099a8057"
+    program = str(Path(sys.executable).with_name("annotateforge"))
+    with sockets(never_ending) as url:
+        process = subprocess.Popen(
+            [program, "watch", job_id, "--server", url],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "pending\n"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "The job goes on. See it again with `annotateforge watch 099a8057`" in told
 
 
 def test_a_failure_is_shown_with_what_to_do_and_the_end_of_its_log() -> None:

@@ -32,6 +32,7 @@ from annotateforge.client.command.spec_options import (
 from annotateforge.client.command.waiting import preview, watch_job
 from annotateforge.client.enums import enum_value
 from annotateforge.client.errors import WrongArgument
+from annotateforge.client.references import is_id
 
 _LONGEST_NAME = 200
 _MODEL = "yolov8n"
@@ -236,7 +237,10 @@ def watch(
 ) -> None:
     """Show a job's events until it has ended. Exits with 0 when it is completed, else with 1."""
     client = session.client
-    watch_job(session, client.find_job(job).id if job else _newest(client), after)
+    if not job:
+        job = _newest(client)
+    # A whole id is not looked for first: the server that watches knows best whether it is there.
+    watch_job(session, job if is_id(job) else client.find_job(job).id, after)
 
 
 def _newest(client: Client) -> str:
