@@ -4,6 +4,7 @@ Not a benchmark: `make bench` runs the files whose names begin with a letter. As
 one JSON object a line, and answers each with one:
 
 - {"connect": address, "paths": [...]} opens a socket per path; the answer's "group" names them from then on;
+- {"count": group} says in "count" how many messages have come to a group since the last time;
 - {"collect": path} writes what has come since the last time into a file, as `Received` pickled.
 """
 
@@ -132,6 +133,9 @@ class _Clients:
     def _obey(self, command: dict[str, object]) -> dict[str, object]:
         if "connect" in command:
             return {"group": self._connect(str(command["connect"]), list(command["paths"]))}  # type: ignore[call-overload]
+        if "count" in command:
+            group = self._groups[int(str(command["count"]))]
+            return {"count": sum(len(one.sequences) for one in group)}
         received = Received(closed=self._closed)
         for group in self._groups:
             received.sequences.append([one.sequences for one in group])

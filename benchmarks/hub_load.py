@@ -59,6 +59,9 @@ P99_GOAL = 1.5
 MEMORY_GOAL = 30
 ONE_JOB_RATE = 10.0
 MANY_JOBS_RATE = 1.0
+PATIENCE = 30.0
+"""Seconds after which what has not come is lost."""
+_LOOK_SECONDS = 0.2
 _HANDSHAKE = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 Tell = Callable[[str, int], None]
@@ -268,6 +271,14 @@ async def child(*words: str) -> AsyncIterator[Child]:
             await process.wait()
 
 
+async def _all_have_come(clients: Child, group: int, expected: int) -> None:
+    """Wait until a group has got so many messages, or for so long that the rest must be lost."""
+    for _ in range(int(PATIENCE / _LOOK_SECONDS)):
+        if (await clients.ask(count=group))["count"] >= expected:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
 @dataclass
 class Figures:
     """What was measured of one way, a value per round."""
@@ -362,8 +373,7 @@ async def measure(shape: Shape, rounds: int, seconds: float) -> tuple[dict[str, 
                     told = await process.ask(**command)
                 else:
                     told = await pace(tell=tell, **command)
-                # What is late by a second is late, and is counted when it comes.
-                await asyncio.sleep(1)
+                await _all_have_come(clients, groups[way], sum(len(told[job]) for job in shape.watched[10:]))
                 used = process.processor - used_before
                 telling.clear()
                 await clients.ask(collect=str(folder / "received"))
