@@ -1,10 +1,6 @@
-import grpc
-import pytest
-
 from annotateforge.api.trainer.v1.trainer_service_pb2 import ListJobsRequest, UpdateJobRequest
 from annotateforge.api.trainer.v1.worker_pb2 import Device
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
-from annotateforge.runtime.rpc_status import from_rpc_error
 from tests.integration.trainer.workers import Editor, ScriptedWorker, get_job, list_events, make_job
 
 GB = 10**9
@@ -70,10 +66,50 @@ async def test_a_job_that_no_worker_has_the_memory_for_says_so(
     assert "0 (16 GB)" in warning.message
 
 
-@pytest.mark.parametrize("device", ["0,1", "0, 1"])
-async def test_several_gpus_for_one_job_are_refused(editor: Editor, device: str) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await make_job(editor, device=device)
-    error = from_rpc_error(caught.value)
-    assert error.reason == "INVALID_JOB"
-    assert "not supported" in error.violations[0].description
+def gpu(name: str, size: int = 24, *, busy: bool = False, in_use: bool = False) -> Device:
+    return Device(name=name, memory_bytes=size * GB, busy=busy, in_use=in_use)
+
+
+async def test_a_job_for_several_gpus_goes_to_a_worker_that_has_them_all_free(
+    editor: Editor, worker: WorkerServiceStub
+) -> None:
+    two = await make_job(editor, gpus=2)
+    large = await make_job(editor, gpus=2, min_gpu_memory=40)
+    named = await make_job(editor, device="0, 2")
+    assert named.config.device == "0,2"
+    assert await taken_by(worker, gpu("0")) == ""
+    assert await taken_by(worker, gpu("0"), gpu("1", busy=True), CPU) == ""
+    assert await taken_by(worker, gpu("0", 48), gpu("1"), gpu("3")) == two.id
+    assert await taken_by(worker, gpu("0", 48), gpu("1")) == ""
+    assert await taken_by(worker, gpu("0"), gpu("1", 48), gpu("3", 80)) == large.id
+    assert await taken_by(worker, gpu("0"), gpu("1"), gpu("2")) == named.id
+
+
+async def test_devices_are_kept_for_a_job_that_waits_for_several_and_is_next(
+    editor: Editor, worker: WorkerServiceStub
+) -> None:
+    first = await make_job(editor, gpus=1)
+    two = await make_job(editor, gpus=2)
+    last = await make_job(editor, gpus=1)
+    urgent = await make_job(editor, gpus=1, priority=1)
+    half = (gpu("0", in_use=True), gpu("1"))
+    # What comes before it in the queue is not held up, nor are workers that could never take it.
+    assert await taken_by(worker, *half) == urgent.id
+    assert await taken_by(worker, *half) == first.id
+    assert await taken_by(worker, *half) == ""
+    assert await taken_by(worker, gpu("0")) == last.id
+    assert await taken_by(worker, gpu("0"), gpu("1")) == two.id
+
+
+async def test_a_job_for_more_gpus_than_any_worker_has_says_so(
+    editor: Editor, worker: WorkerServiceStub
+) -> None:
+    await ScriptedWorker(worker, offered=[gpu("0"), gpu("1"), CPU]).acquire()
+    served = await make_job(editor, gpus=2)
+    assert not (await list_events(editor, served.id))[-1].HasField("warning")
+    job = await make_job(editor, gpus=3, min_gpu_memory=20)
+    warning = (await list_events(editor, job.id))[-1].warning
+    assert warning.reason == "NO_WORKER_FOR_DEVICE"
+    assert "3 GPUs with 20 GB of memory each" in warning.message
+    assert "0 (24 GB), 1 (24 GB), cpu" in warning.message
+    assert (await get_job(editor, job.id)).queue_position == 2

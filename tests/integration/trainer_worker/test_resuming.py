@@ -28,9 +28,9 @@ def epochs_of(events: list[JobEvent]) -> list[int]:
     return [event.epoch_complete.epoch for event in events if event.HasField("epoch_complete")]
 
 
-async def saved(stack: Stack, job: Job, epoch: int) -> None:
+async def saved(stack: Stack, job: Job, epoch: int, patience: float = 120) -> None:
     """Wait until the checkpoint after an epoch, or a later one, is kept."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(patience):
         async for event in stack.watch(job):
             if event.HasField("checkpoint_saved") and event.checkpoint_saved.epoch >= epoch:
                 return

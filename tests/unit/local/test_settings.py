@@ -59,10 +59,10 @@ def test_a_process_reads_all_that_it_gets_and_gets_all_that_it_needs(
 
 def test_a_worker_gets_no_key_and_no_way_around_the_services(tmp_path: Path) -> None:
     inherited = {f"ANNOTATEFORGE_{name}": value for name, value in SHARED.items()}
-    environment = worker_settings("0", {}, Installation(tmp_path), inherited, SHARED)
+    environment = worker_settings("worker-gpu", ["0", "1"], Installation(tmp_path), inherited, SHARED)
     assert not names(environment) & {"secret", "database_url", "nats_url", "store_url"}
     assert "s" * 32 not in environment.values()
-    assert environment["ANNOTATEFORGE_WORKER_DEVICES"] == "0"
+    assert environment["ANNOTATEFORGE_WORKER_DEVICES"] == "0,1"
     assert environment["ANNOTATEFORGE_WORKER_TOKEN"] == "a.b.c"
     assert environment["ANNOTATEFORGE_WEIGHTS_DIR"] == str(tmp_path / "weights")
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from annotateforge.api.dataset.v1.dataset_pb2 import Split, TaskType
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig, Pretrained
+from annotateforge.api.trainer.v1.training_settings_pb2 import TrainingSettings
 from annotateforge.runtime.errors import InvalidArgument
 from annotateforge.trainer.config import MODELS, OPTIMIZERS, filled_config
 from annotateforge.trainer.violations import Violations
@@ -123,9 +124,26 @@ def test_a_value_beyond_its_limits_is_refused_with_its_path(field: str, value: o
     assert len(violations[f"config.{field}"]) < 300
 
 
-def test_several_devices_are_refused_with_what_is_possible() -> None:
-    assert "one" in refused(of_projects(device="0,1"))["config.device"]
-    assert "one GPU" in refused(of_projects(gpus=2))["config.gpus"]
+def test_several_gpus_are_named_or_counted() -> None:
+    assert fill(of_projects(device="0, 1")).device == "0,1"
+    assert fill(of_projects(device="1,0", gpus=2)).gpus == 2
+    assert fill(of_projects(gpus=2, min_gpu_memory=24)).gpus == 2
+    assert "names 2" in refused(of_projects(device="0,1", gpus=3))["config.gpus"]
+    assert "names 1" in refused(of_projects(device="0", gpus=2))["config.gpus"]
+    assert "twice" in refused(of_projects(device="0,1,00"))["config.device"]
+    assert "no device" in refused(of_projects(device="0,cpu"))["config.device"]
+    assert "no device" in refused(of_projects(device="0,"))["config.device"]
+    assert "64" in refused(of_projects(gpus=65))["config.gpus"]
+
+
+def test_several_gpus_share_the_batch_evenly_and_take_images_at_random() -> None:
+    assert fill(of_projects(gpus=2)).batch_size == 16
+    assert fill(of_projects(gpus=3)).batch_size == 18
+    assert fill(of_projects(device="0,1,2", batch_size=9)).batch_size == 9
+    assert "15 or 18" in refused(of_projects(gpus=3, batch_size=16))["config.batch_size"]
+    assert refused(of_projects(gpus=4, batch_size=2))["config.batch_size"].endswith(": 4")
+    rect = TrainingSettings(rect=True)
+    assert "2 GPUs" in refused(of_projects(gpus=2, settings=rect))["config.settings.rect"]
 
 
 def test_memory_of_a_gpu_means_a_gpu() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ LISTING = """0, GPU-aaaa-1, NVIDIA L4, 23034, 570.86
 SMALL = Device(name="0", memory_bytes=16 * 10**9)
 LARGE = Device(name="1", memory_bytes=24 * 10**9)
 CPU = Device(name="cpu", memory_bytes=64 * 10**9)
+MINE = Device(name="0", memory_bytes=16 * 10**9, in_use=True)
 TAKEN = Device(name="0", memory_bytes=16 * 10**9, busy=True)
 
 
@@ -80,9 +82,43 @@ async def test_a_machine_without_gpus_has_nothing_to_look_at() -> None:
         (JobConfig(gpus=1, min_gpu_memory=20), [SMALL, LARGE, CPU], "1"),
         (JobConfig(device="cpu"), [SMALL, CPU], "cpu"),
         (JobConfig(device="1"), [SMALL, LARGE], "1"),
+        (JobConfig(device="1,0"), [SMALL, LARGE, CPU], "1,0"),
+        (JobConfig(gpus=2), [CPU, SMALL, LARGE], "0,1"),
+        (JobConfig(gpus=2, min_gpu_memory=16), [TAKEN, SMALL, LARGE], "0,1"),
+        (JobConfig(), [MINE, LARGE], "1"),
     ],
 )
 def test_a_job_gets_the_first_free_device_that_fits(
     config: JobConfig, devices: list[Device], chosen: str
 ) -> None:
     assert device_for(config, devices) == chosen
+
+
+def in_use(devices: Devices) -> list[str]:
+    return [device.name for device in devices.described() if device.in_use]
+
+
+async def test_jobs_share_the_gpus_and_their_processors_and_one_on_the_processor_is_alone(
+    usage: Path,
+) -> None:
+    usage.write_text("0, GPU-aaaa-1, 0, 0\n1, GPU-bbbb-2, 0, 0\n2, GPU-cccc-3, 0, 0\n")
+    devices = Devices(await look_at_machine("", 6, {}), None, 20)
+    assert devices.slots == 3
+    with devices.taken(JobConfig(gpus=2)) as two:
+        assert (two.device, two.cores) == ("0,1", 4)
+        assert in_use(devices) == ["0", "1", "cpu"]
+        # Its own use of a GPU is not that of others.
+        usage.write_text("0, GPU-aaaa-1, 20000, 99\n1, GPU-bbbb-2, 20000, 99\n2, GPU-cccc-3, 0, 0\n")
+        await devices.look()
+        assert not any(device.busy for device in devices.described())
+        with devices.taken(JobConfig()) as one:
+            assert (one.device, one.cores) == ("2", 2)
+            waiting = asyncio.ensure_future(devices.some_free())
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            devices.changed.clear()
+        await asyncio.wait_for(waiting, 10)
+        assert devices.changed.is_set()
+    with devices.taken(JobConfig(device="cpu")) as alone:
+        assert (alone.device, alone.cores) == ("cpu", 6)
+        assert in_use(devices) == ["0", "1", "2", "cpu"]

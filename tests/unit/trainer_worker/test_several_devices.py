@@ -10,8 +10,8 @@ import pytest
 
 from annotateforge.api.trainer.v1.job_pb2 import Failure
 from annotateforge.trainer.worker import interruption
-from annotateforge.trainer.worker.child import group
 from annotateforge.trainer.worker.child.launch import End, verdict
+from annotateforge.trainer.worker.child.place import LOST_ANOTHER
 from annotateforge.trainer.worker.interruption import Interrupted
 from tests.unit.trainer_worker.children import order, run_child
 from tests.unit.trainer_worker.test_child_training import check_classes, check_matrix, check_story
@@ -81,7 +81,7 @@ async def test_two_processes_share_the_images_tell_one_story_and_go_on_exactly(
 
 
 def test_the_first_end_that_has_a_cause_of_its_own_explains_the_others() -> None:
-    lost = End(0, group.LOST_ANOTHER)
+    lost = End(0, LOST_ANOTHER)
     memory = End(1, 1, Failure(reason="OUT_OF_MEMORY"))
     killed = End(1, -signal.SIGKILL)
     assert verdict([lost, memory]) is memory

@@ -105,11 +105,17 @@ def train(
         int | None, typer.Option(help="Processes that load images.", show_default="the worker's choice")
     ] = None,
     device: Annotated[
-        str, typer.Option(help="cpu or the index of a GPU; by default the worker's.", show_default=False)
+        str,
+        typer.Option(
+            help="cpu, the index of a GPU, or several such as 0,1; by default the worker's.",
+            show_default=False,
+        ),
     ] = "",
-    gpus: Annotated[int, typer.Option(help="1 for a job that needs a GPU, whichever.")] = 0,
+    gpus: Annotated[
+        int, typer.Option(help="GPUs that the job needs, whichever; several train together.")
+    ] = 0,
     min_gpu_memory: Annotated[
-        int, typer.Option(help="Memory in GB that the GPU must have.", show_default="any")
+        int, typer.Option(help="Memory in GB that each GPU must have.", show_default="any")
     ] = 0,
     priority: Annotated[int, typer.Option(help="Higher is taken first, -100 to 100.")] = 0,
     setting: SetOption = None,

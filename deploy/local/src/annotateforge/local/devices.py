@@ -1,4 +1,4 @@
-"""Which devices of this machine get a worker."""
+"""Which devices of this machine are trained on."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ _DEADLINE = 20.0
 
 
 def training_devices(environment: Mapping[str, str]) -> list[str]:
-    """Names of the devices that get a worker each: every GPU, such as ["0", "1"], or ["cpu"] without one.
+    """Names of the worker's devices: every GPU, such as ["0", "1"], or ["cpu"] without one.
 
     ANNOTATEFORGE_WORKER_DEVICES chooses others; GPUs are numbered as CUDA_VISIBLE_DEVICES leaves them.
     """

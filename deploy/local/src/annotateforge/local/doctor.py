@@ -150,7 +150,7 @@ def _gpu() -> Finding:
     if problem:
         hint = "Install the build of torch that fits the driver, or a newer driver; see pytorch.org."
         return Finding("gpu", Verdict.BAD, f"torch cannot use the GPUs: {problem}", hint)
-    return Finding("gpu", Verdict.GOOD, f"GPUs {', '.join(gpus)}: a worker each")
+    return Finding("gpu", Verdict.GOOD, f"GPUs {', '.join(gpus)}, a job on each or on several")
 
 
 def _torch_problem() -> str:

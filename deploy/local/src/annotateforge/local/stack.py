@@ -6,13 +6,13 @@ gateway and the workers. Each stage's addresses are settings of the next.
 
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from annotateforge.local import settings
-from annotateforge.local.devices import training_devices
+from annotateforge.local.devices import CPU, training_devices
 from annotateforge.local.engine import EngineError
 from annotateforge.local.installation import Installation
 from annotateforge.local.parts import NatsPart, PostgresPart, ServicePart
@@ -129,41 +129,33 @@ def _service(name: str, installation: Installation, shared: Mapping[str, str], p
 
 
 def _workers(installation: Installation, shared: Mapping[str, str]) -> list[ServicePart]:
-    """One worker per device, each with its share of the processors."""
+    """One worker for all devices that are trained on: a job may want several of them."""
     devices = training_devices(os.environ)
-    cores = max(1, (os.cpu_count() or 1) // len(devices))
-    share = {"WORKER_CORES": str(cores)} if len(devices) > 1 else {}
+    name = "worker-cpu" if devices == [CPU] else "worker-gpu"
     installation.weights.mkdir(exist_ok=True)
-    return [
-        ServicePart(
-            ServiceProgram(
-                f"worker-{device}",
-                "annotateforge.trainer.worker",
-                worker_settings(device, share, installation, os.environ, shared),
-                installation.log(f"worker-{device}"),
-            ),
-            listen=None,
-        )
-        for device in devices
-    ]
+    program = ServiceProgram(
+        name,
+        "annotateforge.trainer.worker",
+        worker_settings(name, devices, installation, os.environ, shared),
+        installation.log(name),
+    )
+    return [ServicePart(program, listen=None)]
 
 
 def worker_settings(
-    device: str,
-    share: Mapping[str, str],
+    name: str,
+    devices: Sequence[str],
     installation: Installation,
     environment: Mapping[str, str],
     shared: Mapping[str, str],
 ) -> dict[str, str]:
-    """All environment variables of the worker of a device; `share` is its part of the machine."""
-    name = f"worker-{device}"
+    """All environment variables of the worker of these devices."""
     own = {
-        "WORKER_NAME": f"{socket.gethostname()}-{device}",
+        "WORKER_NAME": socket.gethostname(),
         "WORKER_DIR": str(installation.work(name)),
         "WEIGHTS_DIR": str(installation.weights),
         # Within the time that `up` gives a process to stop.
         "WORKER_GRACE_SECONDS": "3",
-        **share,
     }
     variables = settings.of_process("worker", environment, shared, own)
-    return {**variables, "ANNOTATEFORGE_WORKER_DEVICES": device}
+    return {**variables, "ANNOTATEFORGE_WORKER_DEVICES": ",".join(devices)}

@@ -13,7 +13,7 @@ from annotateforge.trainer.architectures import (
     default_image_size,
     layers_of,
 )
-from annotateforge.trainer.placement import fill_placement
+from annotateforge.trainer.placement import Demand, fill_placement
 from annotateforge.trainer.training_settings import fill_settings
 from annotateforge.trainer.violations import Violations, shown
 
@@ -61,6 +61,7 @@ def filled_config(
     layers = layers_of(config.model, task)
     fill_settings(config.settings, task, config.optimizer, layers, violations, f"{field}.settings")
     fill_placement(config, violations, field)
+    _share_batch(config, violations, field, chosen=given.HasField("batch_size"))
     check_priority(config.priority, violations, f"{field}.priority")
     return config
 
@@ -130,6 +131,24 @@ def _fill_sizes(config: JobConfig, task: TaskType.ValueType, violations: Violati
             MAX_LOADER_WORKERS,
             otherwise="the worker's choice",
         )
+
+
+def _share_batch(config: JobConfig, violations: Violations, field: str, *, chosen: bool) -> None:
+    """Give each of several GPUs as many images of a batch."""
+    gpus = Demand.of(config).devices
+    if gpus > 1 and config.settings.rect:
+        violations.add(f"{field}.settings.rect", f"cannot be had on {gpus} GPUs, which take images at random")
+    if config.batch_size % gpus == 0:
+        return
+    below = config.batch_size // gpus * gpus
+    if chosen:
+        near = f"{below} or {below + gpus}" if below else f"{gpus}"
+        violations.add(
+            f"{field}.batch_size",
+            f"is {config.batch_size}; {gpus} GPUs share it, so it must be a multiple of {gpus}: {near}",
+        )
+    else:
+        config.batch_size = below + gpus
 
 
 def _nearest(image_size: int) -> str:

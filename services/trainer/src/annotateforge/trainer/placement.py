@@ -12,23 +12,35 @@ from annotateforge.trainer.violations import Violations, shown
 CPU = "cpu"
 GB = 10**9
 MOST_GPU_MEMORY = 1024
+MOST_GPUS = 64
+"""Most GPUs of one job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a job asks of the device that it is trained on."""
+    """What a job asks of the devices that it is trained on."""
 
     device: str = ""
-    """Its name; empty for any."""
+    """Names of all of them, separated by commas; empty for any."""
     gpus: int = 0
-    """GPUs; 0 for any device."""
+    """GPUs; 0 for any device, or where they are named."""
     min_gpu_memory: int = 0
-    """Memory in GB that the GPU must have."""
+    """Memory in GB that each GPU must have."""
 
     @classmethod
     def of(cls, config: JobConfig) -> Self:
         """What a config asks for, once its placement is filled in."""
         return cls(config.device, config.gpus, config.min_gpu_memory)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The devices that it names."""
+        return tuple(self.device.split(",")) if self.device else ()
+
+    @property
+    def devices(self) -> int:
+        """How many devices it trains on."""
+        return len(self.names) or max(self.gpus, 1)
 
 
 ANYTHING = Demand()
@@ -37,83 +49,127 @@ ANYTHING = Demand()
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The devices of an idle worker that are free."""
+    """The devices of an idle worker that are free, and those that will be."""
 
     devices: tuple[str, ...]
-    """Their names."""
+    """Names of those that are free."""
     memory: tuple[int, ...]
     """Memory of each in GB, rounded down; 0 for what is no GPU."""
     takes_any: bool
     """Whether a job that asks for nothing may come: one of the kind that the worker names first is free."""
+    in_use: tuple[str, ...] = ()
+    """Names of those on which the same machine's other jobs are trained."""
+    in_use_memory: tuple[int, ...] = ()
+    """Memory of each of these."""
 
     @classmethod
     def of(cls, devices: Sequence[Device]) -> Self:
         """What a worker with these devices offers, the one of its own choice first."""
-        free = [device for device in devices if not device.busy]
+        free = [device for device in devices if not device.busy and not device.in_use]
+        in_use = [device for device in devices if not device.busy and device.in_use]
         # Who has GPUs does not fall back to the processor, which would take days instead of hours.
         takes_any = any(_is_gpu(device) == _is_gpu(devices[0]) for device in free)
-        memory = tuple(device.memory_bytes // GB if _is_gpu(device) else 0 for device in free)
-        return cls(tuple(device.name for device in free), memory, takes_any)
+        return cls(_names(free), _memory(free), takes_any, _names(in_use), _memory(in_use))
 
     def fits(self, demand: Demand) -> bool:
         """Whether a job that asks for this may come."""
         if not demand.device and not demand.gpus:
             return self.takes_any
-        return any(
-            memory >= demand.min_gpu_memory and (name == demand.device if demand.device else name != CPU)
-            for name, memory in zip(self.devices, self.memory, strict=True)
-        )
+        return _chosen(demand, self.devices, self.memory) is not None
+
+    def waits_for(self, demand: Demand) -> bool:
+        """Whether a job for several devices may come once those in use are free. Until then devices are kept
+        for it: were each given away as soon as it is free, it would wait for ever.
+        """
+        if demand.devices == 1 or not self.in_use or self.fits(demand):
+            return False
+        devices, memory = (*self.devices, *self.in_use), (*self.memory, *self.in_use_memory)
+        return _chosen(demand, devices, memory) is not None
+
+
+def chosen(demand: Demand, devices: Sequence[Device]) -> tuple[str, ...] | None:
+    """The devices of these on which a job is trained that asks for some; None when they do not suffice."""
+    return _chosen(demand, _names(devices), _memory(devices))
+
+
+def _chosen(demand: Demand, devices: Sequence[str], memory: Sequence[int]) -> tuple[str, ...] | None:
+    fitting = [
+        name
+        for name, size in zip(devices, memory, strict=True)
+        if size >= demand.min_gpu_memory and (name in demand.names if demand.device else name != CPU)
+    ]
+    if demand.device:
+        return demand.names if set(demand.names) <= set(fitting) else None
+    return tuple(fitting[: demand.gpus]) if len(fitting) >= demand.gpus else None
 
 
 def fill_placement(config: JobConfig, violations: Violations, field: str) -> None:
-    """Check what a config asks of a device, and fill in that memory of a GPU means a GPU."""
-    _check_device(config.device, violations, f"{field}.device")
+    """Check what a config asks of devices, and fill in that memory of a GPU means a GPU."""
+    config.device = _checked_device(config.device, violations, f"{field}.device")
     violations.whole(
         f"{field}.min_gpu_memory", config.min_gpu_memory, 0, MOST_GPU_MEMORY, otherwise="any GPU"
     )
-    if config.gpus > 1:
-        violations.add(
-            f"{field}.gpus", f"is {config.gpus}; a job trains on one GPU, so it must be 0 (any device) or 1"
-        )
-    elif config.gpus < 0:
-        violations.add(f"{field}.gpus", "must be 0 (any device) or 1")
+    violations.whole(f"{field}.gpus", config.gpus, 0, MOST_GPUS, otherwise="any device")
+    named = Demand.of(config).names
     for name in ("gpus", "min_gpu_memory"):
         if config.device == CPU and getattr(config, name) > 0:
             violations.add(f"{field}.{name}", 'asks for a GPU, and device "cpu" for none; leave one out')
+    if named and config.device != CPU and config.gpus > 0 and config.gpus != len(named):
+        violations.add(
+            f"{field}.gpus",
+            f"is {config.gpus}, and device {shown(config.device)} names {len(named)}; leave one of them out",
+        )
     if config.min_gpu_memory > 0 and not config.device:
         config.gpus = config.gpus or 1
 
 
-def fits(config: JobConfig, device: Device) -> bool:
-    """Whether a device, busy or not, is one that the config asks for."""
-    if config.device and config.device != device.name:
-        return False
-    if config.gpus > 0 and not _is_gpu(device):
-        return False
-    return device.memory_bytes // GB >= config.min_gpu_memory
-
-
 def warning_of_no_worker(config: JobConfig, online: Iterable[Worker]) -> Warning | None:
-    """What to tell the maker of a job for which no online worker has a device; None where one has.
+    """What to tell the maker of a job for which no online worker has the devices; None where one has.
 
     A job that asks for nothing is none of them: for it a worker is expected to come up sooner or later.
     """
-    if not config.device and config.gpus == 0:
+    demand = Demand.of(config)
+    if demand == ANYTHING:
         return None
-    devices = [device for worker in online for device in worker.devices]
-    if any(fits(config, device) for device in devices):
+    workers = list(online)
+    if any(chosen(demand, worker.devices) is not None for worker in workers):
         return None
-    sized = config.min_gpu_memory > 0
-    names = sorted({_described(device) if sized else device.name for device in devices})
-    known = f"those that are online have {', '.join(names)}" if names else "none is online"
-    wanted = f"the device {config.device!r}" if config.device else "a GPU"
-    if config.min_gpu_memory:
-        wanted += f" with {config.min_gpu_memory} GB of memory"
+    sized = demand.min_gpu_memory > 0
+    together = demand.devices > 1
+    sets = sorted({_set(worker.devices, sized=sized) for worker in workers} if together else set())
+    devices = [device for worker in workers for device in worker.devices]
+    names = sets or sorted({_described(device) if sized else device.name for device in devices})
+    known = f"those that are online have {'; '.join(sets) or ', '.join(names)}" if names else "none is online"
     return Warning(
         reason="NO_WORKER_FOR_DEVICE",
-        message=f"No worker has {wanted}; {known}. The job waits until one comes.",
-        hint="Start a worker with that device, or cancel the job and ask for less.",
+        message=f"No worker has {_wanted(demand)}; {known}. The job waits until one comes.",
+        hint=f"Start a worker with {'these devices' if together else 'that device'}, or cancel the job and "
+        "ask for less.",
     )
+
+
+def _wanted(demand: Demand) -> str:
+    """What a job asks for, in words."""
+    if demand.device:
+        wanted = f"the device{'s' if demand.devices > 1 else ''} {demand.device!r}"
+    else:
+        wanted = f"{demand.gpus} GPUs" if demand.gpus > 1 else "a GPU"
+    if demand.min_gpu_memory:
+        wanted += f" with {demand.min_gpu_memory} GB of memory"
+        wanted += " each" if demand.devices > 1 else ""
+    return wanted
+
+
+def _set(devices: Sequence[Device], *, sized: bool) -> str:
+    return ", ".join(_described(device) if sized else device.name for device in devices)
+
+
+def _names(devices: Sequence[Device]) -> tuple[str, ...]:
+    return tuple(device.name for device in devices)
+
+
+def _memory(devices: Sequence[Device]) -> tuple[int, ...]:
+    return tuple(device.memory_bytes // GB if _is_gpu(device) else 0 for device in devices)
 
 
 def _is_gpu(device: Device) -> bool:
@@ -124,17 +180,20 @@ def _described(device: Device) -> str:
     return f"{device.name} ({device.memory_bytes // GB} GB)" if _is_gpu(device) else device.name
 
 
-def _check_device(device: str, violations: Violations, field: str) -> None:
-    if device in ("", CPU) or (device.isascii() and device.isdigit() and len(device) <= 3):
-        return
-    if "," in device:
+def _checked_device(device: str, violations: Violations, field: str) -> str:
+    """The device, with its names separated by commas alone."""
+    names = [name.strip() for name in device.split(",")] if device else []
+    gpus = [name for name in names if name.isascii() and name.isdigit() and len(name) <= 3]
+    if names in ([], [CPU]):
+        return device.strip()
+    if len(gpus) < len(names):
         violations.add(
             field,
-            f'{shown(device)} names several devices; a job trains on one, such as "0". Training on several '
-            "GPUs at once is not supported",
+            f'{shown(device)} is no device; give "cpu", the index of a GPU such as "0", or several such as '
+            '"0,1", or leave it out',
         )
-    else:
-        violations.add(
-            field,
-            f'{shown(device)} is no device; give "cpu" or the index of a GPU such as "0", or leave it out',
-        )
+    elif len(set(map(int, gpus))) < len(gpus):
+        violations.add(field, f"{shown(device)} names a GPU twice")
+    elif len(gpus) > MOST_GPUS:
+        violations.add(field, f"names {len(gpus)} GPUs; at most {MOST_GPUS}")
+    return ",".join(names)

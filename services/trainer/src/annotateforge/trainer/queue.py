@@ -90,9 +90,15 @@ class Queue:
         while True:
             if view.held is not None:
                 return await self._again(worker, view.held)
-            fitting = [demand for demand in view.demands if worker.offer.fits(demand)]
+            offer = worker.offer
+            fitting = [one for one in view.demands if offer.fits(one) or offer.waits_for(one)]
             found = await self._reserve(fitting) if fitting else None
             if found is None:
+                return None
+            if not offer.fits(found.state.demand):
+                # What is free is kept for it.
+                self._reserved.discard(found.record.id)
+                self._waiting_workers.wake_here(Vacancy(found.record.id, found.state.demand))
                 return None
             record = None
             try:

@@ -1,6 +1,7 @@
 """Takes one job after the other for as long as the worker lives."""
 
 import asyncio
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -16,10 +17,12 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import (
     ReleaseAttemptRequest,
 )
 from annotateforge.runtime.errors import DomainError
+from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer.worker.attempt import Attempt, Equipment
 from annotateforge.trainer.worker.handing_in import hand_in
+from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.retries import Backoff
 
 HOLD = 30.0
@@ -31,29 +34,73 @@ log = structlog.get_logger()
 
 
 async def work_for_ever(equipment: Equipment, name: str) -> None:
-    """Hand in what a worker before has left, then take jobs and carry them out, one at a time, until
-    cancelled: then the job at hand goes back.
+    """Hand in what a worker before has left, then take jobs and carry them out, until cancelled: then the
+    jobs at hand go back.
+
+    As many at a time as there are GPUs, each in a slot of its own, which the trainer takes for a worker. One
+    slot asks at a time, and offers the devices that are free; the others wait or train.
     """
     await hand_in(equipment)
     backoff = Backoff()
     threads = equipment.machine.threads(equipment.machine.devices[0].name)
-    while True:
-        await equipment.warm_child.prepare(threads)
-        try:
-            assignment = await _acquire(equipment, name)
-        except grpc.aio.AioRpcError as failed:
-            error = from_rpc_error(failed)
-            log.warning("gets no job", error=str(error))
-            if error.reason == "WORKER_BUSY":
-                await _give_up(equipment, error)
-            await backoff.wait()
-            continue
-        backoff.reset()
-        if assignment is not None:
-            with bind(job_id=assignment.job.id, attempt=assignment.attempt):
-                task = TaskType.Name(assignment.job.task_type).removeprefix("TASK_TYPE_").lower()
-                log.info("begins", task=task, dataset=assignment.job.dataset.digest)
-                await Attempt(equipment, assignment).run()
+    slots = _slots(equipment, name)
+    async with asyncio.TaskGroup() as attempts:
+        while True:
+            await equipment.devices.some_free()
+            await equipment.warm_child.prepare(threads)
+            # The same one until it has a job: an answer that it did not hear is given to it again.
+            slot = slots[0]
+            try:
+                assignment = await _acquire(slot.equipment, slot.name)
+            except grpc.aio.AioRpcError as failed:
+                error = from_rpc_error(failed)
+                log.warning("gets no job", error=str(error))
+                if error.reason == "WORKER_BUSY":
+                    await _give_up(equipment, error)
+                await backoff.wait()
+                continue
+            backoff.reset()
+            if assignment is not None:
+                slots.remove(slot)
+                begun = asyncio.Event()
+                attempts.create_task(_carry_out(slot, assignment, slots, begun))
+                await begun.wait()
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """What trains one job at a time."""
+
+    name: str
+    equipment: Equipment
+
+
+def _slots(equipment: Equipment, name: str) -> list[_Slot]:
+    """A slot for each job that can be trained at once; the first one is the worker as it is named."""
+    first = _Slot(name, equipment)
+    numbers = range(2, equipment.devices.slots + 1)
+    return [first, *(_Slot(f"{name} ({number})", _equipment_of(equipment, number)) for number in numbers)]
+
+
+def _equipment_of(equipment: Equipment, number: int) -> Equipment:
+    """The equipment of a further slot: it keeps a state of its own, which a job in another one never removes
+    while it is read.
+    """
+    states = equipment.folders.states.with_name(f"{equipment.folders.states.name}-{number}")
+    states.mkdir(exist_ok=True)
+    return replace(equipment, worker_id=str(new_id()), kept_state=KeptState(states))
+
+
+async def _carry_out(slot: _Slot, assignment: Assignment, slots: list[_Slot], begun: asyncio.Event) -> None:
+    """Train in a slot, and put it back among the free ones."""
+    job = assignment.job
+    with bind(job_id=job.id, attempt=assignment.attempt), slot.equipment.devices.taken(job.config) as share:
+        begun.set()
+        task = TaskType.Name(job.task_type).removeprefix("TASK_TYPE_").lower()
+        log.info("begins", task=task, dataset=job.dataset.digest, device=share.device)
+        with slot.equipment.datasets.in_use(job.dataset.digest):
+            await Attempt(slot.equipment, assignment, share).run()
+        slots.append(slot)
 
 
 async def _acquire(equipment: Equipment, name: str) -> Assignment | None:

@@ -27,7 +27,7 @@ from annotateforge.trainer.worker.base_model import fetch_base_model
 from annotateforge.trainer.worker.checkpoints import Checkpoints, fetch_checkpoint
 from annotateforge.trainer.worker.child_process import ChildProcess
 from annotateforge.trainer.worker.datasets import DatasetCache
-from annotateforge.trainer.worker.devices import Devices, device_for
+from annotateforge.trainer.worker.devices import Devices, Share
 from annotateforge.trainer.worker.folders import Folders
 from annotateforge.trainer.worker.frames import BrokenFrames, Kind
 from annotateforge.trainer.worker.interruption import Interrupted, KilledForMemory
@@ -85,7 +85,7 @@ class Equipment:
 class Attempt:
     """Carries out one assignment."""
 
-    def __init__(self, equipment: Equipment, assignment: Assignment) -> None:
+    def __init__(self, equipment: Equipment, assignment: Assignment, share: Share) -> None:
         self._with = equipment
         self._assignment = assignment
         self._job = assignment.job
@@ -94,7 +94,7 @@ class Attempt:
         self._lease = Lease(
             equipment.trainer, equipment.worker_id, assignment, self._stop, equipment.devices.load
         )
-        self._device = device_for(self._job.config, equipment.devices.described())
+        self._share = share
         self._undelivered: Undelivered | None = None
         self._owing = False
         self._journal = ReportJournal()
@@ -174,11 +174,13 @@ class Attempt:
             log.warning("the newest checkpoint could not be uploaded in time")
 
     async def _train(self, scratch: Path, states: Path) -> Outcome:
-        machine, device = self._with.machine, self._device
+        machine, device = self._with.machine, self._share.device
         log_file = self._with.folders.log_file(self._name)
         killed_before = KilledForMemory.now()
         # Started already, or now: it imports what it needs while the data set is on its way.
-        child = await self._with.warm_child.take(machine.threads(device), log_file)
+        child = await self._with.warm_child.take(
+            machine.threads(device), log_file, launches=len(self._share.devices) > 1
+        )
         try:
             self._printed = child.log
             child.log.tell(self._log.add)
@@ -188,7 +190,7 @@ class Attempt:
                 places,
                 architecture=self._architecture,
                 device=device,
-                cores=machine.cores,
+                cores=self._share.cores,
                 allow_downloads=self._with.allow_downloads,
             )
             order = replace(

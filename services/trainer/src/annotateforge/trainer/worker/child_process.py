@@ -55,10 +55,11 @@ class ChildProcess:
         hide: Callable[[str], str] = str,
         *,
         owns_folder: bool = False,
+        launches: bool = False,
     ) -> Self:
         """Start a child with `folder` as its working directory. It imports what it needs and waits for its
         order. `hide` answers a line of its output without what nobody should see. A folder that it owns goes
-        when it is stopped.
+        when it is stopped. One that launches gets an order for several devices, and imports nothing itself.
         """
         read_end, write_end = os.pipe()
         reader = asyncio.StreamReader()
@@ -69,6 +70,7 @@ class ChildProcess:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", _MODULE, "--reports", str(write_end), "--parent", str(os.getpid())),
+                *(["--launches"] if launches else []),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,

@@ -8,7 +8,8 @@ import re
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -54,6 +55,9 @@ class DatasetCache:
         self._blobs = BlobCache(folder / "blobs", self._incoming)
         self._boot = _boot()
         self._working = threading.Lock()
+        # One at a time: what one attempt has brought so far, another one would take for loose.
+        self._bringing = asyncio.Lock()
+        self._used: Counter[str] = Counter()
         for path in self._kept():
             if not _list_of(path).exists():
                 _remove(path)
@@ -67,12 +71,22 @@ class DatasetCache:
         if not _DIGEST.fullmatch(dataset.digest):
             raise ContentDamaged(f"the data set has no digest but {dataset.digest!r}")
         folder = self._folder / dataset.digest
-        files = await self._work(DatasetFiles.load, _list_of(folder))
-        if files is None or not await self._work(self._is_whole, folder, files):
-            download = DatasetDownload(dataset, stub, progress)
-            await self._complete(folder, await download.files() if files is None else files, download)
-        os.utime(folder)
+        async with self._bringing:
+            files = await self._work(DatasetFiles.load, _list_of(folder))
+            if files is None or not await self._work(self._is_whole, folder, files):
+                download = DatasetDownload(dataset, stub, progress)
+                await self._complete(folder, await download.files() if files is None else files, download)
+            os.utime(folder)
         return folder
+
+    @contextlib.contextmanager
+    def in_use(self, digest: str) -> Iterator[None]:
+        """Remove nothing of a data set, which is there or will be brought, for the time of the context."""
+        self._used[digest] += 1
+        try:
+            yield
+        finally:
+            self._used[digest] -= 1
 
     async def _work(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something in a thread, when what an attempt that was cancelled still does there has ended."""
@@ -152,21 +166,23 @@ class DatasetCache:
 
     def _make_room(self, folder: Path, files: DatasetFiles, needed: int) -> None:
         """Remove blobs that no data set needs, and then data sets, those used least lately first, until there
-        is room for `needed` bytes. What belongs to `folder` stays.
+        is room for `needed` bytes. What belongs to `folder` stays, and what a job uses.
         """
-        others = [path for path in self._by_use() if path != folder]
-        own = {path: own_bytes(path) for path in others}
+        kept_folders = [path for path in self._by_use() if path != folder]
+        own = {path: own_bytes(path) for path in kept_folders}
         sizes = self._blobs.sizes()
         used = sum(sizes.values()) + sum(own.values()) + own_bytes(folder) + needed
         if used <= self._most_bytes:
             return
-        blobs = {path: kept.blobs for path in others if (kept := DatasetFiles.load(_list_of(path)))}
+        blobs = {path: kept.blobs for path in kept_folders if (kept := DatasetFiles.load(_list_of(path)))}
+        others = [path for path in kept_folders if not self._used[path.name]]
+        of_jobs = [blobs.get(path, frozenset()) for path in kept_folders if self._used[path.name]]
         for count in range(len(others) + 1):
             for path in others[count - 1 : count] if count else []:
                 log.info("removes a data set that was not used lately", digest=path.name)
                 _remove(path)
                 used -= own[path]
-            needed_by = [files.blobs, *(blobs.get(path, frozenset()) for path in others[count:])]
+            needed_by = [files.blobs, *of_jobs, *(blobs.get(path, frozenset()) for path in others[count:])]
             loose = sizes.keys() - frozenset().union(*needed_by)
             self._blobs.remove(loose)
             used -= sum(sizes.pop(sha256) for sha256 in loose)

@@ -1,13 +1,15 @@
 """The worker's devices over time: how busy they are, whether others use them, and which one a job gets."""
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
 from annotateforge.api.trainer.v1.worker_pb2 import Device, GpuLoad, Load
-from annotateforge.trainer.placement import CPU, fits
+from annotateforge.trainer.placement import ANYTHING, CPU, Demand, chosen
 from annotateforge.trainer.worker.machine import (
     Machine,
     ask_nvidia_smi,
@@ -24,6 +26,18 @@ _QUERY = "index,uuid,memory.used,utilization.gpu"
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Share:
+    """What a job gets of the machine."""
+
+    device: str
+    """ "cpu", the index of a GPU, or several of them, separated by commas."""
+    devices: tuple[str, ...]
+    """The same, one by one."""
+    cores: int
+    """Processors: all of them, or those for its part of the GPUs."""
+
+
 class Devices:
     """What the worker can train on, as it is now."""
 
@@ -34,8 +48,10 @@ class Devices:
         self._tolerance = tolerance_percent
         self._loads: tuple[GpuLoad, ...] = ()
         self._has_gpu = any(device.name != CPU for device in machine.devices)
+        self._taken: set[str] = set()
+        self._freed = asyncio.Event()
         self.changed = asyncio.Event()
-        """Set when another set of GPUs is in use by others than at the look before."""
+        """Set when another set of GPUs is in use than at the look before."""
 
     async def look(self) -> None:
         """Find out how busy the GPUs are now; at once on a machine without."""
@@ -62,17 +78,56 @@ class Devices:
         return load
 
     def described(self) -> list[Device]:
-        """The devices, with what others use marked as busy. Only true while the worker trains nothing."""
-        busy = self._busy()
+        """The devices, marked as busy that others use, and as in use that jobs of this worker exclude."""
+        busy, in_use = self._busy(), self._in_use()
         return [
             Device(
                 name=device.name,
                 model=device.model,
                 memory_bytes=device.memory_bytes,
                 busy=device.name in busy,
+                in_use=device.name in in_use,
             )
             for device in self._machine.devices
         ]
+
+    @property
+    def slots(self) -> int:
+        """How many jobs can be trained at once: one on each GPU, or one on the processor."""
+        return max(1, sum(device.name != CPU for device in self._machine.devices))
+
+    @contextlib.contextmanager
+    def taken(self, config: JobConfig) -> Iterator[Share]:
+        """The devices for a job, which no other one gets for the time of the context."""
+        share = self._share(device_for(config, self.described()))
+        self._taken.update(share.devices)
+        try:
+            yield share
+        finally:
+            self._taken.difference_update(share.devices)
+            self._freed.set()
+            # What we said of them is no longer true.
+            self.changed.set()
+
+    async def some_free(self) -> None:
+        """Wait until a device is not used by a job of this worker."""
+        while all(device.in_use for device in self.described()):
+            self._freed.clear()
+            await self._freed.wait()
+
+    def _share(self, device: str) -> Share:
+        devices = tuple(device.split(","))
+        cores = self._machine.cores
+        if device != CPU:
+            cores = max(1, cores * len(devices) // self.slots)
+        return Share(device, devices, cores)
+
+    def _in_use(self) -> set[str]:
+        """A job on the processor is alone on the machine: the loaders of GPUs want it, too."""
+        names = {device.name for device in self._machine.devices}
+        if CPU in self._taken:
+            return names
+        return self._taken | {CPU} if self._taken else set()
 
     def _busy(self) -> set[str]:
         memory = {device.name: device.memory_bytes for device in self._machine.devices}
@@ -80,21 +135,24 @@ class Devices:
             load.name
             for load in self._loads
             if load.memory_used_bytes > memory[load.name] * self._tolerance / 100 and memory[load.name]
-        }
+        } - self._taken
 
 
 def device_for(config: JobConfig, devices: Sequence[Device]) -> str:
-    """The device on which a job is trained: the first that fits, and better a free one.
+    """The device on which a job is trained, or several: the first that fit, and better free ones.
 
     A job that asks for nothing gets one of the kind that the worker names first.
     """
-    kind = [device for device in devices if (device.name == CPU) == (devices[0].name == CPU)]
-    asks = bool(config.device) or config.gpus > 0
-    fitting = [device for device in (devices if asks else kind) if fits(config, device)]
-    free = [device for device in fitting if not device.busy]
-    for device in (*free, *fitting):
-        return device.name
-    return config.device or devices[0].name
+    demand = Demand.of(config)
+    fitting = list(devices)
+    if demand == ANYTHING:
+        fitting = [device for device in devices if (device.name == CPU) == (devices[0].name == CPU)]
+        demand = Demand(gpus=0 if devices[0].name == CPU else 1)
+    free = [device for device in fitting if not device.busy and not device.in_use]
+    if demand == ANYTHING:
+        return CPU
+    names = chosen(demand, free) or chosen(demand, fitting)
+    return ",".join(names) if names else config.device or devices[0].name
 
 
 def read_loads(listing: str, visible: str | None) -> list[GpuLoad]:

@@ -67,10 +67,14 @@ class WarmChild:
             # The attempt will meet the same trouble, and can say so to somebody.
             log.warning("cannot start a child in advance", error=str(error))
 
-    async def take(self, threads: int | None, log_path: Path) -> ChildProcess:
-        """The child for an attempt: the one that waits if it suits, otherwise a new one. Stopping it is the
-        caller's, and deletes its folder. What it prints goes to a file.
+    async def take(self, threads: int | None, log_path: Path, *, launches: bool = False) -> ChildProcess:
+        """The child for an attempt: the one that waits if it suits, otherwise a new one, as in any case for
+        an attempt on several devices, which launches others. Stopping it is the caller's, and deletes its
+        folder. What it prints goes to a file.
         """
+        if launches:
+            child = await self._start(self._environment(threads), launches=True)
+            return await _logging(child, log_path)
         waiting, self._waiting = self._waiting, None
         if waiting is not None and self._fits(waiting, threads):
             child = waiting.child
@@ -78,12 +82,7 @@ class WarmChild:
             if waiting is not None:
                 await waiting.child.stop()
             child = await self._start(self._environment(threads))
-        try:
-            child.log_to(log_path)
-        except BaseException:
-            await child.stop()
-            raise
-        return child
+        return await _logging(child, log_path)
 
     async def discard(self) -> None:
         """Stop the child that waits."""
@@ -103,7 +102,7 @@ class WarmChild:
         """All of the environment but for what names the child's own folder."""
         return child_environment(os.environ, self._placeholder, self._cache, threads)
 
-    async def _start(self, environment: Mapping[str, str]) -> ChildProcess:
+    async def _start(self, environment: Mapping[str, str], *, launches: bool = False) -> ChildProcess:
         # Short, see environment.py.
         folder = self._folder / f"{next(self._names)}"
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -111,7 +110,18 @@ class WarmChild:
         placeholder = str(self._placeholder)
         own = {name: str(folder) if value == placeholder else value for name, value in environment.items()}
         try:
-            return await ChildProcess.start(folder, own, hiding(os.environ), owns_folder=True)
+            return await ChildProcess.start(
+                folder, own, hiding(os.environ), owns_folder=True, launches=launches
+            )
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+async def _logging(child: ChildProcess, log_path: Path) -> ChildProcess:
+    try:
+        child.log_to(log_path)
+    except BaseException:
+        await child.stop()
+        raise
+    return child

@@ -6,12 +6,15 @@ the order names several devices it starts a process like itself for each, and te
 
 import argparse
 import faulthandler
+import importlib
 import os
 import sys
 import traceback
 
-from annotateforge.trainer.worker.child import network, tether
+from annotateforge.trainer.worker.child import launch, network, place, tether
 from annotateforge.trainer.worker.child.reporting import Reporting
+
+_TRAINING = "annotateforge.trainer.worker.child.training"
 
 
 def main() -> None:
@@ -19,6 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="child")
     parser.add_argument("--reports", type=int, required=True, help="descriptor to write frames to")
     parser.add_argument("--parent", type=int, required=True, help="process id of the worker")
+    parser.add_argument("--launches", action="store_true", help="the order will name several devices")
     arguments = parser.parse_args()
     os.set_inheritable(arguments.reports, False)
     faulthandler.enable()
@@ -28,13 +32,15 @@ def main() -> None:
     orders = tether.Orders()
     code = 1
     try:
-        # Seconds of imports, spent while the worker is still bringing the data set.
-        from annotateforge.trainer.worker.child import group, launch, training
-
+        if not arguments.launches:
+            # Seconds of imports, spent while the worker is still bringing the data set.
+            importlib.import_module(_TRAINING)
         order = orders.get()
-        if len(order.devices) > 1 and group.here() == group.ALONE:
+        if len(order.devices) > 1 and place.here() == place.ALONE:
             launch.train_together(order, reporting)
         else:
+            from annotateforge.trainer.worker.child import training
+
             reporting.trained(training.train(order, reporting))
         code = 0
     except Exception as error:
@@ -47,17 +53,17 @@ def main() -> None:
 
 def _tell(error: Exception, reporting: Reporting) -> int:
     """Tell why the training failed; the exit code."""
-    from annotateforge.trainer.worker.child import group, launch
-    from annotateforge.trainer.worker.child.failures import describe
-
     if isinstance(error, launch.Ended):
         if error.failure is not None:
             reporting.failed(error.failure)
         return error.exit_as_it_did()
+    from annotateforge.trainer.worker.child.failures import describe
+    from annotateforge.trainer.worker.child.group import lost_another
+
     traceback.print_exc()
     failure = describe(error)
-    if failure.reason == "INTERNAL" and group.here() != group.ALONE and group.lost_another(error):
-        return group.LOST_ANOTHER
+    if failure.reason == "INTERNAL" and place.here() != place.ALONE and lost_another(error):
+        return place.LOST_ANOTHER
     reporting.failed(failure)
     return 1
 

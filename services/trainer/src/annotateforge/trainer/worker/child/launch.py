@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from annotateforge.api.trainer.v1.job_pb2 import Failure
-from annotateforge.trainer.worker.child import group, weights
-from annotateforge.trainer.worker.child.group import Place
+from annotateforge.trainer.worker.child import place, weights
+from annotateforge.trainer.worker.child.place import Place
 from annotateforge.trainer.worker.child.reporting import Reporting
 from annotateforge.trainer.worker.frames import Frame, FrameReader, Kind
 from annotateforge.trainer.worker.order import TrainingOrder
@@ -71,7 +71,7 @@ def train_together(order: TrainingOrder, reporting: Reporting) -> None:
     weights.fetch(order)
     # Once is enough, and they would be in each other's way.
     order = replace(order, allow_downloads=False)
-    group.RENDEZVOUS.unlink(missing_ok=True)
+    place.RENDEZVOUS.unlink(missing_ok=True)
     size = len(order.devices)
     told: queue.SimpleQueue[tuple[int, Frame | End]] = queue.SimpleQueue()
     members: list[_Member] = []
@@ -95,14 +95,14 @@ def verdict(ends: Sequence[End]) -> End:
     """Of the ends of all, in their order, the one that explains the others: the first that was not only
     because another process was gone.
     """
-    unlike = [end for end in ends if end.code and end.code != group.LOST_ANOTHER]
+    unlike = [end for end in ends if end.code and end.code != place.LOST_ANOTHER]
     return (unlike or [end for end in ends if end.code] or list(ends))[0]
 
 
 def _how(end: End) -> str:
     if end.failure is not None:
         return end.failure.reason
-    if end.code == group.LOST_ANOTHER:
+    if end.code == place.LOST_ANOTHER:
         return "another one was gone"
     return f"signal {-end.code}" if end.code < 0 else f"exit code {end.code}"
 
@@ -141,7 +141,7 @@ class _Member:
 
     @classmethod
     def start(
-        cls, place: Place, order: TrainingOrder, told: "queue.SimpleQueue[tuple[int, Frame | End]]"
+        cls, at: Place, order: TrainingOrder, told: "queue.SimpleQueue[tuple[int, Frame | End]]"
     ) -> Self:
         """Start it in this process's group, so that it is ended with this one. What it tells, and its end,
         come into the queue.
@@ -155,7 +155,7 @@ class _Member:
                 ],
                 stdin=subprocess.PIPE,
                 pass_fds=(write_end,),
-                env=group.environment(os.environ, place, order.cores_each if order.on_cpu else None),
+                env=place.environment(os.environ, at, order.cores_each if order.on_cpu else None),
             )
         except BaseException:
             os.close(read_end)
@@ -163,7 +163,7 @@ class _Member:
         finally:
             os.close(write_end)
         member = cls(process)
-        threading.Thread(target=member._listen, args=(place.rank, read_end, told), daemon=True).start()
+        threading.Thread(target=member._listen, args=(at.rank, read_end, told), daemon=True).start()
         assert process.stdin is not None
         try:
             process.stdin.write(order.to_json())

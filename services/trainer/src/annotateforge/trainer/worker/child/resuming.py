@@ -13,7 +13,7 @@ from ultralytics.utils import RANK
 from annotateforge.trainer.worker.child import group, loader_state, resume_state
 from annotateforge.trainer.worker.child.callbacks import Callbacks
 from annotateforge.trainer.worker.child.following import Following
-from annotateforge.trainer.worker.child.group import Place
+from annotateforge.trainer.worker.child.place import Place
 from annotateforge.trainer.worker.child.reporting import Reporting
 from annotateforge.trainer.worker.child.resume_state import Accumulation, State
 from annotateforge.trainer.worker.child.state_pace import StatePace

@@ -23,6 +23,7 @@ from annotateforge.trainer.worker.child.callbacks import Callbacks
 from annotateforge.trainer.worker.child.failures import LossDiverged
 from annotateforge.trainer.worker.child.following import Following
 from annotateforge.trainer.worker.child.offline import stay_offline
+from annotateforge.trainer.worker.child.place import here
 from annotateforge.trainer.worker.child.preparing import Preparing
 from annotateforge.trainer.worker.child.reporting import Reporting
 from annotateforge.trainer.worker.child.resuming import Resuming, resumable
@@ -50,7 +51,7 @@ def train(order: TrainingOrder, reporting: Reporting) -> TrainingComplete:
     there, LossDiverged when there never was a loss that is a number, ResumeRefused when the state to go on
     from is none of this training.
     """
-    place = group.here()
+    place = here()
     start = starting_point(order, reporting)
     callbacks = Callbacks(order, reporting) if place.leads else Following()
     resuming = Resuming(order, reporting, callbacks, place)
