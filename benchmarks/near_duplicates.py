@@ -29,7 +29,8 @@ from annotateforge.dataset.columns import Annotations, Images, Look, starts
 from annotateforge.dataset.examination import examine
 from annotateforge.dataset.fingerprints import BIT_BYTES, SIZE, VERSION
 from annotateforge.dataset.freezing import freeze
-from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect
+from annotateforge.dataset.images import ImageLimits, ImageRefused
+from annotateforge.dataset.inspection import inspect
 from annotateforge.dataset.near_duplicates import find_clusters
 from annotateforge.dataset.spec import DatasetSpec, Task
 from annotateforge.runtime.ids import new_id

@@ -7,7 +7,7 @@ import zlib
 from PIL import Image
 
 from tests.integration.dataset.hostile_case import MIB, YOLO, Cases
-from tests.unit.dataset.archives import encoded, png, zipped
+from tests.unit.dataset.archives import HEIC, encoded, png, zipped
 
 CASES = Cases()
 refuse, report = CASES.refuse, CASES.report
@@ -68,10 +68,18 @@ report("a PNG of 2^31 pixels a side", {"a.png": png_of(0x7FFFFFFF, 0x7FFFFFFF)},
 report("a JPEG of 4 billion pixels", {"a.jpg": jpeg_header(65_500, 65_500)}, "IMAGE_TOO_LARGE", images=0)
 report(
     "a GIF of 4 billion pixels",
-    {"a.gif": b"GIF89a" + struct.pack("<2H", 65_535, 65_535) + bytes(20)},
-    "IMAGE_FORMAT_UNSUPPORTED",
+    {"a.gif": b"GIF89a" + struct.pack("<2H", 65_535, 65_535) + encoded("GIF")[10:]},
+    "IMAGE_TOO_LARGE",
     images=0,
 )
+report("a GIF cut short", {"a.gif": encoded("GIF", 90, 90)[:-3000]}, "IMAGE_UNREADABLE", images=0)
+report(
+    "a HEIC of 4 billion pixels",
+    {"a.heic": HEIC.replace(struct.pack(">2L", 64, 64), struct.pack(">2L", 65_535, 65_535))},
+    "IMAGE_UNREADABLE",
+    images=0,
+)
+report("a HEIC cut short", {"a.heic": HEIC[:-80]}, "IMAGE_UNREADABLE", images=0)
 report(
     "a BMP of less than no pixels",
     {"a.bmp": encoded("BMP")[:18] + struct.pack("<2l", -5, -5) + encoded("BMP")[26:]},

@@ -36,10 +36,12 @@ from tests.integration.dataset.calls import (
     refusal,
     upload,
 )
-from tests.unit.dataset.archives import encoded, png
+from tests.unit.dataset.archives import HEIC, encoded, png
 
 ROTATED = Pillow.Exif()
 ROTATED[0x0112] = 6
+
+AVIF = b"\0\0\0\x1cftypavif" + bytes(50)
 
 
 async def test_an_upload_records_what_follows_from_the_bytes(editor: DatasetServiceStub) -> None:
@@ -87,7 +89,7 @@ async def test_files_that_cannot_be_taken_are_reported_and_the_others_land(
         [
             Sent("good.png", png()),
             Sent("cut.jpg", encoded("JPEG", 300, 200)[:-200]),
-            Sent("moving.gif", encoded("GIF")),
+            Sent("modern.avif", AVIF),
             Sent("empty.png", b""),
             Sent("notes.png", b"these are no pixels"),
             Sent("better.bmp", encoded("BMP")),
@@ -96,7 +98,7 @@ async def test_files_that_cannot_be_taken_are_reported_and_the_others_land(
     assert [image.filename for image in response.images] == ["good.png", "better.bmp"]
     assert {problem.file: problem.reason for problem in response.problems} == {
         "cut.jpg": "IMAGE_UNREADABLE",
-        "moving.gif": "IMAGE_FORMAT_UNSUPPORTED",
+        "modern.avif": "IMAGE_FORMAT_UNSUPPORTED",
         "empty.png": "IMAGE_EMPTY",
         "notes.png": "IMAGE_UNREADABLE",
     }
@@ -105,12 +107,25 @@ async def test_files_that_cannot_be_taken_are_reported_and_the_others_land(
 
 async def test_an_upload_of_which_nothing_can_be_taken_is_an_error(editor: DatasetServiceStub) -> None:
     project_id = await new_project(editor)
-    error = await refusal(upload(editor, project_id, [Sent("a.gif", encoded("GIF"))]))
+    error = await refusal(upload(editor, project_id, [Sent("a.avif", AVIF)]))
     assert (error.code, error.reason) == (Code.INVALID_ARGUMENT, "IMAGE_FORMAT_UNSUPPORTED")
-    assert [violation.field for violation in error.violations] == ["a.gif"]
-    error = await refusal(upload(editor, project_id, [Sent("a.gif", encoded("GIF")), Sent("b.png", b"x")]))
+    assert [violation.field for violation in error.violations] == ["a.avif"]
+    error = await refusal(upload(editor, project_id, [Sent("a.avif", AVIF), Sent("b.png", b"x")]))
     assert error.reason == "NO_IMAGE_TAKEN"
     assert await all_images(editor, project_id) == []
+
+
+async def test_gif_and_heic_are_converted_and_said_to_be(editor: DatasetServiceStub) -> None:
+    project_id = await new_project(editor)
+    sent = [Sent("a.gif", encoded("GIF", 20, 10)), Sent("b.HEIC", HEIC)]
+    response = await upload(editor, project_id, sent)
+    gif, heic = response.images
+    assert (gif.format, gif.width, gif.height) == (IMAGE_FORMAT_PNG, 20, 10)
+    assert (heic.format, heic.width, heic.height) == (IMAGE_FORMAT_JPEG, 64, 48)
+    assert reasons(response.problems) == ["IMAGE_CONVERTED"] * 2
+    again = await upload(editor, project_id, sent)
+    assert not again.images
+    assert reasons(again.problems) == ["IMAGE_EXISTS"] * 2
 
 
 async def test_sending_an_upload_again_adds_nothing(editor: DatasetServiceStub) -> None:

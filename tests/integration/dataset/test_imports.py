@@ -133,7 +133,7 @@ async def test_trouble_with_single_files_is_reported_by_file_and_line_and_the_re
         **YOLO,
         "set/train/images/cut.png": png(60, 60)[:-30],
         "set/train/labels/cut.txt": "0 0.5 0.5 0.2 0.4\n",
-        "set/train/images/moving.gif": encoded("GIF"),
+        "set/train/images/modern.avif": b"\0\0\0\x1cftypavif" + bytes(50),
         "set/train/images/c.png": png(),
         "set/train/labels/c.txt": (
             "0 0.5 0.5 0.1 0.1\n\nseven\n9 0.5 0.5 0.1 0.1\n0 0.5 0.5 0 0.1\n0 30 40 5 5\n"
@@ -147,7 +147,7 @@ async def test_trouble_with_single_files_is_reported_by_file_and_line_and_the_re
     }
     assert found == {
         ("images/cut.png", 0, "IMAGE_UNREADABLE"),
-        ("images/moving.gif", 0, "IMAGE_FORMAT_UNSUPPORTED"),
+        ("images/modern.avif", 0, "IMAGE_FORMAT_UNSUPPORTED"),
         ("labels/c.txt", 3, "LABEL_MALFORMED"),
         ("labels/c.txt", 4, "CLASS_OUT_OF_RANGE"),
         ("labels/c.txt", 5, "ANNOTATION_INVALID"),

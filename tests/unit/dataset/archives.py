@@ -1,5 +1,6 @@
 """Makes archives for tests, and reads them as an import would, without a database."""
 
+import base64
 import gzip
 import io
 import tarfile
@@ -14,6 +15,9 @@ from typing import IO
 from PIL import Image
 
 from annotateforge.dataset.annotations import Annotation, defects
+from annotateforge.dataset.conversion import convert, is_convertible
+from annotateforge.dataset.decoding import DecodingMemory
+from annotateforge.dataset.images import ImageLimits, ImageRefused
 from annotateforge.dataset.imports import FORMATS
 from annotateforge.dataset.imports.containers import ArchiveLimits
 from annotateforge.dataset.imports.detection import choose_format
@@ -21,12 +25,23 @@ from annotateforge.dataset.imports.label_format import Size
 from annotateforge.dataset.imports.opening import Spool, open_container
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree
-from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect
+from annotateforge.dataset.inspection import inspect
 from annotateforge.dataset.problems import Problem
 
 Files = Mapping[str, bytes | str | Path]
 LIMITS = ArchiveLimits(members=20_000, unpacked_bytes=1 << 32, ratio=200)
 IMAGE_LIMITS = ImageLimits(size_bytes=64 << 20, pixels=50_000_000)
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAA"
+    "ACJpbG9jAAAAAERAAAEAAQAAAAABoQABAAAAAAAAAHIAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRt"
+    "AAAAAAABAAAA/WlwcnAAAADdaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMA"
+    "AAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5j"
+    "bHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAABAAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBp"
+    "eGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAAAHptZGF0AAAAbigBrxOA9UU941XBs/sF0d+nYIrAATa5H37rfOZs"
+    "SIFsIYPw8uPwNdP/knXBzjewZFp6TNuR0Fv26f3HfZ2OHyq56cmZSUCSBTFjghw3S7k9PwWPn8HGSV2Q1NGmBUFh0fXkXSh1VXfg"
+    "PTXNUJqA"
+)
+"""A gradient of 64 × 48 pixels, which nothing that is installed could encode."""
 
 
 @dataclass
@@ -107,8 +122,13 @@ def read_archive(
         read = Read(format=labels.name)
         sizes: dict[str, Size] = {}
         for member, image_class in labels.images():
+            data = tree.read(member, 64 << 20) or b""
             try:
-                facts = inspect(tree.read(member, 64 << 20) or b"", IMAGE_LIMITS)
+                if is_convertible(data):
+                    converted = convert(data, IMAGE_LIMITS, DecodingMemory())
+                    report.inform("IMAGE_CONVERTED", member.name, converted.remark, "Nothing.")
+                    data = converted.data
+                facts = inspect(data, IMAGE_LIMITS)
             except ImageRefused as refusal:
                 report.warn(refusal.reason, member.name, refusal.message, refusal.hint)
                 continue

@@ -5,7 +5,8 @@ import random
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from annotateforge.dataset.inspection import ImageLimits, inspect
+from annotateforge.dataset.images import ImageLimits
+from annotateforge.dataset.inspection import inspect
 
 _LIMITS = ImageLimits(size_bytes=1 << 26, pixels=10_000_000)
 COPIES = ("resized", "recompressed", "mirrored")

@@ -50,7 +50,7 @@ SAMPLES = [
     sample("formats/label_studio/coco_import", "images", 0, 0, "LABELS_NOT_RECOGNISED"),
     sample(
         "formats/quirk_images",
-        *("images", 8, 0, "LABELS_NOT_RECOGNISED", "IMAGE_UNREADABLE", "IMAGE_FORMAT_UNSUPPORTED"),
+        *("images", 9, 0, "LABELS_NOT_RECOGNISED", "IMAGE_UNREADABLE", "IMAGE_CONVERTED"),
     ),
     sample("formats/catsdogs_multi/labelbox_vector", "labelbox", 1, 1, "IMAGE_MISSING", "SHAPE_UNSUPPORTED"),
     sample("formats/catsdogs_multi/coco_instances", "coco", 4, 45, "CROWD_LEFT_OUT"),

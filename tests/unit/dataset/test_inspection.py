@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from annotateforge.dataset.images import ImageFormat, clean_filename
-from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect, is_deeper_than_8_bits
+from annotateforge.dataset.images import ImageFormat, ImageLimits, ImageRefused, clean_filename
+from annotateforge.dataset.inspection import inspect, is_deeper_than_8_bits
 from annotateforge.dataset.thumbnails import draw_thumbnail, thumbnail_etag
 from annotateforge.runtime.errors import FailedPrecondition
 from tests.unit.dataset.archives import encoded

@@ -30,6 +30,24 @@ class ImageFormat(StrEnum):
         return f"image/{self.value}"
 
 
+class ImageRefused(Exception):
+    """An image that cannot be taken: a stable reason, what is wrong, and what to do about it."""
+
+    def __init__(self, reason: str, message: str, hint: str) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """Largest image that is taken."""
+
+    size_bytes: int
+    pixels: int
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """What follows from an image's bytes alone."""
@@ -46,6 +64,8 @@ class ImageFacts:
     """Pixels of the upright image (EXIF orientation applied)."""
     fingerprint: bytes | None = None
     """What it looks like, see `fingerprints`; None where that was not asked for."""
+    converted: str = ""
+    """What was done to the file that came, in a sentence; empty where it is kept as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from annotateforge.dataset.images import ImageFacts
-from annotateforge.dataset.inspection import ImageRefused
-from annotateforge.dataset.inspector import Inspector
+from annotateforge.dataset.images import ImageFacts, ImageRefused
+from annotateforge.dataset.inspector import Inspected, Inspector
 from annotateforge.dataset.store.fingerprints import put_fingerprints
 from annotateforge.runtime.blob_claims import Claims
 from annotateforge.runtime.blobs import BlobStore
@@ -27,13 +26,10 @@ class Ingest:
 
         What is stored stays claimed until the claims are given back.
         """
-        results = await self._inspector.inspect(images)
+        inspected = await self._inspector.inspect(images)
         # One entry per digest: an archive may hold the same picture many times.
-        taken = {
-            facts.sha256: data
-            for facts, data in zip(results, images, strict=True)
-            if isinstance(facts, ImageFacts)
-        }
+        taken = {each.facts.sha256: each.data for each in inspected if isinstance(each, Inspected)}
+        results = [each.facts if isinstance(each, Inspected) else each for each in inspected]
         if taken:
             await self._claims.claim([(digest, len(data)) for digest, data in taken.items()])
             await self._keep_fingerprints(results)

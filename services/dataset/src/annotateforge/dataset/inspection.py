@@ -4,7 +4,6 @@ import hashlib
 import io
 import struct
 import zlib
-from dataclasses import dataclass
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -16,8 +15,8 @@ from annotateforge.dataset.decoding import (
     is_whole,
 )
 from annotateforge.dataset.fingerprints import DECODED_SIDE, UNKNOWN_BY_SIZE, UNREADABLE, fingerprint
-from annotateforge.dataset.images import ImageFacts, ImageFormat
-from annotateforge.dataset.pixels import TURNS, shrunk
+from annotateforge.dataset.images import ImageFacts, ImageFormat, ImageLimits, ImageRefused
+from annotateforge.dataset.pixels import TIFF_SIGNATURES, TURNS, shrunk
 from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans
 
 # Pillow's own limit warns first and counts otherwise than ours, which is checked before anything is decoded.
@@ -28,24 +27,6 @@ _SHORTEST_SIDE = 1
 _LONGEST_SIDE = 1 << 24
 _MOST_UNSCALED = 16_000_000
 """Pixels beyond which a JPEG is scaled down by 8 whatever becomes of its shorter side."""
-
-
-class ImageRefused(Exception):
-    """An image that cannot be taken: a stable reason, what is wrong, and what to do about it."""
-
-    def __init__(self, reason: str, message: str, hint: str) -> None:
-        super().__init__(reason, message)
-        self.reason = reason
-        self.message = message
-        self.hint = hint
-
-
-@dataclass(frozen=True, slots=True)
-class ImageLimits:
-    """Largest image that is taken."""
-
-    size_bytes: int
-    pixels: int
 
 
 def inspect(data: bytes, limits: ImageLimits, memory: DecodingMemory | None = None) -> ImageFacts:
@@ -187,6 +168,7 @@ def is_deeper_than_8_bits(data: bytes, image_format: ImageFormat) -> bool:
 _REPAIR = "Open it in an image editor and save it again, or leave it out."
 
 _UNSUPPORTED = (
+    # These are converted before, unless they only begin like them.
     (b"GIF8", 0, "GIF"),
     (b"ftypheic", 4, "HEIC"),
     (b"ftypheix", 4, "HEIC"),
@@ -213,7 +195,7 @@ def _format_of(data: bytes) -> ImageFormat:
         return ImageFormat.PNG
     if head.startswith(b"BM"):
         return ImageFormat.BMP
-    if head.startswith((b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")):
+    if head.startswith(TIFF_SIGNATURES):
         return ImageFormat.TIFF
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return ImageFormat.WEBP
@@ -222,12 +204,12 @@ def _format_of(data: bytes) -> ImageFormat:
             raise ImageRefused(
                 "IMAGE_FORMAT_UNSUPPORTED",
                 f"It is a {name} file.",
-                "Convert it to JPEG or PNG; JPEG, PNG, BMP, TIFF and WebP are taken.",
+                "Convert it to JPEG or PNG; JPEG, PNG, BMP, TIFF, WebP, GIF and HEIC are taken.",
             )
     raise ImageRefused(
         "IMAGE_UNREADABLE",
         "Its bytes are not those of an image.",
-        "JPEG, PNG, BMP, TIFF and WebP are taken; check that the file is complete.",
+        "JPEG, PNG, BMP, TIFF, WebP, GIF and HEIC are taken; check that the file is complete.",
     )
 
 

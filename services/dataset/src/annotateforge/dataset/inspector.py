@@ -4,11 +4,22 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import NamedTuple
 
+from annotateforge.dataset.conversion import convert, is_convertible
 from annotateforge.dataset.decoding import DecodingMemory
-from annotateforge.dataset.images import ImageFacts, ImageFormat
-from annotateforge.dataset.inspection import ImageLimits, ImageRefused, inspect, look_again
+from annotateforge.dataset.images import ImageFacts, ImageFormat, ImageLimits, ImageRefused
+from annotateforge.dataset.inspection import inspect, look_again
 from annotateforge.dataset.thumbnails import draw_thumbnail
+
+
+class Inspected(NamedTuple):
+    """An image that can be taken."""
+
+    facts: ImageFacts
+    data: bytes
+    """Its bytes as they are kept: as they came, unless it was converted."""
 
 
 class Inspector:
@@ -19,8 +30,8 @@ class Inspector:
         self._threads = threads
         self._memory = DecodingMemory()
 
-    async def inspect(self, images: Sequence[bytes]) -> list[ImageFacts | ImageRefused]:
-        """The facts of each encoded image, or why it cannot be taken."""
+    async def inspect(self, images: Sequence[bytes]) -> list["Inspected | ImageRefused"]:
+        """Each encoded image as it is taken, or why it cannot be."""
         loop = asyncio.get_running_loop()
         return await asyncio.gather(
             *(loop.run_in_executor(self._threads, self._inspect, data) for data in images)
@@ -38,9 +49,13 @@ class Inspector:
             self._threads, draw_thumbnail, data, image_format, size, self._memory
         )
 
-    def _inspect(self, data: bytes) -> ImageFacts | ImageRefused:
+    def _inspect(self, data: bytes) -> "Inspected | ImageRefused":
         try:
-            return inspect(data, self.limits, self._memory)
+            if len(data) > self.limits.size_bytes or not is_convertible(data):
+                return Inspected(inspect(data, self.limits, self._memory), data)
+            converted = convert(data, self.limits, self._memory)
+            facts = inspect(converted.data, self.limits, self._memory)
+            return Inspected(replace(facts, converted=converted.remark), converted.data)
         except ImageRefused as refusal:
             return refusal
 

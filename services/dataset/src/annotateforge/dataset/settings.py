@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from annotateforge.dataset.images import ImageLimits
 from annotateforge.dataset.imports.containers import ArchiveLimits
-from annotateforge.dataset.inspection import ImageLimits
 from annotateforge.runtime.settings import DatabaseSettings, ServiceSettings, StoreSettings
 
 _GIB = 1024**3

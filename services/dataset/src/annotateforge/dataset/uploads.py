@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from annotateforge.dataset.images import Image, NewImage
+from annotateforge.dataset.images import Image, ImageRefused, NewImage
 from annotateforge.dataset.ingest import BATCH_BYTES, BATCH_IMAGES, Ingest
-from annotateforge.dataset.inspection import ImageRefused
 from annotateforge.dataset.inspector import Inspector
 from annotateforge.dataset.problems import Problem, Severity
 from annotateforge.dataset.store.images import digests_of, insert_images
@@ -97,6 +96,7 @@ class Uploader:
                 there = await digests_of(connection, project_id, [image.filename for image in images])
         new = {image.id for image in added}
         problems += [_taken_name(image, there) for image in images if image.id not in new]
+        problems += [_converted(image) for image in images if image.id in new and image.facts.converted]
         _refuse_if_nothing_came_in(added, problems)
         return Uploaded(list(added), problems)
 
@@ -111,6 +111,17 @@ async def _take(ingest: Ingest, batch: _Batch, problems: list[Problem]) -> list[
         else:
             images.append(NewImage(new_id(), file.filename, facts, file.image_class, file.group))
     return images
+
+
+def _converted(image: NewImage) -> Problem:
+    return Problem(
+        Severity.INFO,
+        "IMAGE_CONVERTED",
+        image.filename,
+        0,
+        image.facts.converted,
+        "Nothing needs to be done; convert it yourself if it should look otherwise.",
+    )
 
 
 def _taken_name(image: NewImage, there: Mapping[str, bytes]) -> Problem:

@@ -3,7 +3,7 @@
 from annotateforge.dataset.archive_names import extension_of
 from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.imports.pairing import place
-from annotateforge.dataset.imports.tree import IMAGE_EXTENSIONS, extension, stem
+from annotateforge.dataset.imports.tree import KEPT_EXTENSIONS, extension, stem
 from annotateforge.dataset.imports.yolo_classes import NAME_LISTS
 
 _RESERVED = frozenset(stem(name) for name in NAME_LISTS)
@@ -21,7 +21,7 @@ class ExportNames:
         """
         parts = [f"_{part}" if part.startswith(".") else part for part in filename.split("/")]
         name = "/".join(parts)
-        if extension(name) not in IMAGE_EXTENSIONS:
+        if extension(name) not in KEPT_EXTENSIONS:
             name += extension_of(image_format)
         body, _, suffix = name.rpartition(".")
         free, number = body, 1

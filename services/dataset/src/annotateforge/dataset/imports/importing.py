@@ -17,7 +17,8 @@ from uuid import UUID
 
 import structlog
 
-from annotateforge.dataset.images import LONGEST_CLASS, ImageFacts, NewImage
+from annotateforge.dataset.conversion import is_convertible
+from annotateforge.dataset.images import LONGEST_CLASS, ImageFacts, ImageRefused, NewImage
 from annotateforge.dataset.imports import FORMATS
 from annotateforge.dataset.imports.containers import ArchiveLimits, Container, Member
 from annotateforge.dataset.imports.detection import choose_format
@@ -28,7 +29,7 @@ from annotateforge.dataset.imports.opening import Spool, open_container
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree
 from annotateforge.dataset.ingest import BATCH_BYTES, BATCH_IMAGES, Ingest
-from annotateforge.dataset.inspection import ImageRefused, is_deeper_than_8_bits
+from annotateforge.dataset.inspection import is_deeper_than_8_bits
 from annotateforge.dataset.inspector import Inspector
 from annotateforge.dataset.problems import Problem, ProblemCount
 from annotateforge.dataset.store.images import digests_of
@@ -166,7 +167,7 @@ class _Run:
             for file, facts in zip(fresh, await ingest.take(contents), strict=True):
                 if isinstance(facts, ImageRefused):
                     self._report.warn(facts.reason, file.member.name, facts.message, facts.hint)
-                else:
+                elif self._is_new(file, facts, there):
                     images.append(self._image(file, facts))
                     self._remark(file, facts)
             await self._staged.add_images(images)
@@ -229,9 +230,18 @@ class _Run:
                 "Scale it down or save it with a stronger compression.",
             )
             return False
-        if name not in there:
+        if name not in there or is_convertible(file.content):
             return True
-        if there[name] == hashlib.sha256(file.content).digest():
+        return self._is_other(name, hashlib.sha256(file.content).digest(), there)
+
+    def _is_new(self, file: _ImageFile, facts: ImageFacts, there: Mapping[str, bytes]) -> bool:
+        """Whether an image is to be added that only now is as the project would have it."""
+        name = file.member.name
+        return name not in there or self._is_other(name, facts.sha256, there)
+
+    def _is_other(self, name: str, digest: bytes, there: Mapping[str, bytes]) -> bool:
+        """False: the project has an image of this name already, and the report says which."""
+        if there[name] == digest:
             self._there_already += 1
         else:
             self._report.warn(
@@ -243,6 +253,14 @@ class _Run:
         return False
 
     def _remark(self, file: _ImageFile, facts: ImageFacts) -> None:
+        if facts.converted:
+            self._report.inform(
+                "IMAGE_CONVERTED",
+                file.member.name,
+                facts.converted,
+                "Nothing needs to be done; convert it yourself if it should look otherwise.",
+            )
+            return
         if file.content is not None and is_deeper_than_8_bits(file.content, facts.format):
             self._report.inform(
                 "IMAGE_DEPTH_REDUCED",
@@ -273,6 +291,6 @@ def _read_as(container: Container, wanted_format: str, report: Report) -> LabelF
         raise InvalidArgument(
             "ARCHIVE_WITHOUT_IMAGES",
             f"Among the {len(tree.members):,} files of the archive is no image."
-            " Pack the images together with their labels: JPEG, PNG, BMP, TIFF or WebP.",
+            " Pack the images together with their labels: JPEG, PNG, BMP, TIFF, WebP, GIF or HEIC.",
         )
     return choose_format(tree, FORMATS, wanted_format, report)(tree, report)

@@ -11,39 +11,14 @@ from pathlib import PurePosixPath
 from annotateforge.dataset.imports.containers import Container, Member
 from annotateforge.dataset.imports.json_outline import HEAD_BYTES, Outline, outline
 
-IMAGE_EXTENSIONS = frozenset(
-    # Those that are taken, and those whose owner is told that they are not.
-    [
-        "jpg",
-        "jpeg",
-        "jpe",
-        "jfif",
-        "png",
-        "bmp",
-        "dib",
-        "tif",
-        "tiff",
-        "webp",
-        "mpo",
-        "gif",
-        "heic",
-        "heif",
-        "avif",
-        "jp2",
-        "j2k",
-        "jxl",
-        "psd",
-        "dcm",
-        "ico",
-        "svg",
-        "pnm",
-        "pgm",
-        "ppm",
-        "dng",
-        "cr2",
-        "nef",
-        "arw",
-    ]
+KEPT_EXTENSIONS = frozenset(
+    ("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "tif", "tiff", "webp", "mpo"),
+)
+"""Extensions of images that are kept as they are."""
+IMAGE_EXTENSIONS = KEPT_EXTENSIONS.union(
+    # Those that are converted, and those whose owner is told that they are not taken.
+    ("gif", "heic", "heif", "hif", "avif", "jp2", "j2k", "jxl", "psd", "dcm", "ico", "svg"),
+    ("pnm", "pgm", "ppm", "dng", "cr2", "nef", "arw"),
 )
 _SAMPLED_PER_FOLDER = 20
 _MOST_SAMPLED = 500
