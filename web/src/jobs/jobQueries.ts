@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { infiniteList } from "@/api/infiniteList";
+import { listLogLines, type LogLine } from "@/jobs/jobLogs";
 import { getJob, type JobFilter, listJobs } from "@/jobs/jobService";
 
 /** Everything about jobs in the cache begins with this. */
@@ -11,4 +12,17 @@ export function jobListQuery(filter: JobFilter) {
 
 export function jobQuery(jobId: string) {
   return queryOptions({ queryKey: [...JOBS, jobId], queryFn: () => getJob(jobId) });
+}
+
+/** The log, which grows: what is in the cache is kept, and what comes after it is asked for. */
+export function jobLogQuery(jobId: string) {
+  return queryOptions({
+    queryKey: [...JOBS, jobId, "log"],
+    queryFn: async ({ client, queryKey }): Promise<LogLine[]> => {
+      const kept = client.getQueryData<LogLine[]>(queryKey) ?? [];
+      const more = await listLogLines(jobId, kept.at(-1)?.number ?? 0);
+      return more.length === 0 ? kept : [...kept, ...more];
+    },
+    staleTime: Infinity,
+  });
 }

@@ -8,6 +8,7 @@ import type {
 } from "@/api/generated/schema";
 import { known } from "@/api/known";
 import { type Page, pageOf } from "@/api/page";
+import { newRequestId } from "@/api/requestId";
 import { optionalTime } from "@/api/wireTime";
 
 export type JobStatus = Exclude<WireStatus, "unspecified">;
@@ -82,6 +83,20 @@ export async function listJobs(filter: JobFilter, pageToken?: string): Promise<P
 export async function getJob(jobId: string): Promise<Job> {
   const path = { job_id: jobId };
   return readJob(await answerOf(api.GET("/api/v1/training/jobs/{job_id}", { params: { path } })));
+}
+
+/** Cancels a job; a running one stops within seconds. */
+export async function cancelJob(jobId: string): Promise<Job> {
+  const params = { path: { job_id: jobId } };
+  return readJob(await answerOf(api.POST("/api/v1/training/jobs/{job_id}:cancel", { params, body: {} })));
+}
+
+/** Makes a new job with the settings of another one, over the same data. */
+export async function restartJob(jobId: string): Promise<Job> {
+  const params = { path: { job_id: jobId } };
+  // The same id again answers the same job, should the answer to the first call be lost.
+  const body = { request_id: newRequestId() };
+  return readJob(await answerOf(api.POST("/api/v1/training/jobs/{job_id}:restart", { params, body })));
 }
 
 /** Whether a job has reached a status that it keeps. */
