@@ -12,7 +12,7 @@ from tests.browser.visitor import PHONE, Visitor
 from tests.scenarios.installation import Running
 from tests.scenarios.samples import job, make_project
 
-EPOCHS = 4
+EPOCHS = 3
 TRAINING_MS = 120_000.0
 
 
