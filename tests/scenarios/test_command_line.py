@@ -351,7 +351,7 @@ def test_workers_and_the_installation_are_in_good_order(run: Run) -> None:
     assert worker["devices"]
     assert "online" in run("workers").out
     assert "torch" in run("worker", "show", worker["name"]).out
-    assert "There is no worker" in run("worker", "show", "nobody", code=3).err
+    assert "WORKER_NOT_FOUND" in run("worker", "show", "nobody", code=3).err
     findings = {one["check"]: one["verdict"] for one in run("doctor", "--json").json}
     assert findings["services"] == "good"
     assert findings["clock"] == "good"

@@ -10,7 +10,7 @@ from annotateforge.client.command.nouns import ListsByDefault
 from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session, with_table
 from annotateforge.client.command.texts import ago, size
-from annotateforge.client.references import not_found
+from annotateforge.client.errors import ServerRefused
 
 app = typer.Typer(cls=ListsByDefault, help="Workers, which train; without a further word, list them.")
 
@@ -52,7 +52,12 @@ def show(
     """Show a worker: its devices, its load, what it runs."""
     found = next((one for one in session.client.workers() if worker in (one.name, one.id)), None)
     if found is None:
-        raise not_found("worker", worker)
+        raise ServerRefused(
+            404,
+            "NOT_FOUND",
+            "WORKER_NOT_FOUND",
+            f"No worker {worker!r} was heard of lately. `annotateforge worker list` shows those that were.",
+        )
     if session.output.as_json:
         session.output.message(found, "")
         return
