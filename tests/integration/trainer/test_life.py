@@ -1,6 +1,8 @@
 """A job from its creation to its end, as clients and workers see it."""
 
 import asyncio
+from datetime import timedelta
+from uuid import UUID
 
 import grpc
 import pytest
@@ -21,6 +23,7 @@ from annotateforge.api.trainer.v1.trainer_service_pb2 import (
     WatchJobRequest,
 )
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
+from annotateforge.runtime.database import database
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
 from tests.integration.trainer.workers import (
@@ -160,6 +163,25 @@ async def test_workers_are_listed_with_what_they_do(editor: Editor, worker: Work
     assert [one.name for one in page.workers] == ["a"]
     rest = await editor.ListWorkers(ListWorkersRequest(page_token=page.next_page_token))
     assert [one.name for one in rest.workers] == ["b"]
+
+
+async def test_a_worker_that_is_gone_is_shown_as_such_and_later_no_more(
+    editor: Editor, worker: WorkerServiceStub, database_url: str
+) -> None:
+    gone, idle = ScriptedWorker(worker, name="gone"), ScriptedWorker(worker, name="idle")
+    await gone.acquire()
+    await idle.acquire()
+
+    async def listed(silent_for: timedelta) -> list[tuple[str, bool]]:
+        async with database(database_url, "trainer", "annotateforge.trainer") as pool:
+            change = "UPDATE workers SET heartbeat_time = clock_timestamp() - $2::interval WHERE id = $1"
+            await pool.execute(change, UUID(gone.id), silent_for)
+        workers = (await editor.ListWorkers(ListWorkersRequest())).workers
+        return [(one.name, one.online) for one in workers]
+
+    assert await listed(timedelta(seconds=40)) == [("gone", True), ("idle", True)]
+    assert await listed(timedelta(seconds=50)) == [("gone", False), ("idle", True)]
+    assert await listed(timedelta(minutes=11)) == [("idle", True)]
 
 
 async def test_a_watcher_sees_all_of_it_live(editor: Editor, worker: WorkerServiceStub) -> None:
