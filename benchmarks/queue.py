@@ -69,6 +69,8 @@ PAUSE = 1.0
 WAKINGS = 8
 WAIT = 3.0
 """Seconds of a long poll; those that get no job end with it."""
+WARM_UP = 3.0
+"""Seconds that are not counted."""
 SETTLE = 1.0
 """Seconds until all of them wait."""
 
@@ -308,6 +310,9 @@ async def measure(jobs: int, count: int, seconds: float, rounds: int) -> Times:
         async with service(folder) as found:
             empty = "TRUNCATE trainer.jobs CASCADE"
             await found.connection.execute(FILL_BARE, jobs)
+            # A connection to Postgres learns statements and types when it first needs them.
+            await found.fill(jobs)
+            await acquiring(found, count, WARM_UP, "warm-up", Times())
             for _ in range(rounds):
                 await found.connection.execute(empty)
                 await found.fill(jobs)
