@@ -9,12 +9,15 @@ import pytest
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from tests.integration.dataset.calls import (
+    Sent,
     all_images,
     downloaded,
     import_archive,
     new_project,
     refusal,
+    upload,
 )
+from tests.integration.dataset.specs import annotate, box
 from tests.unit.dataset.archives import Files, encoded, png, zipped
 
 FILES: Files = {
@@ -68,6 +71,30 @@ async def test_what_is_exported_is_imported_again(editor: DatasetServiceStub, na
         assert [label for label, _ in found] == [label for label, _ in after[image]]
         for (_, one), (_, again) in zip(found, after[image], strict=True):
             assert again == pytest.approx(one, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["yolo", "coco", "voc"])
+@pytest.mark.parametrize("labelled", [True, False])
+async def test_classes_and_groups_of_images_come_back(
+    editor: DatasetServiceStub, name: str, labelled: bool
+) -> None:
+    project_id, other_id = await new_project(editor), await new_project(editor, "other")
+    sent = [
+        Sent("a/one, two.png", png(20, 10), "good", "patient 1"),
+        Sent('a/\u56fe "3".png', png(20, 10), "b\u00e4d", ""),
+        Sent("four.png", png(20, 10), "", "patient 1"),
+        Sent("five.png", png(20, 10)),
+    ]
+    images = (await upload(editor, project_id, sent)).images
+    if labelled:
+        await annotate(editor, images[0], [box("cell")])
+    request = api.ExportProjectRequest(project_id=project_id, format=name)
+    _, content = await downloaded(editor.ExportProject(request))
+    report = await import_archive(editor, other_id, content)
+    assert (report.images_added, report.annotations_added) == (4, int(labelled))
+    assert {"good", "b\u00e4d"} <= set(report.classes)
+    back = {image.filename: (image.image_class, image.group) for image in await all_images(editor, other_id)}
+    assert back == {f"images/{each.filename}": (each.image_class, each.group) for each in sent}
 
 
 async def test_ranges_of_an_export_are_parts_of_the_whole(editor: DatasetServiceStub) -> None:

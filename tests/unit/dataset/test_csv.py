@@ -152,3 +152,10 @@ def test_a_hostile_or_other_table_is_no_crash(content: bytes, tmp_path: Path) ->
     began = time.perf_counter()
     read_archive(zipped({"a.png": png(), "a.csv": content}), tmp_path)
     assert time.perf_counter() - began < 20
+
+
+def test_a_table_that_is_no_utf_8_is_recognised_and_said_to_be_none(tmp_path: Path) -> None:
+    table = "filename,class,xmin,ymin,xmax,ymax\na.png,b\u00e4r,1,1,5,5\n".encode("latin-1")
+    read = read_archive(zipped({"a.png": png(), "a.csv": table}), tmp_path)
+    assert read.format == "csv"
+    assert "LABEL_FILE_MALFORMED" in read.reasons

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from annotateforge.dataset.annotations import AnnotationType
-from annotateforge.dataset.imports.csv_rows import CsvMalformed, csv_rows
+from annotateforge.dataset.imports.csv_tables import CsvMalformed, named_rows
 from tests.unit.dataset.archives import Files, png, read_archive, zipped
 
 RECT = {"name": "rect", "x": 1, "y": 2.5, "width": 8, "height": 5.5}
@@ -189,7 +189,7 @@ def test_trouble_with_images_and_files_is_reported(tmp_path: Path) -> None:
 
 def test_rows_have_the_lines_on_which_they_begin() -> None:
     content = b'\xef\xbb\xbfA, b \r\n1,"x\r\ny"\r\n\r\n2,z'
-    rows = list(csv_rows(content[at : at + 3] for at in range(0, len(content), 3)))
+    rows = list(named_rows(content[at : at + 3] for at in range(0, len(content), 3)))
     assert [(row.fields, row.line) for row in rows] == [
         ({"a": "1", "b": "x\r\ny"}, 2),
         ({"a": "2", "b": "z"}, 5),
@@ -201,4 +201,4 @@ def test_rows_have_the_lines_on_which_they_begin() -> None:
 )
 def test_hostile_tables_are_malformed(content: bytes) -> None:
     with pytest.raises(CsvMalformed):
-        list(csv_rows(content[at : at + (1 << 18)] for at in range(0, len(content), 1 << 18)))
+        list(named_rows(content[at : at + (1 << 18)] for at in range(0, len(content), 1 << 18)))

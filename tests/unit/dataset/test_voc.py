@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotateforge.dataset.annotations import AnnotationType
-from annotateforge.dataset.imports.voc import VocDocument, XmlMalformed, parse_voc
+from annotateforge.dataset.imports.voc import VocDocument, parse_voc
+from annotateforge.dataset.imports.xml_stream import XmlMalformed
 from tests.unit.dataset.archives import Files, png, read_archive, zipped
 
 

@@ -13,6 +13,7 @@ from annotateforge.dataset.exports.export_format import ExportFormat
 from annotateforge.dataset.exports.layout import Layout
 from annotateforge.dataset.exports.names import ExportNames
 from annotateforge.dataset.images import Image, ImageFilter
+from annotateforge.dataset.imports.image_table import IMAGE_TABLE, write_image_table
 from annotateforge.dataset.imports.opening import Spool
 from annotateforge.dataset.store.image_lists import list_images
 from annotateforge.dataset.store.images import annotations_of_images, classes_of_project
@@ -148,6 +149,9 @@ def _write(
 def _finish(format_: ExportFormat, images: Sequence[tuple[str, Image]], layout: Layout) -> None:
     for name, blocks in format_.rest():
         layout.add_text(name, blocks)
+    if any(image.image_class or image.group for _, image in images):
+        table = write_image_table((f"images/{path}", image) for path, image in images)
+        layout.add_text(IMAGE_TABLE, table)
     layout.add_text("README.txt", _notes(format_, len(images)))
     for path, image in images:
         facts = image.facts
@@ -157,6 +161,6 @@ def _finish(format_: ExportFormat, images: Sequence[tuple[str, Image]], layout: 
 
 def _notes(format_: ExportFormat, images: int) -> Iterator[bytes]:
     yield f"{images} images with labels as {format_.name}.\n".encode()
-    yield b"Image classes and groups are not part of it.\n"
+    yield f"Image classes and groups, where there are any, are in {IMAGE_TABLE}.\n".encode()
     for note, count in format_.notes.items():
         yield f"{count} {note}.\n".encode()

@@ -1,7 +1,9 @@
 """What the formats share that are CSV tables: they are found by their first rows, and read row by row."""
 
+import codecs
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.csv_tables import CsvMalformed, TableRow, table_rows
@@ -60,16 +62,11 @@ class CsvFormat(LabelFormat):
         found: set[str] = set()
         for member, column in tables:
             seen = ""
-            try:
-                for number, row in enumerate(table_rows(tree.blocks(member))):
-                    if number == _MOST_COUNTED:
-                        break
-                    if len(row.fields) > column and row.fields[column] != seen:
-                        seen = row.fields[column]
-                        if len(images := named(paths, seen, member.name)) == 1:
-                            found.add(images[0])
-            except CsvMalformed:
-                continue
+            for row in islice(_readable_rows(tree, member), _MOST_COUNTED):
+                if len(row.fields) > column and row.fields[column] != seen:
+                    seen = row.fields[column]
+                    if len(images := named(paths, seen, member.name)) == 1:
+                        found.add(images[0])
         return len(found)
 
     @classmethod
@@ -134,11 +131,26 @@ class CsvFormat(LabelFormat):
         self.report.name_class(label)
 
 
+def _readable_rows(tree: Tree, member: Member) -> Iterator[TableRow]:
+    """The rows of a table up to where it is malformed, and at the least those by which it was recognised."""
+    begun = False
+    try:
+        for row in table_rows(tree.blocks(member)):
+            begun = True
+            yield row
+    except CsvMalformed:
+        if not begun:
+            yield from first_rows(tree, member)
+
+
 def first_rows(tree: Tree, member: Member) -> list[TableRow]:
     """The first rows of a table, of those that lie in its first 64 KiB; none where it is no table."""
     head = tree.head(member, _HEAD_BYTES)
     if len(head) > _HEAD_BYTES:
         head = head[: head.rfind(b"\n", 0, _HEAD_BYTES) + 1]
+    if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # What is no UTF-8 does not keep a table from being recognised; it is told when the table is read.
+        head = head.decode("utf-8", errors="replace").encode()
     rows: list[TableRow] = []
     try:
         for row in table_rows(iter((head,))):

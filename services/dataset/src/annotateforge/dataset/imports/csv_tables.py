@@ -48,6 +48,24 @@ def table_rows(blocks: Iterator[bytes]) -> Iterator[TableRow]:
         raise CsvMalformed(f"It is not CSV: {error}.", line) from error
 
 
+class NamedRow(NamedTuple):
+    """A row below a header."""
+
+    fields: dict[str, str]
+    """By the header's names, lower case; a short row lacks the last."""
+    line: int
+    """Line on which the row begins, from 1."""
+
+
+def named_rows(blocks: Iterator[bytes]) -> Iterator[NamedRow]:
+    """The rows below the header, which is the first row. Takes and raises what `table_rows` does."""
+    rows = table_rows(blocks)
+    header = next(rows, None)
+    names = [name.lower() for name in header.fields] if header is not None else []
+    for row in rows:
+        yield NamedRow(dict(zip(names, row.fields, strict=False)), row.line)
+
+
 def number(text: str) -> float | None:
     """The number that a field holds, also with a decimal comma; None where it holds none."""
     try:

@@ -22,6 +22,7 @@ from annotateforge.dataset.images import LONGEST_CLASS, ImageFacts, ImageRefused
 from annotateforge.dataset.imports import FORMATS
 from annotateforge.dataset.imports.containers import ArchiveLimits, Container, Member
 from annotateforge.dataset.imports.detection import choose_format
+from annotateforge.dataset.imports.image_table import Kept, read_image_table
 from annotateforge.dataset.imports.imported import ImportedClass, class_counts
 from annotateforge.dataset.imports.intake import NewImages
 from annotateforge.dataset.imports.label_format import LabelFormat, Size
@@ -44,6 +45,7 @@ from annotateforge.runtime.texts import text_defect
 
 _NAMES_PER_QUERY = 5_000
 _LABELS_PER_BATCH = 5_000
+_ARCHIVES = ("zip", "tar", "gz", "tgz", "7z", "rar")
 _COMMIT_TIMEOUT = 1800.0
 
 log = structlog.get_logger()
@@ -153,6 +155,7 @@ class _Run:
         self._report = report
         self._new = NewImages()
         self._there_already = 0
+        self._kept = read_image_table(labels.tree, report)
         self.image_count = 0
         """Image files of the archive."""
 
@@ -265,13 +268,16 @@ class _Run:
             self._report.inform(
                 "IMAGE_DEPTH_REDUCED",
                 file.member.name,
-                "It has more than 8 bits a channel. It is kept as it is, and training sees 8 bits of them:"
-                " of floating-point values often nothing but black.",
+                "It has more than 8 bits a channel. It is kept as it is, and training sees the upper 8:"
+                " where values use but a part of the range, often nothing but black.",
                 "Convert it to 8 bits, with the range of values that matters, if it looks wrong.",
             )
 
     def _image(self, file: _ImageFile, facts: ImageFacts) -> NewImage:
-        image_class = file.image_class
+        kept = self._kept.get(file.member.name, Kept("", ""))
+        image_class = kept.image_class or file.image_class
+        if kept.image_class:
+            self._report.name_class(image_class)
         if wrong := text_defect(image_class, LONGEST_CLASS):
             self._report.warn(
                 "CLASS_NAME_INVALID",
@@ -280,7 +286,7 @@ class _Run:
                 "Give the class another name.",
             )
             image_class = ""
-        image = NewImage(new_id(), file.member.name, facts, image_class)
+        image = NewImage(new_id(), file.member.name, facts, image_class, kept.group)
         self._new.add(image.filename, image.id, Size(facts.width, facts.height))
         return image
 
@@ -288,9 +294,15 @@ class _Run:
 def _read_as(container: Container, wanted_format: str, report: Report) -> LabelFormat:
     tree = Tree(container)
     if not tree.images:
+        inner = tree.having(*_ARCHIVES)
         raise InvalidArgument(
             "ARCHIVE_WITHOUT_IMAGES",
             f"Among the {len(tree.members):,} files of the archive is no image."
-            " Pack the images together with their labels: JPEG, PNG, BMP, TIFF, WebP, GIF or HEIC.",
+            + (
+                f" It holds archives, such as {inner[0].name!r}, which are not unpacked: send each of"
+                " them, or pack what is in them."
+                if inner
+                else " Pack the images together with their labels: JPEG, PNG, BMP, TIFF, WebP, GIF or HEIC."
+            ),
         )
     return choose_format(tree, FORMATS, wanted_format, report)(tree, report)

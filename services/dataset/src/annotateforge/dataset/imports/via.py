@@ -12,7 +12,8 @@ from math import degrees
 from typing import Any, NamedTuple
 
 from annotateforge.dataset.imports.containers import Member
-from annotateforge.dataset.imports.csv_rows import CsvMalformed, csv_rows, header_of
+from annotateforge.dataset.imports.csv_format import first_rows
+from annotateforge.dataset.imports.csv_tables import CsvMalformed, named_rows
 from annotateforge.dataset.imports.drawn import (
     KindRefused,
     Shape,
@@ -36,7 +37,6 @@ _CLASS_KEYS = ("class", "label", "name", "category", "type", "object")
 """Attributes that hold the class, the likeliest first."""
 _WITHOUT_AREA = {"point": "points", "polyline": "polylines", "line": "lines"}
 _CSV_HEADER = frozenset(("filename", "region_shape_attributes", "region_attributes"))
-_HEAD_BYTES = 4096
 
 
 class _Region(NamedTuple):
@@ -87,9 +87,8 @@ class Via(LabelFormat):
         tables = [
             member
             for member in self.tree.having("csv")
-            if _CSV_HEADER.issubset(
-                name.lstrip("#") for name in header_of(self.tree.head(member, _HEAD_BYTES))
-            )
+            if (first := first_rows(self.tree, member))
+            and _CSV_HEADER.issubset(name.lower().lstrip("#") for name in first[0].fields)
         ]
         return [*self.tree.json_files(_is_via), *tables]
 
@@ -120,7 +119,7 @@ class Via(LabelFormat):
 
     def _rows(self, member: Member, reading: Reading) -> Iterator[_Region]:
         try:
-            for row in csv_rows(self.tree.blocks(member)):
+            for row in named_rows(self.tree.blocks(member)):
                 place = Place(member.name, row.line)
                 image = row.fields.get("filename") or row.fields.get("#filename") or ""
                 if not image:

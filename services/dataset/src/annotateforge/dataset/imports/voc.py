@@ -21,6 +21,7 @@ from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.pairing import ImagePaths, pair_by_stem
 from annotateforge.dataset.imports.tree import Tree, folders
+from annotateforge.dataset.imports.xml_stream import XmlMalformed
 
 SOURCE = "import:voc"
 _LARGEST_LABEL_FILE = 16 << 20
@@ -167,15 +168,6 @@ class Voc(LabelFormat):
                 else "There is no image for this file.",
                 "Add the image with the same name.",
             )
-
-
-class XmlMalformed(Exception):
-    """A file is not XML, or XML that is refused; `line` counts from 1."""
-
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
-        self.message = message
-        self.line = line
 
 
 @dataclass(slots=True)
