@@ -8,7 +8,7 @@ from itertools import islice
 from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.csv_tables import CsvMalformed, TableRow, table_rows
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
-from annotateforge.dataset.imports.listing import Listing, named
+from annotateforge.dataset.imports.listing import Listing
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.repeats import unrepeated
 from annotateforge.dataset.imports.report import Report
@@ -65,7 +65,7 @@ class CsvFormat(LabelFormat):
             for row in islice(_readable_rows(tree, member), _MOST_COUNTED):
                 if len(row.fields) > column and row.fields[column] != seen:
                     seen = row.fields[column]
-                    if len(images := named(paths, seen, member.name)) == 1:
+                    if len(images := paths.meant(seen, member.name)) == 1:
                         found.add(images[0])
         return len(found)
 
@@ -116,7 +116,7 @@ class CsvFormat(LabelFormat):
         listing.finish(self.tell)
 
     def _note(self, classes: dict[str, str], reference: str, label: str, file: str, line: int) -> None:
-        found = named(self.paths, reference, file)
+        found = self.paths.meant(reference, file)
         if len(found) != 1:
             return  # reported when the labels are read
         if classes.setdefault(found[0], label) != label:

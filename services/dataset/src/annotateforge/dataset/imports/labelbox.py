@@ -21,9 +21,9 @@ from annotateforge.dataset.imports.drawn import (
 )
 from annotateforge.dataset.imports.json_outline import Outline
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
-from annotateforge.dataset.imports.listing import LineTooLong, lines_of
 from annotateforge.dataset.imports.reading import Place, Reading
 from annotateforge.dataset.imports.report import Report
+from annotateforge.dataset.imports.text_lines import LineTooLong, lines_of
 from annotateforge.dataset.imports.tree import Tree
 
 _EXTENSIONS = ("ndjson", "jsonl")

@@ -2,44 +2,16 @@
 what is told about it once instead of in every row.
 """
 
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping
-from urllib.parse import unquote
+from collections.abc import Callable, Mapping
 
 from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.label_format import Size
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.report import Report
-from annotateforge.dataset.imports.tree import Tree
+from annotateforge.dataset.imports.text_lines import LineTooLong
 
 _MOST_REMEMBERED = 200_000
 """References of one archive; a file that names more images than that has each looked up again."""
-_LONGEST_LINE = 16 << 20
-
-
-class LineTooLong(Exception):
-    """A line of a label file is longer than any label; `line` counts from 1."""
-
-    def __init__(self, line: int) -> None:
-        super().__init__(line)
-        self.line = line
-
-
-def lines_of(tree: Tree, member: Member) -> Iterator[tuple[int, str]]:
-    """The lines of a text file with their numbers from 1, in memory that does not grow with the file. What is
-    no UTF-8 is replaced. Raises LineTooLong for a line of more than 16 MiB.
-    """
-    rest = b""
-    number = 0
-    for block in tree.blocks(member):
-        *whole, rest = (rest + block).split(b"\n")
-        for line in whole:
-            number += 1
-            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8", errors="replace")
-        if len(rest) > _LONGEST_LINE:
-            raise LineTooLong(number + 1)
-    if rest:
-        yield number + 1, rest.decode("utf-8-sig" if number == 0 else "utf-8", errors="replace")
 
 
 class Listing:
@@ -59,7 +31,7 @@ class Listing:
         key = (file, reference)
         if key in self._found:
             return self._found[key]
-        found = named(self._paths, reference, file)
+        found = self._paths.meant(reference, file)
         path = found[0] if len(found) == 1 else None
         if path is not None:
             self._described.add(path)
@@ -139,13 +111,3 @@ class Listing:
                 " they came in without annotations.",
                 "Nothing needs to be done if nothing is to be seen on them.",
             )
-
-
-def named(paths: ImagePaths, reference: str, file: str) -> list[str]:
-    """The images that a reference may mean: as it is written, or as the URL that it may be."""
-    composed = unicodedata.normalize("NFC", reference.strip())
-    bare = composed.split("?", 1)[0].split("#", 1)[0]
-    for spelling in dict.fromkeys((composed, bare, unicodedata.normalize("NFC", unquote(bare)))):
-        if found := paths.named(spelling, file):
-            return list(found)
-    return []

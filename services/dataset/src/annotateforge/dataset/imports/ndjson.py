@@ -13,9 +13,10 @@ from typing import Any
 from annotateforge.dataset.annotations import Annotation, AnnotationType
 from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
-from annotateforge.dataset.imports.listing import LineTooLong, Listing, lines_of, named
+from annotateforge.dataset.imports.listing import Listing
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.report import Report
+from annotateforge.dataset.imports.text_lines import LineTooLong, lines_of
 from annotateforge.dataset.imports.tree import Tree
 from annotateforge.dataset.imports.yolo import in_pixels
 
@@ -92,7 +93,7 @@ class Ndjson(LabelFormat):
                     names = _names(record) if "class_names" in record else names
                     written = record.get("annotations")
                     ids = written.get("classification") if isinstance(written, dict) else None
-                    found = named(self._paths, str(record.get("file", "")), member.name)
+                    found = self._paths.meant(str(record.get("file", "")), member.name)
                     if not isinstance(ids, list) or not ids or len(found) != 1:
                         continue
                     if len(ids) > 1 or type(ids[0]) is not int or ids[0] not in names:

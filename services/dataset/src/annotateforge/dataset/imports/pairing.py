@@ -6,8 +6,10 @@ strongest first: the same folders (names such as `images` and `labels` aside) an
 shared folders; the only one of that stem.
 """
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import unquote
 
 from annotateforge.dataset.imports.tree import folders, stem
 
@@ -55,6 +57,17 @@ class ImagePaths:
             for path in self._by_stem.get(stem(wanted), ())
             if path.rsplit("/", 1)[-1].casefold() == wanted
         ]
+
+    def meant(self, reference: str, label_path: str) -> Sequence[str]:
+        """The images that a reference may mean as it is written, or else as the URL that it may be; see
+        `named`.
+        """
+        composed = unicodedata.normalize("NFC", reference.strip())
+        bare = composed.split("?", 1)[0].split("#", 1)[0]
+        for spelling in dict.fromkeys((composed, bare, unicodedata.normalize("NFC", unquote(bare)))):
+            if found := self.named(spelling, label_path):
+                return found
+        return ()
 
     def named(self, reference: str, label_path: str) -> Sequence[str]:
         """The images that a reference in a label file may mean: none, one, or several where it is

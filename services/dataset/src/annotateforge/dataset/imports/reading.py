@@ -2,11 +2,9 @@
 meant, what becomes of a shape, and what is told about both.
 """
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from annotateforge.dataset.annotations import Annotation
 from annotateforge.dataset.imports.containers import Member
@@ -96,9 +94,8 @@ class Reading:
     def match(self, references: Sequence[str], label_file: str) -> Sequence[str]:
         """The images that the first fitting reference may mean; the others are other ways to name it."""
         for reference in references:
-            for spelling in _spellings(reference):
-                if found := self._paths.named(spelling, label_file):
-                    return found
+            if found := self._paths.meant(reference, label_file):
+                return found
         return ()
 
     def image(
@@ -279,17 +276,6 @@ class Reading:
                     line=line,
                     path=path,
                 )
-
-
-def _spellings(reference: str) -> Iterator[str]:
-    """A reference as it is written, and as a URL that it may be."""
-    composed = unicodedata.normalize("NFC", reference)
-    yield composed
-    bare = composed.split("?", 1)[0].split("#", 1)[0]
-    if bare != composed:
-        yield bare
-    if "%" in bare:
-        yield unicodedata.normalize("NFC", unquote(bare))
 
 
 def _whole(value: Any) -> int:
