@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import uvloop
 from PIL import Image
 
@@ -35,6 +34,7 @@ from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetService
 from annotateforge.runtime.telemetry import configure_logging
 from benchmarks import _blood_cells as cells
 from benchmarks import _gateway
+from benchmarks._memory import Peak
 
 MODULE = "benchmarks.scale"
 CLASSES = tuple(f"class {number}" for number in range(20))
@@ -88,32 +88,6 @@ async def build(client: DatasetServiceStub, images: int) -> str:
     assert report.images_added == images, report
     print(f"import: {images:,} images with {report.annotations_added:,} annotations in {seconds:.1f} s")
     return str(project.id)
-
-
-class Peak:
-    """The most memory that each of some processes has while the context lasts, in MiB."""
-
-    def __init__(self, processes: dict[str, psutil.Process]) -> None:
-        self._processes = processes
-        self.mebibytes = dict.fromkeys(processes, 0.0)
-
-    async def __aenter__(self) -> "Peak":
-        self._task = asyncio.create_task(self._watch())
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-
-    async def _watch(self) -> None:
-        while True:
-            for name, process in self._processes.items():
-                self.mebibytes[name] = max(self.mebibytes[name], process.memory_info().rss / 2**20)
-            await asyncio.sleep(0.02)
-
-    def __str__(self) -> str:
-        return ", ".join(f"{name} {size:.0f} MiB" for name, size in self.mebibytes.items())
 
 
 def tell(what: str, seconds: float, bar: float) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from annotateforge.runtime.blobs import not_found
 from annotateforge.runtime.errors import ResourceExhausted, Unavailable
 
+_SMALL = 64 * 1024
+
 
 class BlobWriter:
     """A new file under a temporary name, gone when it is closed without having been renamed."""
@@ -104,8 +106,14 @@ def read_whole(path: str) -> bytes:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        # Most images are smaller; asking for the size first would be a step more for each of them.
+        data = os.read(descriptor, _SMALL)
+        if len(data) < _SMALL:
+            return data
+        # Once more from the beginning, which costs less than putting two parts together.
         size = os.fstat(descriptor).st_size
-        data = os.read(descriptor, size)
+        data = os.pread(descriptor, size, 0)
+        os.lseek(descriptor, len(data), os.SEEK_SET)
         # One read takes at most 2 GiB.
         while len(data) < size and (more := os.read(descriptor, size - len(data))):
             data += more

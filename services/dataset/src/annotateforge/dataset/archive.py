@@ -20,7 +20,13 @@ from annotateforge.dataset.columns import Longs
 from annotateforge.dataset.labels import data_yaml
 from annotateforge.dataset.manifest import Manifest, Records
 from annotateforge.dataset.spec import Task
-from annotateforge.dataset.zip_records import central_headers, end_records, local_headers
+from annotateforge.dataset.zip_records import (
+    central_headers,
+    central_lengths,
+    end_records,
+    local_headers,
+    local_lengths,
+)
 
 LARGE = 4 * 1024 * 1024
 """Bytes beyond which an image is planned for itself, and of label files that are planned together."""
@@ -258,16 +264,13 @@ def lay_out(manifest: Manifest) -> Archive:
     fixed += [(f"{side}/{folder}/".encode(), b"") for side in sides for folder in names.class_folders]
     files = _Files(manifest, names, tuple(fixed))
 
-    # In batches, because the headers of all entries together would take a hundred bytes of memory for each.
+    # In batches, because the names of all entries together would take tens of bytes of memory for each.
     batches = files.batches(0, len(files))
-    lengths = [(batch.size, local_headers(batch.names, batch.size, batch.crc32).lengths) for batch in batches]
-    size, local = (np.concatenate(column) for column in zip(*lengths, strict=True))
+    columns = [(batch.size, batch.names.lengths) for batch in batches]
+    size, name_length = (np.concatenate(column) for column in zip(*columns, strict=True))
+    local = local_lengths(name_length, size)
     offset = np.append(0, np.cumsum(local + size))
-    central = [
-        central_headers(batch.names, batch.size, batch.crc32, offset[batch.first : batch.last]).lengths
-        for batch in files.batches(0, len(files))
-    ]
-    central_offset = offset[-1] + np.append(0, np.cumsum(np.concatenate(central)))
+    central_offset = offset[-1] + np.append(0, np.cumsum(central_lengths(name_length, size, offset[:-1])))
     end = end_records(len(files), int(central_offset[-1] - offset[-1]), int(offset[-1]))
     return Archive(manifest, files, offset, offset[:-1] + local, central_offset, end)
 

@@ -133,6 +133,8 @@ async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator
 
 def _check_sizes(digests: Sequence[str], sizes: Sequence[int], contents: Sequence[bytes]) -> None:
     """Check that images are as long as their manifest says; there may be more digests than images."""
+    if list(map(len, contents)) == sizes[: len(contents)]:
+        return
     for sha256, size, content in zip(digests, sizes, contents, strict=False):
         if len(content) != size:
             raise blob_missing(sha256, f"has {len(content)} bytes and should have {size}")

@@ -95,6 +95,19 @@ def central_headers(names: ByteRows, size: Longs, crc32: npt.NDArray[np.uint32],
     )
 
 
+def local_lengths(name_length: Longs, size: Longs) -> Longs:
+    """Bytes of each of `local_headers`, without writing them."""
+    lengths: Longs = _LOCAL.itemsize + name_length + np.where(size >= MOST_32, 20, 0)
+    return lengths
+
+
+def central_lengths(name_length: Longs, size: Longs, offset: Longs) -> Longs:
+    """Bytes of each of `central_headers`, without writing them."""
+    values = 16 * (size >= MOST_32) + 8 * (offset >= MOST_32)
+    lengths: Longs = _CENTRAL.itemsize + name_length + np.where(values > 0, 4 + values, 0)
+    return lengths
+
+
 def end_records(entries: int, central_size: int, central_offset: int) -> bytes:
     """What ends an archive."""
     records = b""

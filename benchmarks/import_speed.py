@@ -1,0 +1,137 @@
+"""What an import costs: ImportArchive against reading, hashing and header-checking the same images in a
+process pool.
+
+- import: a VOC zip, uploaded over gRPC, until its images and annotations can be seen;
+- reading: a pool of as many processes as there are cores reads the images from a folder, computes SHA-256 and
+  CRC-32 and has Pillow read the header. It stores nothing and reads no label.
+
+They take turns. Only the first import of an archive counts: later ones find the blobs there. Also printed
+is the most memory that the service had.
+
+    python -m benchmarks.import_speed [--rounds N] [--copies N [N ...]]
+"""
+
+import argparse
+import asyncio
+import hashlib
+import os
+import statistics
+import time
+import zipfile
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import uvloop
+from PIL import Image
+
+from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
+from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
+from annotateforge.runtime.telemetry import configure_logging
+from benchmarks import _blood_cells as cells
+from benchmarks._memory import Peak
+
+MODULE = "benchmarks.import_speed"
+
+
+def look_at(paths: Sequence[str]) -> int:
+    """Read, hash and check some images; answers their bytes."""
+    size = 0
+    for path in paths:
+        content = Path(path).read_bytes()
+        hashlib.sha256(content).digest()
+        zlib.crc32(content)
+        with Image.open(path) as picture:
+            assert picture.size
+        size += len(content)
+    return size
+
+
+def write(folder: Path, archive: Path, copies: int) -> tuple[list[str], int]:
+    """The images as files, and all with their labels as a zip, one at a time."""
+    paths, size = [], 0
+    folder.mkdir()
+    with zipfile.ZipFile(archive, "w") as target:
+        for name, content, label in cells.copies(copies):
+            path = folder / f"{name}.jpg"
+            path.write_bytes(content)
+            paths.append(str(path))
+            size += len(content)
+            target.writestr(f"images/{name}.jpg", content)
+            target.writestr(f"annotations/{name}.xml", label)
+    return paths, size
+
+
+async def import_archive(client: DatasetServiceStub, archive: Path, name: str) -> float:
+    """Seconds of an import into a new project."""
+    project = (await client.CreateProject(api.CreateProjectRequest(name=name))).project
+
+    async def parts() -> AsyncIterator[api.ImportArchiveRequest]:
+        yield api.ImportArchiveRequest(header=api.ImportArchiveHeader(project_id=project.id))
+        with archive.open("rb") as file:
+            while chunk := file.read(1 << 19):
+                yield api.ImportArchiveRequest(chunk=chunk)
+
+    started = time.perf_counter()
+    report = (await client.ImportArchive(parts(), timeout=1800)).report
+    assert report.images_added, report
+    return time.perf_counter() - started
+
+
+async def measure(rounds: int, copies: int, pool: ProcessPoolExecutor) -> None:
+    ours: list[float] = []
+    theirs: list[float] = []
+    async with cells.scratch() as folder, cells.dataset_service(MODULE, folder) as (client, process, _):
+        archive = folder / "cells.zip"
+        paths, size = write(folder / "images", archive, copies)
+        cores = os.cpu_count() or 1
+        async with Peak({"service": process}) as peak:
+            for number in range(rounds):
+                for way in ("import", "reading") if number % 2 else ("reading", "import"):
+                    if way == "import":
+                        # Later rounds find the blobs there, and only the first one stores them.
+                        seconds = await import_archive(client, archive, f"{copies} times, {number}")
+                        ours.append(seconds)
+                        continue
+                    started = time.perf_counter()
+                    parts = [paths[start::cores] for start in range(cores)]
+                    loop = asyncio.get_running_loop()
+                    read = await asyncio.gather(
+                        *(loop.run_in_executor(pool, look_at, each) for each in parts)
+                    )
+                    assert sum(read) == size
+                    theirs.append(time.perf_counter() - started)
+    seconds, bare = ours[0], statistics.median(theirs)
+    print(f"{len(paths):,} images, {size / 2**20:,.0f} MiB")
+    for what, took in (("import", seconds), ("import again", statistics.median(ours)), ("reading", bare)):
+        speed = f"{len(paths) / took:8,.0f} images/s   {size / 2**20 / took:6.0f} MiB/s"
+        print(f"{what:12} {took:7.2f} s   {speed}")
+    print(f"import / reading: {bare / seconds:.3f} of the speed; the most memory: {peak}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--copies", type=int, nargs="+", default=[14], help="how often the 364 images are there; 140 is 1 GiB"
+    )
+    parser.add_argument("--role", choices=["service"], help=argparse.SUPPRESS)
+    parser.add_argument("--service", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    configure_logging("benchmark", "json", "error")
+    cells.require_data()
+    if arguments.role == "service":
+        uvloop.run(cells.serve(arguments.service, arguments.folder))
+        return
+    print(cells.machine())
+    # Before this process has threads.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        for copies in arguments.copies:
+            uvloop.run(measure(arguments.rounds, copies, pool))
+
+
+if __name__ == "__main__":
+    main()
