@@ -80,13 +80,24 @@ async def import_archive(client: DatasetServiceStub, archive: Path, name: str) -
     return time.perf_counter() - started
 
 
+async def read(pool: ProcessPoolExecutor, paths: Sequence[str], size: int) -> float:
+    """Seconds in which all processes of the pool read the images."""
+    cores = os.cpu_count() or 1
+    loop = asyncio.get_running_loop()
+    started = time.perf_counter()
+    work = [loop.run_in_executor(pool, look_at, paths[first::cores]) for first in range(cores)]
+    assert sum(await asyncio.gather(*work)) == size
+    return time.perf_counter() - started
+
+
 async def measure(rounds: int, copies: int, pool: ProcessPoolExecutor) -> None:
     ours: list[float] = []
     theirs: list[float] = []
     async with cells.scratch() as folder, cells.dataset_service(MODULE, folder) as (client, process, _):
         archive = folder / "cells.zip"
         paths, size = write(folder / "images", archive, copies)
-        cores = os.cpu_count() or 1
+        # Only now do the processes start, and import what they need.
+        await read(pool, paths, size)
         async with Peak({"service": process}) as peak:
             for number in range(rounds):
                 for way in ("import", "reading") if number % 2 else ("reading", "import"):
@@ -95,14 +106,7 @@ async def measure(rounds: int, copies: int, pool: ProcessPoolExecutor) -> None:
                         seconds = await import_archive(client, archive, f"{copies} times, {number}")
                         ours.append(seconds)
                         continue
-                    started = time.perf_counter()
-                    parts = [paths[start::cores] for start in range(cores)]
-                    loop = asyncio.get_running_loop()
-                    read = await asyncio.gather(
-                        *(loop.run_in_executor(pool, look_at, each) for each in parts)
-                    )
-                    assert sum(read) == size
-                    theirs.append(time.perf_counter() - started)
+                    theirs.append(await read(pool, paths, size))
     seconds, bare = ours[0], statistics.median(theirs)
     print(f"{len(paths):,} images, {size / 2**20:,.0f} MiB")
     for what, took in (("import", seconds), ("import again", statistics.median(ours)), ("reading", bare)):

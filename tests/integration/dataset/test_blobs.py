@@ -2,14 +2,18 @@
 
 import asyncio
 import hashlib
+import io
+import zipfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from annotateforge.api.dataset.v1 import dataset_pb2
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
-from tests.integration.dataset.calls import Sent, downloaded, new_project, upload
-from tests.unit.dataset.archives import png
+from tests.integration.dataset.calls import Sent, downloaded, import_archive, new_project, upload
+from tests.integration.dataset.specs import archive, prepare, spec_of
+from tests.unit.dataset.archives import png, zipped
 
 Stored = Callable[[], set[str]]
 Eventually = Callable[[Callable[[], bool]], Awaitable[None]]
@@ -82,4 +86,33 @@ async def test_a_thumbnail_is_drawn_once_and_goes_with_the_last_image_of_its_byt
     await asyncio.gather(*(thumbnail(images[1].id, size) for size in (64, 64, 128, 128)))
     assert len(stored()) == 4
     await editor.DeleteProject(api.DeleteProjectRequest(project_id=project_id))
+    await eventually(lambda: not stored())
+
+
+async def test_archives_stay_whole_while_projects_of_the_same_images_are_imported_and_deleted(
+    editor: DatasetServiceStub, stored: Stored, eventually: Eventually
+) -> None:
+    contents = [png() for _ in range(12)]
+    files = {f"images/{number}.png": content for number, content in enumerate(contents)}
+    labels = {f"labels/{number}.txt": b"0 0.5 0.5 0.5 0.5\n" for number in range(len(contents))}
+    packed = zipped({"data.yaml": b"names: [red]\n", **files, **labels})
+
+    async def churn(worker: int) -> None:
+        for round_ in range(4):
+            project_id = await new_project(editor, f"{worker} {round_}")
+            report = await import_archive(editor, project_id, packed)
+            assert report.images_added == len(contents), report
+            split = dataset_pb2.Split(seed=1 + worker)
+            dataset = await prepare(editor, spec_of(project_id, classes=["red"], split=split))
+            # The sweep is woken while the archive is being read, and the others import the same bytes.
+            _, whole = await asyncio.gather(
+                editor.DeleteProject(api.DeleteProjectRequest(project_id=project_id)),
+                archive(editor, dataset.id),
+            )
+            assert len(whole) == dataset.archive_size_bytes
+            with zipfile.ZipFile(io.BytesIO(whole)) as opened:
+                assert opened.testzip() is None
+            await editor.DeleteDataset(api.DeleteDatasetRequest(dataset_id=dataset.id))
+
+    await asyncio.gather(*(churn(worker) for worker in range(3)))
     await eventually(lambda: not stored())
