@@ -70,10 +70,10 @@ async def test_a_worker_that_is_cut_off_for_longer_than_its_lease_changes_nothin
                     await asyncio.sleep(0.02)
             # A word, the next try of a heartbeat, and the time that a child gets to end.
             assert time.monotonic() - before < 20
-            await stack.ended(job)
+            await stack.ended(job, patience=600)
             first.terminate()
             await first.wait()
-            await stack.ended(undisturbed)
+            await stack.ended(undisturbed, patience=600)
         events = await check_survived(stack, job, undisturbed)
     ended = await stack.get(job)
     assert (ended.attempt, ended.worker_name) == (2, "second")
@@ -99,8 +99,8 @@ async def test_what_a_killed_worker_left_is_dropped_when_another_one_has_the_job
             async with asyncio.timeout(20):
                 while list(left.iterdir()):
                     await asyncio.sleep(0.05)
-            await stack.ended(job)
-            await stack.ended(undisturbed)
+            await stack.ended(job, patience=600)
+            await stack.ended(undisturbed, patience=600)
     events = await check_survived(stack, job, undisturbed)
     assert (await stack.get(job)).attempt == 2
     assert retries(events) == ["WORKER_LOST"]
@@ -124,8 +124,8 @@ async def test_a_worker_that_is_killed_in_an_outage_and_comes_back_gives_the_und
                         await asyncio.sleep(0.02)
             await is_back(stack)
     async with running(stack.worker_settings(tmp_path / "worker")):
-        await stack.ended(job)
-        await stack.ended(undisturbed)
+        await stack.ended(job, patience=600)
+        await stack.ended(undisturbed, patience=600)
     events = await check_survived(stack, job, undisturbed)
     assert retries(events) == ["WORKER_LOST"] * 3
     assert list((tmp_path / "worker" / "undelivered").iterdir()) == []
