@@ -74,7 +74,7 @@ def test_a_training_is_watched_over_two_broken_connections_to_its_model(
     expect(page.get_by_role("img", name=re.compile(f"by epoch, {EPOCHS} epochs"))).to_have_count(2)
     expect(page.get_by_text("Completed", exact=True)).to_be_visible()
     assert editor.violations() == []
-    page.get_by_role("tab", name="Classes and evaluation").click()
+    page.get_by_role("tab", name="Evaluation").click()
     expect(page.get_by_text("Confusion matrix")).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("val_batch0_pred"))).to_be_visible()
     assert editor.violations() == []

@@ -60,7 +60,7 @@ export function JobPage({ jobId, tab, onTab }: JobPageProps) {
       >
         <Tabs.List mb="md">
           <Tabs.Tab value="overview">Overview</Tabs.Tab>
-          <Tabs.Tab value="evaluation">Classes and evaluation</Tabs.Tab>
+          <Tabs.Tab value="evaluation">Evaluation</Tabs.Tab>
           <Tabs.Tab value="log">Log</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="overview">
