@@ -86,7 +86,7 @@ def test_operations_are_complete(document: dict[str, Any]) -> None:
 def test_every_field_says_what_it_is(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         for field, shown in schema.get("properties", {}).items():
-            assert shown.get("description") or "const" in shown or name == "Problem", f"{name}.{field}"
+            assert shown.get("description") or "const" in shown or name == "ErrorResponse", f"{name}.{field}"
 
 
 def test_types_are_those_of_the_json(document: dict[str, Any]) -> None:

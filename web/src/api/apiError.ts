@@ -1,6 +1,6 @@
-import type { Problem } from "@/api/generated/schema";
+import type { ErrorResponse } from "@/api/generated/schema";
 
-type ProblemError = Problem["error"];
+type ResponseError = ErrorResponse["error"];
 
 /** What the server says is wrong: a stable reason for programs, a sentence for people. */
 export class ApiError extends Error {
@@ -10,7 +10,7 @@ export class ApiError extends Error {
   /** Which fields of the input are wrong, by their path, such as `config.epochs`. */
   readonly fields: Readonly<Record<string, string>>;
 
-  constructor(problem: ProblemError) {
+  constructor(problem: ResponseError) {
     super(problem.message);
     this.status = problem.code;
     this.reason = problem.reason;

@@ -1,6 +1,6 @@
 import createClient from "openapi-fetch";
 import { ApiError, ServerAway } from "@/api/apiError";
-import type { paths, Problem } from "@/api/generated/schema";
+import type { ErrorResponse, paths } from "@/api/generated/schema";
 import { serverPresence } from "@/api/serverPresence";
 
 /** The REST API. The session's cookie travels by itself. */
@@ -16,7 +16,7 @@ interface Answer<Data> {
 export async function answerOf<Data>(call: Promise<Answer<Data>>): Promise<Data> {
   const { data, error, response } = await call;
   if (response.ok) return data as Data;
-  throw isProblem(error) ? new ApiError(error.error) : new ServerAway({ cause: error });
+  throw isErrorResponse(error) ? new ApiError(error.error) : new ServerAway({ cause: error });
 }
 
 /** fetch that tells `serverPresence` whether somebody answers. */
@@ -32,6 +32,7 @@ async function presentFetch(request: Request): Promise<Response> {
   }
 }
 
-function isProblem(body: unknown): body is Problem {
+/** Whether a body is what the API answers when something is wrong. */
+export function isErrorResponse(body: unknown): body is ErrorResponse {
   return typeof body === "object" && body !== null && "error" in body && typeof body.error === "object";
 }

@@ -91,7 +91,7 @@ def responses() -> dict[str, Any]:
     return {
         "Problem": {
             "description": "What went wrong: a status, a stable reason, and what to do about it.",
-            "content": {"application/json": {"schema": reference("Problem")}},
+            "content": {"application/json": {"schema": reference("ErrorResponse")}},
         }
     }
 
@@ -101,7 +101,7 @@ def schemas() -> dict[str, Schema]:
     messages = {_message_name(field): _watch_message(field) for field in EVENT.oneofs[0].fields}
     kinds = {field.name: f"#/components/schemas/{_message_name(field)}" for field in EVENT.oneofs[0].fields}
     return {
-        "Problem": _problem(),
+        "ErrorResponse": _error_response(),
         "WatchMessage": {
             "description": "A message of the WebSocket: an event of a job, flat.",
             "oneOf": [reference(name) for name in messages],
@@ -134,7 +134,7 @@ def _watch_message(payload: FieldDescriptor) -> Schema:
     }
 
 
-def _problem() -> Schema:
+def _error_response() -> Schema:
     detail = {
         "type": "object",
         "properties": {

@@ -92,9 +92,16 @@ def openapi_document(bindings: Iterable[Binding]) -> dict[str, Any]:
                 },
             },
             "responses": fixed_paths.responses(),
-            "schemas": _schemas(every) | fixed_paths.schemas(),
+            "schemas": _apart(_schemas(every), fixed_paths.schemas()),
         },
     }
+
+
+def _apart(messages: dict[str, Schema], fixed: dict[str, Schema]) -> dict[str, Schema]:
+    """Both together; ValueError where one would hide the other."""
+    if shared := messages.keys() & fixed.keys():
+        raise ValueError(f"two schemas have the name {', '.join(sorted(shared))}")
+    return messages | fixed
 
 
 def _path(binding: Binding) -> str:
