@@ -1,0 +1,20 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { IMAGES } from "@/images/imageQueries";
+import { importSource } from "@/imports/chosenFiles";
+import { importStore } from "@/imports/importStore";
+import type { ArchiveFile } from "@/imports/tarArchive";
+import { PROJECTS } from "@/projects/projectQueries";
+
+/** Starts an import into a project, and brings what is on the screen up to date when it has ended. */
+export function useImport(projectId: string): (files: ArchiveFile[]) => Promise<void> {
+  const queryClient = useQueryClient();
+  return async (files) => {
+    const source = importSource(files);
+    if (source === undefined) return;
+    await importStore.start(projectId, source);
+    await Promise.all([
+      queryClient.invalidateQueries({ queryKey: PROJECTS }),
+      queryClient.invalidateQueries({ queryKey: [...IMAGES, "list", projectId] }),
+    ]);
+  };
+}
