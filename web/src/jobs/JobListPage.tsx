@@ -1,5 +1,7 @@
-import { IconPlayerPlay } from "@tabler/icons-react";
+import { Button } from "@mantine/core";
+import { IconPlayerPlay, IconPlus } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { EmptyState } from "@/components/EmptyState";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { LoadMore } from "@/components/LoadMore";
@@ -9,6 +11,7 @@ import { JobFilters } from "@/jobs/JobFilters";
 import { jobListQuery } from "@/jobs/jobQueries";
 import type { JobFilter } from "@/jobs/jobService";
 import { JobTable } from "@/jobs/JobTable";
+import { RequireRole } from "@/session/RequireRole";
 
 const LIVE_MS = 3000;
 
@@ -21,8 +24,18 @@ interface JobListPageProps {
 export function JobListPage({ filter, onFilter }: JobListPageProps) {
   const jobs = useInfiniteQuery({ ...jobListQuery(filter), refetchInterval: LIVE_MS });
   const filtered = filter.status !== undefined || filter.task !== undefined;
+  const create = (
+    <RequireRole role="editor">
+      <Button
+        leftSection={<IconPlus size={18} />}
+        renderRoot={(props) => <Link to="/training/new" {...props} />}
+      >
+        New training
+      </Button>
+    </RequireRole>
+  );
   return (
-    <Page title="Training">
+    <Page title="Training" actions={create}>
       <JobFilters filter={filter} onChange={onFilter} />
       {jobs.isPending && <RowsSkeleton />}
       {jobs.isError && <ErrorNotice error={jobs.error} retry={() => void jobs.refetch()} />}

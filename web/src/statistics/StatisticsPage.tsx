@@ -7,9 +7,10 @@ import { ErrorNotice } from "@/components/ErrorNotice";
 import { RowsSkeleton } from "@/components/RowsSkeleton";
 import { classColors } from "@/images/classColor";
 import { ClassBars } from "@/statistics/ClassBars";
+import { instanceCount } from "@/statistics/instanceCount";
 import { SizeTable } from "@/statistics/SizeTable";
 import { projectStatsQuery } from "@/statistics/statisticsQueries";
-import { instanceCount, type ProjectStatistics } from "@/statistics/statisticsService";
+import type { ProjectStatistics } from "@/statistics/statisticsService";
 
 const format = new Intl.NumberFormat("en");
 

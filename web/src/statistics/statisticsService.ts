@@ -36,11 +36,6 @@ export async function getProjectStatistics(projectId: string): Promise<ProjectSt
   return readStatistics(await answerOf(api.GET("/api/v1/projects/{project_id}/stats", { params: { path } })));
 }
 
-/** All annotations of a class, of whatever shape. */
-export function instanceCount(entry: ClassStatistics): number {
-  return entry.circleCount + entry.boxCount + entry.rectangleCount + entry.polygonCount;
-}
-
 function readStatistics(wire: WireStats): ProjectStatistics {
   return {
     imageCount: wire.image_count,

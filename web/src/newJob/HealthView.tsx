@@ -1,0 +1,80 @@
+import { Alert, Group, Stack, Table, Text } from "@mantine/core";
+import { count } from "@/components/count";
+import { ScrollTable } from "@/components/ScrollTable";
+import { SeverityBadge } from "@/components/SeverityBadge";
+import { thumbnailAddress } from "@/images/imageService";
+import type { HealthReport } from "@/newJob/newJobService";
+import classes from "./HealthView.module.css";
+
+const THUMBNAIL = 96;
+const format = new Intl.NumberFormat("en");
+
+/** What was found in a data set: the split, the classes, and findings with examples, the worst first. */
+export function HealthView({ report }: { report: HealthReport }) {
+  return (
+    <Stack gap="md">
+      {!report.trainable && (
+        <Alert color="red" title="This cannot be trained yet" role="alert">
+          Mend what is marked as an error below.
+        </Alert>
+      )}
+      <Text>
+        {count(report.total_images, "image")}: {format.format(report.train_images)} for training,{" "}
+        {format.format(report.val_images)} for validation
+        {report.test_images > 0 && `, ${format.format(report.test_images)} for a test`}
+        {report.background_images > 0 && `, ${format.format(report.background_images)} of them backgrounds`}.
+      </Text>
+      {report.classes.length > 0 && (
+        <ScrollTable label="Classes on both sides of the split" minWidth={420} maxHeight={320} stickyHeader>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Class</Table.Th>
+              <Table.Th ta="right">Training images</Table.Th>
+              <Table.Th ta="right">instances</Table.Th>
+              <Table.Th ta="right">Validation images</Table.Th>
+              <Table.Th ta="right">instances</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {report.classes.map((entry) => (
+              <Table.Tr key={entry.class_label}>
+                <Table.Td>{entry.class_label}</Table.Td>
+                <Table.Td ta="right">{format.format(entry.train_images)}</Table.Td>
+                <Table.Td ta="right">{format.format(entry.train_instances)}</Table.Td>
+                <Table.Td ta="right">{format.format(entry.val_images)}</Table.Td>
+                <Table.Td ta="right">{format.format(entry.val_instances)}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </ScrollTable>
+      )}
+      {report.findings.length === 0 && <Alert color="teal">Nothing was found wrong.</Alert>}
+      {report.findings.map((finding) => (
+        <Stack key={`${finding.reason} ${finding.class_label}`} gap={4} className={classes.finding}>
+          <Group gap="xs">
+            <SeverityBadge severity={finding.severity} />
+            <Text size="sm" fw={500}>
+              {finding.message}
+            </Text>
+          </Group>
+          <Text size="sm" c="dimmed">
+            {finding.hint}
+          </Text>
+          {finding.example_image_ids.length > 0 && (
+            <Group gap={6}>
+              {finding.example_image_ids.map((imageId) => (
+                <img
+                  key={imageId}
+                  src={thumbnailAddress(imageId, THUMBNAIL)}
+                  alt="An image that shows it"
+                  className={classes.example}
+                  loading="lazy"
+                />
+              ))}
+            </Group>
+          )}
+        </Stack>
+      ))}
+    </Stack>
+  );
+}

@@ -1,0 +1,9 @@
+import type { Problems } from "@/newJob/steps";
+import type { KeptDraft } from "@/newJob/useDraft";
+
+/** What every step gets. */
+export interface StepProps {
+  kept: KeptDraft;
+  /** What is wrong, once somebody has tried to go on. */
+  problems: Problems;
+}
