@@ -22,7 +22,7 @@ from tests.integration.dataset.specs import (
     prepare,
     spec_of,
 )
-from tests.unit.dataset.archives import png
+from tests.unit.dataset.archives import encoded, png
 
 Eventually = Callable[[Callable[[], Awaitable[bool] | bool]], Awaitable[None]]
 
@@ -66,6 +66,55 @@ async def test_images_are_found_by_shape_label_problem_and_review(editor: Datase
     assert stats.reviewed_image_count == 1
 
 
+async def test_images_are_found_by_what_is_odd_about_their_annotations(editor: DatasetServiceStub) -> None:
+    project_id = await new_project(editor)
+    # In an image of 640 × 480 pixels.
+    drawn = {
+        "fine": [box("red", 0, 0, 320, 240), circle("red", 100, 100, 50), box("red", 0, 0, 640, 400)],
+        "tiny": [box("red", 10, 10, 12, 200)],
+        "tiny circle": [circle("", 100, 100, 1.4)],
+        "tiny rest": [box("red", 638, 10, 900, 200)],
+        "huge": [box("red", 0, 0, 640, 470)],
+        "clipped": [polygon("red", (600, 10), (650, 10), (600, 60))],
+        "outside": [box("red", 700, 10, 800, 60)],
+        "outside circle": [circle("red", -60, 100, 50)],
+        "flat": [polygon("red", (10, 10), (20, 10), (30, 10))],
+        "twice": [box("red", 1, 1, 40, 40), box("red", 1, 1, 40, 40)],
+        "twice with other classes": [box("red", 1, 1, 40, 40), box("blue", 1, 1, 40, 40)],
+    }
+    sent = [Sent(name, encoded("JPEG", 640, 480)) for name in drawn]
+    by_name = {image.filename: image for image in (await upload(editor, project_id, sent)).images}
+    for name, annotations in drawn.items():
+        await annotate(editor, by_name[name], annotations)
+    expected = {
+        "TINY_ANNOTATION": ["tiny", "tiny circle", "tiny rest"],
+        "HUGE_ANNOTATION": ["huge"],
+        "CLIPPED_ANNOTATION": ["clipped", "tiny rest"],
+        "ANNOTATION_OUTSIDE": ["outside", "outside circle"],
+        "ANNOTATION_WITHOUT_AREA": ["flat"],
+        "DUPLICATE_ANNOTATION": ["twice"],
+        "WITHOUT_CLASS": ["tiny circle"],
+    }
+    for problem, images in expected.items():
+        number = image_pb2.ImageProblem.Value(f"IMAGE_PROBLEM_{problem}")
+        assert await names(editor, project_id, problem=number) == images
+
+    # The check says the same of them.
+    kinds = [
+        annotation_pb2.AnnotationType.Value(f"ANNOTATION_TYPE_{kind}")
+        for kind in ("CIRCLE", "BOX", "POLYGON")
+    ]
+    spec = spec_of(project_id, annotation_types=kinds)
+    report = (await editor.CheckDataset(api.CheckDatasetRequest(spec=spec))).report
+    counts = {finding.reason: finding.count for finding in report.findings}
+    assert counts["TINY_ANNOTATIONS"] == 2
+    assert counts["HUGE_ANNOTATIONS"] == 1
+    assert counts["ANNOTATIONS_CLIPPED"] == 2
+    assert counts["ANNOTATIONS_OUTSIDE_IMAGE"] == 2
+    assert counts["ANNOTATIONS_WITHOUT_AREA"] == 1
+    assert counts["DUPLICATE_ANNOTATIONS"] == 1
+
+
 async def test_corrupt_images_are_found(editor: DatasetServiceStub, database_url: str) -> None:
     project_id = await new_project(editor)
     await upload(editor, project_id, [Sent("good", png()), Sent("bad", png())])
@@ -100,7 +149,7 @@ async def test_images_of_a_data_set_are_found_by_side(editor: DatasetServiceStub
         ({"annotation_type": 9}, "INVALID_FILTER", "annotation_type"),
         ({"side": 9}, "INVALID_FILTER", "side"),
         ({"side": 1}, "INVALID_FILTER", "dataset_id"),
-        ({"problem": 9}, "INVALID_FILTER", "problem"),
+        ({"problem": 99}, "INVALID_FILTER", "problem"),
         ({"dataset_id": "x"}, "INVALID_ID", "dataset_id"),
         ({"dataset_id": str(new_id())}, "DATASET_NOT_FOUND", ""),
     ],

@@ -101,6 +101,12 @@ class ImageProblem(IntEnum):
     COPY = 1
     CORRUPT = 2
     WITHOUT_CLASS = 3
+    TINY_ANNOTATION = 4
+    HUGE_ANNOTATION = 5
+    CLIPPED_ANNOTATION = 6
+    ANNOTATION_OUTSIDE = 7
+    ANNOTATION_WITHOUT_AREA = 8
+    DUPLICATE_ANNOTATION = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ def read_filter(request: api.ListImagesRequest) -> ImageFilter:
     try:
         problem = ImageProblem(request.problem) if request.problem else None
     except ValueError:
-        raise _wrong("problem", "must be copy, corrupt or without_class; leave it out for all") from None
+        known = ", ".join(each.name.lower() for each in ImageProblem)
+        raise _wrong("problem", f"must be one of {known}; leave it out for all") from None
     return ImageFilter(
         class_label=request.class_label or None,
         annotated=request.annotated if request.HasField("annotated") else None,
