@@ -64,9 +64,12 @@ class BlobCache:
 
     def lacking(self, blobs: Mapping[str, int]) -> dict[str, int]:
         """Those of some blobs, given with their sizes, that are not there; damaged ones are removed."""
+        there = self._names()
         lacking = {}
         for sha256, size in blobs.items():
-            if not self._is_sound(sha256, size):
+            if sha256 not in there:
+                lacking[sha256] = size
+            elif not self._is_sound(sha256, size):
                 self.remove([sha256])
                 lacking[sha256] = size
         return lacking
@@ -98,10 +101,10 @@ class BlobCache:
 
     def sizes(self) -> dict[str, int]:
         """Bytes of each blob that is there."""
-        sizes: dict[str, int] = {}
-        for folder, _, names in os.walk(self._folder):
-            sizes |= {name: os.stat(f"{folder}/{name}").st_size for name in names}
-        return sizes
+        return {sha256: os.stat(self.path(sha256)).st_size for sha256 in self._names()}
+
+    def _names(self) -> set[str]:
+        return {name for _, _, names in os.walk(self._folder) for name in names}
 
     def remove(self, blobs: Collection[str]) -> None:
         """Remove blobs; those that are not there are passed over."""

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import orjson
@@ -92,6 +92,6 @@ class DatasetFiles:
 
 
 def _check_name(name: str) -> None:
-    path = PurePosixPath(name)
-    if path.is_absolute() or not path.parts or ".." in path.parts or "\\" in name or "\0" in name:
+    parts = name.removesuffix("/").split("/")
+    if not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or "\0" in name:
         raise ContentDamaged(f"the data set has a file of the name {name!r}")
