@@ -78,7 +78,7 @@ class DatasetDownload:
             while left and asked.keys().isdisjoint(left):
                 asked = dict(islice(left.items(), MOST_IMAGES))
                 request = DownloadBlobsRequest(dataset_id=self._dataset.id, sha256=asked, joined=True)
-                cutter, names = _Cutter(list(asked.values())), iter(asked)
+                cutter, names = Cutter(list(asked.values())), iter(asked)
                 async with contextlib.aclosing(unstalled(self._stub.DownloadBlobs(request))) as messages:
                     async for message in messages:
                         batch = [(next(names), content) for content in cutter.feed(message.chunk)]
@@ -102,7 +102,7 @@ class DatasetDownload:
             while left and asked.keys().isdisjoint(left):
                 asked = dict(islice(left.items(), MOST_TEXTS))
                 request = DownloadTextsRequest(dataset_id=self._dataset.id, positions=asked)
-                cutter, positions = _Cutter(list(asked.values())), iter(asked)
+                cutter, positions = Cutter(list(asked.values())), iter(asked)
                 async with contextlib.aclosing(unstalled(self._stub.DownloadTexts(request))) as messages:
                     async for message in messages:
                         for content in cutter.feed(message.chunk):
@@ -126,7 +126,7 @@ class DatasetDownload:
         self._progress(self._done, self.total)
 
 
-class _Cutter:
+class Cutter:
     """Cuts files of known sizes out of one stream of bytes."""
 
     def __init__(self, sizes: list[int]) -> None:
