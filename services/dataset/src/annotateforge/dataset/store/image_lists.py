@@ -119,7 +119,7 @@ def page_query(
         query.where(
             "images.sha256 = ANY(ARRAY(SELECT sha256 FROM fingerprints WHERE octet_length(fingerprint) = 0))"
         )
-    if chosen.problem in CONDITIONS:
+    if chosen.problem is not None and chosen.problem in CONDITIONS:
         query.where(CONDITIONS[chosen.problem])
     if chosen.filename_contains is not None:
         query.where(_contains(query, chosen.filename_contains))
