@@ -6,7 +6,8 @@ from collections import defaultdict
 import pytest
 
 from annotateforge.dataset.freezing import Frozen, freeze
-from annotateforge.dataset.inspection import ImageLimits, inspect
+from annotateforge.dataset.images import ImageLimits
+from annotateforge.dataset.inspection import inspect
 from annotateforge.dataset.manifest import TEST, TRAIN, VAL
 from annotateforge.dataset.spec import DatasetSpec, Split, Strategy
 from tests.unit.dataset.copies import COPIES, copy_of, encoded, picture
@@ -43,7 +44,7 @@ def images() -> list[Pictured]:
 def sides(spec: DatasetSpec, images: list[Pictured]) -> list[int]:
     frozen: Frozen = freeze(spec, *columns_of(images))
     assert len(frozen.included) == len(images)
-    return frozen.sides.tolist()
+    return [int(side) for side in frozen.sides]
 
 
 @pytest.mark.parametrize("test_ratio", [0.0, 0.15])
