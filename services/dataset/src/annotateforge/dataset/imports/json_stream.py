@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-_LARGEST_VALUE = 64 << 20
+_LARGEST_VALUE = 48 << 20
 _LARGEST_ENTRY = 8 << 20
 """Characters of one entry that is no text: what JSON makes of them in memory may be 25 times as much."""
 _BLANKS = re.compile(r"[ \t\n\r]+")
@@ -36,7 +36,7 @@ def array_elements(blocks: Iterator[bytes]) -> Iterator[Element]:
     """The elements of all arrays directly below the top-level object; other members are read over.
 
     Takes UTF-8 with or without a byte order mark. Raises JsonMalformed, also for a single value of more than
-    64 MiB.
+    48 MiB.
     """
     text = _Text(blocks)
     text.expect("{", "The top level is not an object.")
@@ -85,7 +85,7 @@ def entries(blocks: Iterator[bytes], opened: Callable[[JsonPath], bool]) -> Iter
     """The values of a JSON document, from the top: objects and arrays for whose path `opened` holds are gone
     through, and everything else comes whole, in the order of the document.
 
-    Takes UTF-8 with or without a byte order mark. Raises JsonMalformed, also for a text of more than 64 MiB
+    Takes UTF-8 with or without a byte order mark. Raises JsonMalformed, also for a text of more than 48 MiB
     and any other value of more than 8 MiB.
     """
     text = _Text(blocks, _LARGEST_ENTRY)
