@@ -7,6 +7,7 @@ import { ConfirmDialog } from "@/components/ConfirmDialog";
 import { notifyDone } from "@/components/notify";
 import { JOBS, jobQuery } from "@/jobs/jobQueries";
 import { cancelJob, hasEnded, type Job, restartJob } from "@/jobs/jobService";
+import { UseAgainButton } from "@/newJob/UseAgainButton";
 import { RequireRole } from "@/session/RequireRole";
 
 /** What can be done with a job now. */
@@ -14,10 +15,14 @@ export function JobActions({ job }: { job: Job }) {
   return (
     <>
       <RequireRole role="editor">
+        <UseAgainButton job={job} />
         {hasEnded(job.status) ? <RestartButton job={job} /> : <CancelButton job={job} />}
       </RequireRole>
       {job.modelId !== "" && (
-        <Button component={Link} to={`/models/${job.modelId}`} leftSection={<IconCube size={18} />}>
+        <Button
+          leftSection={<IconCube size={18} />}
+          renderRoot={(props) => <Link to="/models/$modelId" params={{ modelId: job.modelId }} {...props} />}
+        >
           Go to the model
         </Button>
       )}

@@ -1,54 +1,63 @@
-import { Badge, Table } from "@mantine/core";
+import { Select, Table } from "@mantine/core";
 import { IconCube } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { EmptyState } from "@/components/EmptyState";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { LoadMore } from "@/components/LoadMore";
 import { Page } from "@/components/Page";
-import { RelativeTime } from "@/components/RelativeTime";
 import { RowsSkeleton } from "@/components/RowsSkeleton";
+import { ScrollTable } from "@/components/ScrollTable";
+import { TASK_TYPES } from "@/jobs/jobService";
 import { TASK_LABELS } from "@/jobs/taskTypes";
 import { modelListQuery } from "@/models/modelQueries";
+import { ModelRow } from "@/models/ModelRow";
+import type { ModelFilter } from "@/models/modelService";
+
+interface ModelListPageProps {
+  filter: ModelFilter;
+  onFilter: (filter: ModelFilter) => void;
+}
 
 /** All models, the newest first. */
-export function ModelListPage() {
-  const models = useInfiniteQuery(modelListQuery);
+export function ModelListPage({ filter, onFilter }: ModelListPageProps) {
+  const models = useInfiniteQuery(modelListQuery(filter));
   return (
     <Page title="Models">
+      <Select
+        aria-label="Task"
+        placeholder="Every task"
+        data={TASK_TYPES.map((value) => ({ value, label: TASK_LABELS[value] }))}
+        value={filter.task ?? null}
+        onChange={(task) => {
+          onFilter(task === null ? {} : { task });
+        }}
+        clearable
+        w={170}
+      />
       {models.isPending && <RowsSkeleton />}
       {models.isError && <ErrorNotice error={models.error} retry={() => void models.refetch()} />}
       {models.data?.length === 0 && (
-        <EmptyState icon={IconCube} title="No models yet">
+        <EmptyState icon={IconCube} title={filter.task ? "No model is like that" : "No models yet"}>
           Each training that is completed brings one.
         </EmptyState>
       )}
       {models.data && models.data.length > 0 && (
-        <Table.ScrollContainer minWidth={480} type="native">
-          <Table verticalSpacing="sm">
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>Model</Table.Th>
-                <Table.Th>Task</Table.Th>
-                <Table.Th>Architecture</Table.Th>
-                <Table.Th>Created</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {models.data.map((model) => (
-                <Table.Tr key={model.id}>
-                  <Table.Td>
-                    {model.name} {model.isActive && <Badge color="teal">Active</Badge>}
-                  </Table.Td>
-                  <Table.Td>{TASK_LABELS[model.taskType]}</Table.Td>
-                  <Table.Td>{model.architecture}</Table.Td>
-                  <Table.Td>
-                    <RelativeTime time={model.createTime} />
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <ScrollTable label="Models" minWidth={720} verticalSpacing="sm" highlightOnHover>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>Model</Table.Th>
+              <Table.Th>Task</Table.Th>
+              <Table.Th>Metrics</Table.Th>
+              <Table.Th>Classes</Table.Th>
+              <Table.Th>Created</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {models.data.map((model) => (
+              <ModelRow key={model.id} model={model} />
+            ))}
+          </Table.Tbody>
+        </ScrollTable>
       )}
       <LoadMore
         hasMore={models.hasNextPage}

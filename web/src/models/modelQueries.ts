@@ -1,7 +1,22 @@
+import { queryOptions } from "@tanstack/react-query";
 import { infiniteList } from "@/api/infiniteList";
-import { listModels } from "@/models/modelService";
+import type { TaskType } from "@/jobs/jobService";
+import { getActiveModel, getModel, listModels, type ModelFilter } from "@/models/modelService";
 
 /** Everything about models in the cache begins with this. */
 export const MODELS = ["models"] as const;
 
-export const modelListQuery = infiniteList([...MODELS, "list"], listModels);
+export function modelListQuery(filter: ModelFilter) {
+  return infiniteList([...MODELS, "list", filter], (token) => listModels(filter, token));
+}
+
+export function modelQuery(modelId: string) {
+  return queryOptions({ queryKey: [...MODELS, modelId], queryFn: () => getModel(modelId) });
+}
+
+export function activeModelQuery(task: TaskType) {
+  return queryOptions({
+    queryKey: [...MODELS, "active", task],
+    queryFn: async () => (await getActiveModel(task)) ?? null,
+  });
+}

@@ -1,34 +1,33 @@
 import { Button, Group, Stack, Textarea, TextInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { FormProblem, problemOf } from "@/components/FormProblem";
-import { PROJECTS } from "@/projects/projectQueries";
-import type { Project, ProjectText } from "@/projects/projectService";
 
 const LONGEST_NAME = 200;
 
-interface ProjectFormProps {
+interface NamedText {
+  name: string;
+  description: string;
+}
+
+interface TextFormProps<Saved> {
   /** What the fields begin with. */
-  initial: ProjectText;
-  save: (wanted: ProjectText) => Promise<Project>;
+  initial: NamedText;
+  save: (wanted: NamedText) => Promise<Saved>;
   /** The verb on the button. */
   verb: string;
-  onSaved: (project: Project) => void;
+  onSaved: (saved: Saved) => Promise<void> | void;
   onCancel: () => void;
 }
 
-/** Name and description, of a new project or one that is there. */
-export function ProjectForm({ initial, save, verb, onSaved, onCancel }: ProjectFormProps) {
+/** Name and description of something, new or there already. */
+export function TextForm<Saved>({ initial, save, verb, onSaved, onCancel }: TextFormProps<Saved>) {
   const [name, setName] = useState(initial.name);
   const [description, setDescription] = useState(initial.description);
-  const queryClient = useQueryClient();
   const saving = useMutation({
     mutationFn: save,
     meta: { quiet: true },
-    onSuccess: async (project) => {
-      await queryClient.invalidateQueries({ queryKey: PROJECTS });
-      onSaved(project);
-    },
+    onSuccess: onSaved,
   });
   return (
     <form

@@ -1,0 +1,47 @@
+import { Anchor, Group, Table, Text } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
+import { count } from "@/components/count";
+import { RelativeTime } from "@/components/RelativeTime";
+import { METRIC_GROUPS, metricName, metricValue } from "@/jobs/metricNames";
+import { TASK_LABELS } from "@/jobs/taskTypes";
+import { ActiveBadge } from "@/models/ActiveBadge";
+import type { Model } from "@/models/modelService";
+
+const SHOWN_METRICS = 2;
+
+/** A model in the list, with the metrics that count most. */
+export function ModelRow({ model }: { model: Model }) {
+  const metrics = METRIC_GROUPS[model.taskType][0]?.metrics.slice(0, SHOWN_METRICS) ?? [];
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <Group gap="xs">
+          <Anchor
+            fw={500}
+            renderRoot={(props) => <Link to="/models/$modelId" params={{ modelId: model.id }} {...props} />}
+          >
+            {model.name}
+          </Anchor>
+          {model.isActive && <ActiveBadge />}
+        </Group>
+      </Table.Td>
+      <Table.Td>
+        {TASK_LABELS[model.taskType]}
+        <Text size="xs" c="dimmed">
+          {model.architecture}
+        </Text>
+      </Table.Td>
+      <Table.Td>
+        {metrics.map((name) => (
+          <Text key={name} size="sm">
+            {metricName(name)} {metricValue(model.metrics[name])}
+          </Text>
+        ))}
+      </Table.Td>
+      <Table.Td title={model.classes.join(", ")}>{count(model.classes.length, "class", "classes")}</Table.Td>
+      <Table.Td>
+        <RelativeTime time={model.createTime} />
+      </Table.Td>
+    </Table.Tr>
+  );
+}
