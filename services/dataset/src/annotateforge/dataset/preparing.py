@@ -26,8 +26,8 @@ from annotateforge.runtime.blob_claims import claiming
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import Aborted
+from annotateforge.runtime.heap import trim_heap
 from annotateforge.runtime.ids import new_id
-from annotateforge.runtime.memory import give_back_memory
 
 _AT_ONCE = 2
 """Specs that are frozen at the same time: each takes a core, a connection and a few hundred megabytes for
@@ -71,7 +71,7 @@ class Preparer:
                 _, report, _ = await self._freeze(spec, Progress())
                 return report
             finally:
-                await asyncio.to_thread(give_back_memory)
+                await asyncio.to_thread(trim_heap)
 
     async def prepare(self, spec: DatasetSpec, progress: Progress) -> Dataset:
         """Freeze a spec, or answer the data set that it gave before over the same data.
@@ -88,7 +88,7 @@ class Preparer:
                         return dataset
                     log.info("images went while they were frozen; trying again")
             finally:
-                await asyncio.to_thread(give_back_memory)
+                await asyncio.to_thread(trim_heap)
         raise Aborted("DATASET_CHANGING", "Images were deleted while they were frozen. Try again.")
 
     async def _try(self, spec: DatasetSpec, progress: Progress) -> Dataset | None:
