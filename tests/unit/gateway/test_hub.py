@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -177,6 +177,12 @@ def hub(trainer: Trainer) -> Hub:
     return Hub(trainer, trainer.listen, encode)
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0)
+
+
 async def collect(hub: Hub, after: int = 0, room: int | None = None) -> list[str]:
     async with asyncio.timeout(20):
         return [text async for text in watching(hub, after, room)]
@@ -196,8 +202,7 @@ async def test_a_job_that_has_ended_is_replayed_and_the_watch_ends(hub: Hub, tra
 
 async def test_all_watchers_share_one_subscription(hub: Hub, trainer: Trainer) -> None:
     tasks = [asyncio.create_task(collect(hub)) for _ in range(50)]
-    await asyncio.sleep(0.01)
-    assert hub.watchers == 50
+    await until(lambda: hub.watchers == 50 and trainer.subscriptions > 0)
     for event in (epoch(1), epoch(2), ending(3)):
         trainer.store(event)
         trainer.tell(event)
@@ -324,8 +329,7 @@ async def test_who_has_left_is_forgotten_at_once(hub: Hub, trainer: Trainer) -> 
     trainer.store(epoch(1))
     reader = Reader()
     serving = asyncio.create_task(hub.serve(JOB, 0, reader))
-    await asyncio.sleep(0.01)
-    assert hub.watchers == 1
+    await until(lambda: hub.watchers == 1)
     reader.leave()
     with pytest.raises(ConnectionResetError):
         await serving
@@ -354,7 +358,7 @@ async def test_a_trainer_that_is_away_is_waited_for(hub: Hub, trainer: Trainer) 
 
 async def test_the_last_to_leave_ends_the_subscription(hub: Hub, trainer: Trainer) -> None:
     tasks = [asyncio.create_task(collect(hub)) for _ in range(3)]
-    await asyncio.sleep(0.01)
+    await until(lambda: hub.watchers == 3 and trainer.subscriptions == 1)
     for number, task in enumerate(tasks):
         assert hub.watched == 1
         assert hub.watchers == 3 - number
@@ -362,8 +366,7 @@ async def test_the_last_to_leave_ends_the_subscription(hub: Hub, trainer: Traine
         with contextlib.suppress(asyncio.CancelledError):
             await task
     assert hub.watched == 0
-    await asyncio.sleep(0.01)
-    assert trainer.subscriptions == 0
+    await until(lambda: trainer.subscriptions == 0)
 
 
 @settings(max_examples=60, deadline=None)
