@@ -71,7 +71,15 @@ async def test_files_with_a_digest_in_their_name_are_kept_for_ever(client: httpx
 
 @pytest.mark.parametrize(
     ("accepted", "coding"),
-    [("gzip, br", "br"), ("gzip", "gzip"), ("br;q=0, gzip;q=0.5", "gzip"), ("identity", None), ("", None)],
+    [
+        ("gzip, br", "br"),
+        ("gzip", "gzip"),
+        ("br;q=0, gzip;q=0.5", "gzip"),
+        ("br;q=1.0.0, gzip", "gzip"),
+        ("br;q=., gzip ; q=x", None),
+        ("identity", None),
+        ("", None),
+    ],
 )
 async def test_the_smallest_form_that_is_taken_is_sent(
     client: httpx.AsyncClient, accepted: str, coding: str | None

@@ -25,6 +25,8 @@ _NONCE = "__CSP_NONCE__"
 """What Vite writes where the nonce belongs (html.cspNonce in web/vite.config.ts)."""
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """Content codings with the ends of the files' names, the smallest first."""
+_ACCEPTED = re.compile(r"(?P<name>[a-z]+)(?:\s*;\s*q=(?P<q>[0-9]+(?:\.[0-9]*)?))?")
+"""One element of accept-encoding."""
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
 _HASHED = "assets/"
@@ -129,10 +131,10 @@ def _file(request: Request, asset: Asset) -> Response:
 
 
 def _coding(accepted: str, asset: Asset) -> str | None:
-    """The smallest form that the client takes; None for the plain bytes."""
+    """The smallest form that the client takes; None for the plain bytes. What cannot be read is not taken."""
     named = {
         match["name"]
-        for match in re.finditer(r"(?P<name>[a-z]+)\s*(?:;\s*q=(?P<q>[0-9.]+))?", accepted)
-        if float(match["q"] or 1) > 0
+        for element in accepted.split(",")
+        if (match := _ACCEPTED.fullmatch(element.strip())) and float(match["q"] or 1) > 0
     }
     return next((coding for coding in _ENCODINGS if coding in named and coding in asset.encoded), None)
