@@ -1,6 +1,7 @@
 """Signing in to the web app: a token for a cookie, which counts for pages of this server alone."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from annotateforge.gateway import app
+from annotateforge.runtime.auth import issue_token
 from tests.integration.gateway.conftest import Services
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -90,6 +92,42 @@ async def test_what_is_no_token_is_refused(
     answer = await page.post(SESSION, content=body)
     assert (answer.status_code, answer.json()["error"]["reason"]) == (status, reason)
     assert "set-cookie" not in answer.headers
+
+
+async def test_a_token_that_no_browser_would_keep_is_refused_with_what_to_do(
+    page: httpx.AsyncClient, gateway: app.App, secret: str
+) -> None:
+    def of_length(length: int) -> str:
+        # A byte of the subject is one or two characters of the token.
+        made = (
+            issue_token(secret, "viewer", "s" * size, timedelta(minutes=5)) for size in range(2500, length)
+        )
+        return next(token for token in made if len(token) >= length)
+
+    name = f"annotateforge_session_{gateway.address.rpartition(':')[2]}"
+    room = 4096 - len(name)
+    kept = of_length(room - 1)
+    assert len(kept) <= room
+    assert (await sign_in(page, kept)).status_code == 200
+    assert len(page.cookies[name]) == len(kept)
+    assert (await page.get("/api/v1/projects")).status_code == 200
+    refused = await sign_in(page, of_length(room + 1))
+    assert (refused.status_code, refused.json()["error"]["reason"]) == (400, "INVALID_VALUE")
+    assert f"no more than {room:,}" in refused.json()["error"]["message"]
+    assert "`annotateforge token create`" in refused.json()["error"]["message"]
+    assert "set-cookie" not in refused.headers
+
+
+@pytest.mark.parametrize(
+    "others", ['a={"x":"y"}', "a", "n=x y", "ä=ö", "=", 'a="', "annotateforge_session=b", "$Version=1"]
+)
+async def test_odd_cookies_of_other_programs_on_the_host_do_not_hide_the_session(
+    gateway: app.App, token: Callable[[str], str], others: str
+) -> None:
+    name = f"annotateforge_session_{gateway.address.rpartition(':')[2]}"
+    for given in (f"{others}; {name}={token('viewer')}", f"{name}={token('viewer')}; {others}"):
+        async with httpx.AsyncClient(base_url=gateway.url, headers={b"cookie": given.encode()}) as page:
+            assert (await page.get(SESSION)).json()["principal"]["role"] == "viewer"
 
 
 async def test_tokens_of_machines_do_not_sign_in(

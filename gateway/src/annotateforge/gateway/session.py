@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from annotateforge.gateway.credentials import presented_token, require_same_origin
 from annotateforge.gateway.exchange import SECURITY
-from annotateforge.gateway.session_cookie import clear_cookie, cookie_token, set_cookie
+from annotateforge.gateway.session_cookie import clear_cookie, cookie_token, set_cookie, token_room
 from annotateforge.runtime.auth import Principal, Role, TokenVerifier, allows
 from annotateforge.runtime.errors import InvalidArgument, PermissionDenied, Unauthenticated
 
@@ -51,6 +51,13 @@ class SessionEndpoint:
         headers = headers_of(request)
         require_same_origin(headers)
         token = _token(await _body(request))
+        if len(token) > (room := token_room(headers)):
+            raise InvalidArgument.of_field(
+                "INVALID_VALUE",
+                "token",
+                f"has {len(token):,} characters, and a browser keeps no more than {room:,}; have its provider"
+                " put less into it, or sign in with one that `annotateforge token create` prints",
+            )
         principal = await self._tokens.verify(token)
         if not allows([Role.VIEWER], principal):
             raise PermissionDenied(

@@ -5,23 +5,28 @@ send it with requests of the installation's own pages alone (SameSite=Strict).
 """
 
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 
 _NAME = "annotateforge_session"
 _MAX_AGE = 30 * 24 * 3600
 """Seconds for which a browser keeps the cookie; the token in it may expire earlier."""
+_LARGEST = 4096
+"""Bytes of name and value together; browsers drop a larger cookie without a word."""
 
 
 def cookie_token(headers: Mapping[bytes, bytes]) -> str | None:
     """The token in a request's cookie; None when there is none."""
-    given = headers.get(b"cookie")
-    if not given:
-        return None
-    try:
-        found = SimpleCookie(given.decode("latin-1")).get(_cookie_name(headers))
-    except CookieError:
-        return None
-    return found.value or None if found is not None else None
+    # Not http.cookies: one odd cookie, which another program of this host has set, makes it find none.
+    wanted = _cookie_name(headers)
+    for part in headers.get(b"cookie", b"").decode("latin-1").split(";"):
+        name, _, value = part.partition("=")
+        if name.strip() == wanted:
+            return value.strip() or None
+    return None
+
+
+def token_room(headers: Mapping[bytes, bytes]) -> int:
+    """Bytes that a token may have for browsers to keep its cookie."""
+    return _LARGEST - len(_cookie_name(headers))
 
 
 def set_cookie(headers: Mapping[bytes, bytes], token: str) -> bytes:
