@@ -38,3 +38,7 @@ def test_temporary_files_go_with_the_attempt_where_sockets_still_have_room() -> 
 def test_threads_are_set_for_cpus_alone() -> None:
     assert environment(threads=3)["OMP_NUM_THREADS"] == "3"
     assert "OMP_NUM_THREADS" not in environment(threads=None)
+
+
+def test_torch_numbers_the_gpus_as_nvidia_smi_does_whatever_was_inherited() -> None:
+    assert environment(CUDA_DEVICE_ORDER="FASTEST_FIRST")["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"

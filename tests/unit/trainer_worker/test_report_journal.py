@@ -101,6 +101,17 @@ def test_a_record_that_was_torn_anywhere_is_left_out_and_overwritten(tmp_path: P
         assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("zeros", [1, 7, 8, 9, 4096])
+def test_a_tail_of_zeros_is_no_report(tmp_path: Path, zeros: int) -> None:
+    path = tmp_path / "reports"
+    journal_of(path, 1, 2).close()
+    content = path.read_bytes()
+    path.write_bytes(content + bytes(zeros))
+    again = reopened(path)
+    assert (again.waiting, again.last_number) == (2, 2)
+    assert path.read_bytes() == content
+
+
 @pytest.mark.parametrize("at", [0, 5, 9, -1])
 def test_a_record_whose_bytes_were_changed_ends_what_is_read(tmp_path: Path, at: int) -> None:
     path = tmp_path / "reports"

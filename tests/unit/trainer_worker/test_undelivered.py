@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from annotateforge.api.trainer.v1.job_pb2 import Job
@@ -10,7 +11,7 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import (
     FinishAttemptRequest,
     ReleaseAttemptRequest,
 )
-from annotateforge.trainer.worker.undelivered import Undelivered
+from annotateforge.trainer.worker.undelivered import MOST_ASIDE, Undelivered
 
 
 def begun(parent: Path, attempt: int = 1) -> Undelivered:
@@ -35,11 +36,38 @@ def test_how_an_attempt_ends_is_kept_and_an_end_counts_more_than_a_release(tmp_p
     assert found.ending() == FinishAttemptRequest(job_id="job", attempt=1)
 
 
+@pytest.mark.parametrize("torn", ["zeros", "cut", "empty"])
+@pytest.mark.parametrize(
+    "ending",
+    [FinishAttemptRequest(job_id="job", attempt=1), ReleaseAttemptRequest(job_id="job", attempt=1)],
+)
+def test_a_note_of_the_end_that_a_loss_of_power_has_torn_is_none(
+    tmp_path: Path, ending: FinishAttemptRequest | ReleaseAttemptRequest, torn: str
+) -> None:
+    one = begun(tmp_path)
+    one.will_end(ending)
+    (note,) = (path for path in one.folder.iterdir() if path.name in ("finish", "release"))
+    content = note.read_bytes()
+    note.write_bytes({"zeros": bytes(len(content)), "cut": content[:-1], "empty": b""}[torn])
+    assert one.ending() is None
+
+
+def test_of_what_was_set_aside_the_newest_few_stay(tmp_path: Path) -> None:
+    parent = tmp_path / "undelivered"
+    for attempt in range(MOST_ASIDE + 3):
+        begun(parent, attempt).set_aside()
+    assert Undelivered.found(parent) == []
+    kept = {path.name for path in (tmp_path / "undelivered-broken").iterdir()}
+    assert kept == {f"job-{attempt}" for attempt in range(3, MOST_ASIDE + 3)}
+
+
 def test_a_folder_that_was_not_finished_is_removed(tmp_path: Path) -> None:
     one = begun(tmp_path)
     (one.folder / "worker.json").unlink()
     other = begun(tmp_path, 2)
     (other.folder / "worker.json").write_bytes(b"{")
+    third = begun(tmp_path, 3)
+    (third.folder / "assignment").write_bytes(b"")
     assert Undelivered.found(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 

@@ -37,6 +37,8 @@ def child_environment(
         "YOLO_CONFIG_DIR": str(scratch),
         # Equal seeds give equal numbers on a GPU too; cuBLAS reads it.
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        # Torch numbers GPUs as nvidia-smi does, from which the worker chooses; else the fastest is 0.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": str(cache / "matplotlib"),
         "PYTHONUTF8": "1",

@@ -40,6 +40,12 @@ async def hand_in(equipment: Equipment) -> None:
             await _hand_in(equipment, left)
         except (DomainError, OSError) as error:
             log.warning("what an attempt left is not taken", error=str(error))
+        except Exception:
+            # What one attempt left in a state that nobody foresaw must not keep the worker from working.
+            log.exception("what an attempt left cannot be handed in", folder=left.folder.name)
+            with contextlib.suppress(OSError):
+                left.set_aside()
+            continue
         left.remove()
 
 

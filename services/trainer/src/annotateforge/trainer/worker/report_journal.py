@@ -132,6 +132,10 @@ class ReportJournal:
             if len(head) < _HEAD.size:
                 return
             length, checksum = _HEAD.unpack(head)
+            if length == 0:
+                # No report is empty, and the CRC-32 of nothing is 0: this is a tail of zeros, which a machine
+                # that lost power leaves where the file had grown and the bytes had not come.
+                return
             payload = (self._file.read(length) or b"") if length <= _LARGEST else b""
             if len(payload) < length or zlib.crc32(payload) != checksum:
                 return

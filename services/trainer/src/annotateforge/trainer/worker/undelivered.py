@@ -3,6 +3,7 @@ newest state, and how it ended. See docs/adr/0013-what-a-worker-leaves-behind.md
 """
 
 import asyncio
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Self
 
 import orjson
 import structlog
+from google.protobuf.message import DecodeError
 
 from annotateforge.api.trainer.v1.worker_service_pb2 import (
     Assignment,
@@ -21,6 +23,9 @@ _ASSIGNMENT = "assignment"
 _WORKER = "worker.json"
 _FINISH = "finish"
 _RELEASE = "release"
+_ASIDE = "broken"
+MOST_ASIDE = 8
+"""Folders that are kept of those that could not be handed in."""
 
 log = structlog.get_logger()
 
@@ -38,7 +43,7 @@ class Undelivered:
     @classmethod
     def begin(cls, parent: Path, worker_id: str, assignment: Assignment) -> Self:
         """A new folder for an attempt."""
-        folder = parent / f"{assignment.job.id}-{assignment.attempt}"
+        folder = parent / _name(assignment)
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "states").mkdir(parents=True)
         (folder / _ASSIGNMENT).write_bytes(assignment.SerializeToString())
@@ -54,6 +59,8 @@ class Undelivered:
             try:
                 worker_id = str(orjson.loads((folder / _WORKER).read_bytes())["worker_id"])
                 assignment = Assignment.FromString((folder / _ASSIGNMENT).read_bytes())
+                if folder.name != _name(assignment):
+                    raise ValueError(f"the assignment is that of {_name(assignment)}")
             except Exception as error:
                 log.warning("what an attempt left is unreadable", folder=folder.name, error=str(error))
                 shutil.rmtree(folder, ignore_errors=True)
@@ -77,11 +84,22 @@ class Undelivered:
         _write(self.folder / name, ending.SerializeToString())
 
     def ending(self) -> FinishAttemptRequest | ReleaseAttemptRequest | None:
-        """How the attempt has ended; None when its worker died before it did."""
-        if (told := _read(self.folder / _FINISH)) is not None:
-            return FinishAttemptRequest.FromString(told)
-        if (told := _read(self.folder / _RELEASE)) is not None:
-            return ReleaseAttemptRequest.FromString(told)
+        """How the attempt has ended; None when its worker died before it did, or when the machine lost power
+        before the note had reached the disk.
+        """
+        kinds = ((_FINISH, FinishAttemptRequest), (_RELEASE, ReleaseAttemptRequest))
+        for name, kind in kinds:
+            told = _read(self.folder / name)
+            if told is None:
+                continue
+            try:
+                ending = kind.FromString(told)
+            except DecodeError as error:
+                log.warning("how an attempt ended is unreadable", folder=self.folder.name, error=str(error))
+                continue
+            if (ending.job_id, ending.attempt) == (self.assignment.job.id, self.assignment.attempt):
+                return ending
+            log.warning("how an attempt ended is torn", folder=self.folder.name)
         return None
 
     async def remove_damaged_states(self) -> None:
@@ -90,9 +108,27 @@ class Undelivered:
             if path.suffix != ".pt" or not await asyncio.to_thread(_is_whole, path):
                 path.unlink(missing_ok=True)
 
+    def set_aside(self) -> None:
+        """Nobody can hand it in, and somebody may want to look at it: it goes to a folder beside the others,
+        which holds the newest few.
+        """
+        aside = self.folder.parent.with_name(f"{self.folder.parent.name}-{_ASIDE}")
+        aside.mkdir(exist_ok=True)
+        target = aside / self.folder.name
+        shutil.rmtree(target, ignore_errors=True)
+        self.folder.replace(target)
+        os.utime(target)
+        kept = sorted(aside.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for path in kept[MOST_ASIDE:]:
+            shutil.rmtree(path, ignore_errors=True)
+
     def remove(self) -> None:
         """The trainer has everything, or wants nothing any more."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _name(assignment: Assignment) -> str:
+    return f"{assignment.job.id}-{assignment.attempt}"
 
 
 def _is_whole(state: Path) -> bool:
