@@ -13,9 +13,11 @@ import orjson
 import pytest
 import typer
 
+from annotateforge.api.dataset.v1 import image_pb2
 from annotateforge.client.command.program import app, main
 from annotateforge.client.profile import LocalServer
 from annotateforge.runtime.auth import Principal, Role, TokenVerifier
+from annotateforge.runtime.rest.names import choices
 
 PROGRAM = str(Path(sys.executable).with_name("annotateforge"))
 NOBODY_LISTENS = "http://127.0.0.1:1"
@@ -161,6 +163,12 @@ def test_wrong_use_is_told_and_exits_with_2(run: Run, arguments: list[str], mess
     assert "Traceback" not in done.err
 
 
+def test_the_help_of_images_names_every_problem_that_the_server_takes(run: Run) -> None:
+    told = run("images", "list", "--help").out
+    for name in choices(image_pb2.ImageProblem.DESCRIPTOR):
+        assert name in told, name
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_shells_complete_commands_and_choices(shell: str) -> None:
     def completed(line: str) -> str:
@@ -183,6 +191,7 @@ def test_shells_complete_commands_and_choices(shell: str) -> None:
     offered = completed("annotateforge models --task s")
     assert "segment" in offered
     assert "classify" not in offered
+    assert "duplicate_annotation" in completed("annotateforge images --problem dup")
     # A server that is away offers nothing, and says nothing.
     assert completed("annotateforge job show ").strip() in ("", "_files")
 

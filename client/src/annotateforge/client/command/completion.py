@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2
+from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, image_pb2
 from annotateforge.api.trainer.v1 import job_pb2
 from annotateforge.client.client import Client
 from annotateforge.client.command.session import find_server
@@ -40,6 +40,11 @@ def shapes(incomplete: str) -> Offer:
     """Types of annotations."""
     names = choices(annotation_pb2.AnnotationType.DESCRIPTOR)
     return _beginning(incomplete, ((name, "") for name in names))
+
+
+def problems(incomplete: str) -> Offer:
+    """Problems of images."""
+    return _beginning(incomplete, ((name, "") for name in choices(image_pb2.ImageProblem.DESCRIPTOR)))
 
 
 def projects(ctx: Any, incomplete: str) -> Offer:

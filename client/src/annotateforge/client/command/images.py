@@ -23,8 +23,12 @@ from annotateforge.client.command.texts import ago, plain, size, styled_severity
 from annotateforge.client.command.transfers import save, target
 from annotateforge.client.errors import ClientError, WrongArgument
 from annotateforge.client.messages import to_dict
+from annotateforge.runtime.rest.names import choices
 
 app = typer.Typer(cls=ListsWithArguments, help="Images of a project; `images PROJECT` lists them.")
+
+# Below the table of options, whose columns are too narrow for these names.
+_PROBLEMS = f"Problems: {', '.join(choices(image_pb2.ImageProblem.DESCRIPTOR))}."
 
 
 def register(root: typer.Typer) -> None:
@@ -32,7 +36,7 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="image")
 
 
-@app.command("list")
+@app.command("list", epilog=_PROBLEMS)
 @with_table
 def list_images(
     session: Session,
@@ -53,7 +57,12 @@ def list_images(
     reviewed: Annotated[
         bool | None, typer.Option("--reviewed/--not-reviewed", help="Only these.", show_default=False)
     ] = None,
-    problem: Annotated[str, typer.Option(help="Only those with it: copy, corrupt or without_class.")] = "",
+    problem: Annotated[
+        str,
+        typer.Option(
+            help="Only those with it: copy, corrupt, …; see below.", autocompletion=completion.problems
+        ),
+    ] = "",
     dataset: Annotated[
         str, typer.Option(help="Only those of this data set.", autocompletion=completion.datasets)
     ] = "",
