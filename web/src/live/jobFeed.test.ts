@@ -37,7 +37,7 @@ function feedOn(stored: Message[]) {
   const sockets: FakeSocket[] = [];
   const told: Message[] = [];
   const states: FeedState[] = [];
-  const server = { reachable: true, fetches: 0 };
+  const server = { reachable: true, fetches: 0, answering: Promise.resolve() };
   const feed = new JobFeed<Message>(
     {
       open: (after) => {
@@ -48,7 +48,7 @@ function feedOn(stored: Message[]) {
       fetch: (after) => {
         server.fetches += 1;
         if (!server.reachable) return Promise.reject(new Error("away"));
-        return Promise.resolve(stored.filter(({ sequence }) => (sequence ?? 0) > after));
+        return server.answering.then(() => stored.filter(({ sequence }) => (sequence ?? 0) > after));
       },
       parse: (text) => JSON.parse(text) as Message,
       isLast: (message) => message.last === true,
@@ -62,6 +62,13 @@ function feedOn(stored: Message[]) {
   };
   const sequences = () => told.flatMap(({ sequence }) => sequence ?? []);
   return { feed, socket, sockets, told, states, server, sequences };
+}
+
+/** Keeps the server's answers back until the returned function is called. */
+function held(server: { answering: Promise<void> }): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.answering = promise;
+  return resolve;
 }
 
 beforeEach(() => vi.useFakeTimers());
@@ -132,6 +139,61 @@ test("a server that is away is tried again, and at once when told to hurry", asy
   server.reachable = true;
   feed.hurry();
   await vi.advanceTimersByTimeAsync(0);
+  expect(sockets.length).toBe(1);
+});
+
+test("who hurries while the history is being fetched gets one WebSocket", async () => {
+  const { feed, sockets, server, sequences } = feedOn([{ sequence: 1 }]);
+  const answer = held(server);
+  feed.start();
+  feed.hurry();
+  feed.hurry();
+  answer();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(sockets.filter(({ closed }) => !closed).length).toBe(1);
+  expect(sockets.length).toBe(1);
+  expect(sequences()).toEqual([1]);
+});
+
+test("a fetch that hangs holds up nobody who hurries", async () => {
+  const { feed, sockets, server } = feedOn([{ sequence: 1 }]);
+  held(server);
+  feed.start();
+  server.answering = Promise.resolve();
+  feed.hurry();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(sockets.length).toBe(1);
+});
+
+test("a fetch that fails after it was overtaken does not disturb the connection", async () => {
+  const { feed, sockets, server, states } = feedOn([]);
+  const fails = Promise.withResolvers<void>();
+  server.answering = fails.promise;
+  feed.start();
+  server.answering = Promise.resolve();
+  feed.hurry();
+  await vi.advanceTimersByTimeAsync(0);
+  fails.reject(new Error("away"));
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(sockets.length).toBe(1);
+  expect(states).toEqual([]);
+});
+
+test("what comes while a feed is stopped is told when it goes on, over one WebSocket", async () => {
+  const { feed, sockets, server, sequences } = feedOn([{ sequence: 1 }]);
+  const answer = held(server);
+  feed.start();
+  feed.stop();
+  answer();
+  await vi.advanceTimersByTimeAsync(0);
+  expect([sequences(), sockets.length]).toEqual([[], 0]);
+  const again = held(server);
+  feed.start();
+  feed.stop();
+  feed.start();
+  again();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(sequences()).toEqual([1]);
   expect(sockets.length).toBe(1);
 });
 

@@ -44,6 +44,8 @@ export class JobFeed<Message extends Sequenced> {
   #state: FeedState = "connecting";
   #running = false;
   #socket: WebSocket | undefined;
+  /** Number of the catch-up that counts: one that another, or `stop`, has overtaken while it fetched does nothing more. */
+  #catchUp = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   readonly #source: FeedSource<Message>;
   readonly #listener: FeedListener<Message>;
@@ -57,11 +59,12 @@ export class JobFeed<Message extends Sequenced> {
   start(): void {
     if (this.#running || this.#isOver()) return;
     this.#running = true;
-    void this.#catchUp();
+    void this.#fetchMissed();
   }
 
   stop(): void {
     this.#running = false;
+    this.#catchUp += 1;
     clearTimeout(this.#retry);
     const socket = this.#socket;
     this.#socket = undefined;
@@ -72,16 +75,20 @@ export class JobFeed<Message extends Sequenced> {
   hurry(): void {
     if (!this.#running || this.#socket !== undefined || this.#isOver()) return;
     clearTimeout(this.#retry);
-    void this.#catchUp();
+    void this.#fetchMissed();
   }
 
-  async #catchUp(): Promise<void> {
+  async #fetchMissed(): Promise<void> {
+    const own = ++this.#catchUp;
+    let messages: Message[];
     try {
-      this.#take(await this.#source.fetch(this.#after));
+      messages = await this.#source.fetch(this.#after);
     } catch {
-      if (this.#running) this.#again();
+      if (own === this.#catchUp) this.#again();
       return;
     }
+    if (own !== this.#catchUp) return;
+    this.#take(messages);
     if (this.#running && !this.#isOver()) this.#connect();
   }
 
@@ -105,7 +112,7 @@ export class JobFeed<Message extends Sequenced> {
       this.#socket = undefined;
       if (this.#isOver()) return;
       if (event.code >= REFUSED) this.#finish("refused");
-      else if (event.code === ENDED) void this.#catchUp();
+      else if (event.code === ENDED) void this.#fetchMissed();
       else this.#again();
     };
   }
@@ -137,7 +144,7 @@ export class JobFeed<Message extends Sequenced> {
     this.#failures += 1;
     const polling = this.#failures >= POLL_AFTER_FAILURES;
     this.#become(polling ? "polling" : "reconnecting");
-    this.#retry = setTimeout(() => void this.#catchUp(), polling ? POLL_MS : backoff(this.#failures));
+    this.#retry = setTimeout(() => void this.#fetchMissed(), polling ? POLL_MS : backoff(this.#failures));
   }
 
   #finish(state: "ended" | "refused"): void {
