@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from annotateforge.dataset import thumbnails
+from annotateforge.dataset.decoding import decoding_bytes
 from annotateforge.dataset.images import ImageFormat, ImageLimits, ImageRefused, clean_filename
 from annotateforge.dataset.inspection import inspect, is_deeper_than_8_bits
 from annotateforge.dataset.thumbnails import draw_thumbnail, thumbnail_etag
@@ -152,6 +154,31 @@ def test_tags_of_thumbnails_differ_by_image_and_size() -> None:
 def test_a_picture_that_cannot_be_drawn_says_so() -> None:
     with pytest.raises(FailedPrecondition):
         draw_thumbnail(b"nothing", ImageFormat.JPEG, 64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "is_drawn"),
+    [("PNG", {}, True), ("JPEG", {}, True), ("JPEG", {"progressive": True}, False), ("WEBP", {}, False)],
+)
+def test_what_takes_too_much_memory_to_decode_gets_no_thumbnail(
+    kind: str, options: dict[str, object], is_drawn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thumbnails, "MOST_DRAWN_BYTES", 4 << 20)
+    data = encoded(kind, 1000, 1000, **options)
+    if is_drawn:
+        assert draw_thumbnail(data, ImageFormat[kind], 64)
+    else:
+        with pytest.raises(FailedPrecondition, match="more than the 4 MiB") as caught:
+            draw_thumbnail(data, ImageFormat[kind], 64)
+        assert caught.value.reason == "IMAGE_NOT_DRAWABLE"
+
+
+def test_a_png_of_50_megapixels_gets_a_thumbnail_and_the_largest_webp_does_not() -> None:
+    assert decoding_bytes(Image.new("RGB", (8660, 5780))) < thumbnails.MOST_DRAWN_BYTES
+    target = io.BytesIO()
+    Image.new("L", (5200, 5200)).save(target, "WEBP", method=0)
+    with pytest.raises(FailedPrecondition, match="more than the 400 MiB"):
+        draw_thumbnail(target.getvalue(), ImageFormat.WEBP, 64)
 
 
 @given(st.text(max_size=40))

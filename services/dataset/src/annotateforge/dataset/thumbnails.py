@@ -6,7 +6,7 @@ import io
 import PIL
 from PIL import Image
 
-from annotateforge.dataset.decoding import DecodingMemory, decoding_bytes
+from annotateforge.dataset.decoding import DecodingMemory, coefficient_bytes, decoding_bytes
 from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.inspection import orientation_of, png_exif
 from annotateforge.dataset.pixels import TURNS, eight_bits, is_large, shrunk
@@ -14,6 +14,9 @@ from annotateforge.runtime.errors import FailedPrecondition
 
 DEFAULT_SIZE = 256
 SMALLEST, LARGEST = 16, 1024
+MOST_DRAWN_BYTES = 400 << 20
+"""Memory that an image may take while it is drawn: enough for 24 megapixels of any kind, and for the largest
+images that are taken if they are no more than 8 bits a channel of PNG. Only one so large is drawn at once."""
 
 _VERSION = 1
 _QUALITY = 85
@@ -41,9 +44,16 @@ def draw_thumbnail(
         exif = png_exif(data) if image_format is ImageFormat.PNG else None
         with Image.open(io.BytesIO(data), formats=[image_format.name]) as picture:
             orientation = orientation_of(picture, exif)
+            whole = picture.size
             # Lets the JPEG decoder scale down while it decodes.
             picture.draft(None, (size, size))
-            with (memory or DecodingMemory()).taking(decoding_bytes(picture)):
+            needed = decoding_bytes(picture) + coefficient_bytes(picture, whole)
+            if needed > MOST_DRAWN_BYTES:
+                raise _not_drawable(
+                    f"decoding it would take about {needed >> 20:,} MiB, more than the"
+                    f" {MOST_DRAWN_BYTES >> 20:,} MiB that a thumbnail may take"
+                )
+            with (memory or DecodingMemory()).taking(needed):
                 picture.load()
                 small = shrunk(picture, 4 * size) if is_large(picture) else eight_bits(picture)
             small.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
@@ -52,9 +62,14 @@ def draw_thumbnail(
         target = io.BytesIO()
         small.save(target, "JPEG", quality=_QUALITY, optimize=False)
         return target.getvalue()
+    except FailedPrecondition:
+        raise
     # Pillow's decoders raise whatever their parsing stumbles over.
     except Exception as error:
-        raise FailedPrecondition(
-            "IMAGE_NOT_DRAWABLE",
-            "The image cannot be drawn: its pixels could not be decoded. Its bytes can still be downloaded.",
-        ) from error
+        raise _not_drawable("its pixels could not be decoded") from error
+
+
+def _not_drawable(why: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        "IMAGE_NOT_DRAWABLE", f"The image cannot be drawn: {why}. Its bytes can still be downloaded."
+    )
