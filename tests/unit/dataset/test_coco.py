@@ -237,4 +237,6 @@ def test_other_json_is_not_taken_for_coco(tmp_path: Path) -> None:
     }
     read = read_archive(zipped(files), tmp_path)
     assert (read.format, read.count) == ("images", 0)
-    assert read.reasons == {"LABELS_NOT_RECOGNISED": 1}
+    assert read.reasons == {"LABELS_NOT_RECOGNISED": 1, "LABEL_FILE_MALFORMED": 2}
+    broken = {problem.file for problem in read.problems if problem.reason == "LABEL_FILE_MALFORMED"}
+    assert broken == {"broken.json", "empty.json"}
