@@ -3,11 +3,13 @@ import { IconCheck, IconCopy } from "@tabler/icons-react";
 
 const SHOWN = 8;
 
-/** The beginning of a long id, the whole of it on hover, and a button that copies it. */
+/** The end of a long id, whose beginning is often the time, the whole of it on hover, and a button that copies it. */
 export function CopyableId({ id, label = "id" }: { id: string; label?: string }) {
+  // Browsers lend the clipboard to https and this machine alone.
+  if (!window.isSecureContext) return <Code>{id}</Code>;
   return (
     <Group gap={4} wrap="nowrap" component="span" display="inline-flex">
-      <Code title={id}>{id.length > SHOWN + 1 ? `${id.slice(0, SHOWN)}…` : id}</Code>
+      <Code title={id}>{id.length > SHOWN + 1 ? `…${id.slice(-SHOWN)}` : id}</Code>
       <CopyButton value={id}>
         {({ copied, copy }) => (
           <Tooltip label={copied ? "Copied" : `Copy ${label}`}>

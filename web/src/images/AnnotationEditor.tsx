@@ -2,25 +2,38 @@ import { Autocomplete, Button, Group, Paper, Stack } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { annotationsQuery, imageQuery } from "@/images/imageQueries";
-import { type Annotation, setAnnotations } from "@/images/imageService";
+import { type Annotation, listAnnotations, setAnnotations } from "@/images/imageService";
 
 const LONGEST = 200;
 
 interface AnnotationEditorProps {
   imageId: string;
-  /** All of the image: they are saved together. */
-  annotations: Annotation[];
   edited: Annotation;
   labels: string[];
   onDone: () => void;
 }
 
+class AnnotationGone extends Error {
+  constructor() {
+    super("Somebody has changed the annotations of this image meanwhile. They are shown anew.");
+  }
+}
+
 /** Changes the class of an annotation, or deletes it. */
-export function AnnotationEditor({ imageId, annotations, edited, labels, onDone }: AnnotationEditorProps) {
+export function AnnotationEditor({ imageId, edited, labels, onDone }: AnnotationEditorProps) {
   const [label, setLabel] = useState(edited.classLabel);
   const queryClient = useQueryClient();
   const saving = useMutation({
-    mutationFn: (wanted: Annotation[]) => setAnnotations(imageId, wanted),
+    mutationFn: async (change: (annotation: Annotation) => Annotation[]) => {
+      // All of an image are set at once, and somebody else may have drawn more since they were read.
+      const now = await listAnnotations(imageId);
+      if (!now.some(({ id }) => id === edited.id)) throw new AnnotationGone();
+      return await setAnnotations(
+        imageId,
+        now.flatMap((annotation) => (annotation.id === edited.id ? change(annotation) : [annotation])),
+      );
+    },
+    onError: () => queryClient.invalidateQueries({ queryKey: annotationsQuery(imageId).queryKey }),
     onSuccess: async (saved) => {
       queryClient.setQueryData(annotationsQuery(imageId).queryKey, saved);
       onDone();
@@ -34,8 +47,7 @@ export function AnnotationEditor({ imageId, annotations, edited, labels, onDone 
       component="form"
       onSubmit={(event) => {
         event.preventDefault();
-        const changed = { ...edited, classLabel: label.trim() };
-        saving.mutate(annotations.map((annotation) => (annotation.id === edited.id ? changed : annotation)));
+        saving.mutate((annotation) => [{ ...annotation, classLabel: label.trim() }]);
       }}
     >
       <Stack gap="xs">
@@ -62,7 +74,7 @@ export function AnnotationEditor({ imageId, annotations, edited, labels, onDone 
             color="red"
             disabled={saving.isPending}
             onClick={() => {
-              saving.mutate(annotations.filter(({ id }) => id !== edited.id));
+              saving.mutate(() => []);
             }}
           >
             Delete

@@ -31,7 +31,6 @@ export function AnnotationList(props: AnnotationListProps) {
         <AnnotationEditor
           key={shown.id}
           imageId={imageId}
-          annotations={annotations}
           edited={shown}
           labels={labels}
           onDone={() => {

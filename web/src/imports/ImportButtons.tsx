@@ -14,7 +14,7 @@ export function ImportButtons({ projectId }: { projectId: string }) {
   const busy = state !== undefined && "stop" in state;
   const onChange = (event: ChangeEvent<HTMLInputElement>) => {
     const chosen = event.currentTarget.files;
-    if (chosen !== null) void start(pickedFiles(chosen));
+    if (chosen !== null) start(pickedFiles(chosen));
     // The same choice again is a change again.
     event.currentTarget.value = "";
   };

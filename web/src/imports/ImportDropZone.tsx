@@ -27,7 +27,7 @@ export function ImportDropZone({ projectId, children }: { projectId: string; chi
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        void droppedFiles(event.dataTransfer.items).then(start);
+        start(droppedFiles(event.dataTransfer.items));
       }}
     >
       {children}

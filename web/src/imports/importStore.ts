@@ -28,8 +28,11 @@ class ImportStore {
     return this.#states.get(projectId);
   }
 
-  /** Sends the source; settles when the import has ended, however. */
+  /** Sends the source; settles when the import has ended, however. Error while another one is running. */
   async start(projectId: string, source: ImportSource): Promise<void> {
+    if (isRunning(this.#states.get(projectId))) {
+      throw new Error("Wait until the import that is running has ended, or stop it.");
+    }
     const stopping = new AbortController();
     const { name } = source;
     const stop = () => {
@@ -64,9 +67,7 @@ class ImportStore {
   }
 
   #tell(): void {
-    const running = [...this.#states.values()].some(
-      ({ stage }) => stage === "sending" || stage === "reading",
-    );
+    const running = [...this.#states.values()].some(isRunning);
     window.onbeforeunload = running ? askBeforeLeaving : null;
     for (const listener of this.#listeners) listener();
   }
@@ -77,6 +78,10 @@ export const importStore = new ImportStore();
 /** The newest import into a project that this tab has started. */
 export function useImportState(projectId: string): ImportState | undefined {
   return useSyncExternalStore(importStore.subscribe, () => importStore.of(projectId));
+}
+
+function isRunning(state: ImportState | undefined): boolean {
+  return state?.stage === "sending" || state?.stage === "reading";
 }
 
 function askBeforeLeaving(event: BeforeUnloadEvent): void {

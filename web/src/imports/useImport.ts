@@ -1,4 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
+import { notifyError } from "@/components/notify";
 import { IMAGES } from "@/images/imageQueries";
 import { importSource } from "@/imports/chosenFiles";
 import { importStore } from "@/imports/importStore";
@@ -6,9 +7,9 @@ import type { ArchiveFile } from "@/imports/tarArchive";
 import { PROJECTS } from "@/projects/projectQueries";
 
 /** Starts an import into a project, and brings what is on the screen up to date when it has ended. */
-export function useImport(projectId: string): (files: ArchiveFile[]) => Promise<void> {
+export function useImport(projectId: string): (files: ArchiveFile[] | Promise<ArchiveFile[]>) => void {
   const queryClient = useQueryClient();
-  return async (files) => {
+  const run = async (files: ArchiveFile[]) => {
     const source = importSource(files);
     if (source === undefined) return;
     await importStore.start(projectId, source);
@@ -16,5 +17,12 @@ export function useImport(projectId: string): (files: ArchiveFile[]) => Promise<
       queryClient.invalidateQueries({ queryKey: PROJECTS }),
       queryClient.invalidateQueries({ queryKey: [...IMAGES, "list", projectId] }),
     ]);
+  };
+  return (files) => {
+    void Promise.resolve(files)
+      .then(run)
+      .catch((error: unknown) => {
+        notifyError(error as Error);
+      });
   };
 }

@@ -2,6 +2,7 @@ import { answerOf, api } from "@/api/client";
 import type {
   ClassMetrics,
   ConfusionMatrix,
+  Epoch as WireEpoch,
   Failure,
   JobEvent as WireEvent,
   TrainingComplete,
@@ -147,7 +148,8 @@ function only({ stage, epoch, done, total }: { stage: string; epoch: number; don
   return { stage, epoch, done, total };
 }
 
-function readEpoch(wire: Extract<WatchMessage, { type: "epoch_complete" }>): Epoch {
+/** An epoch of a list or of an event, which leaves out what its envelope says. */
+export function readEpoch(wire: Omit<WireEpoch, "attempt" | "time">): Epoch {
   return {
     epoch: wire.epoch,
     totalEpochs: wire.total_epochs,

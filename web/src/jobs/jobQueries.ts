@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { infiniteList } from "@/api/infiniteList";
+import { listEpochs } from "@/jobs/epochService";
 import { listLogLines, type LogLine } from "@/jobs/jobLogs";
 import { getJob, type JobFilter, listJobs } from "@/jobs/jobService";
 
@@ -23,6 +24,15 @@ export function jobLogQuery(jobId: string) {
       const more = await listLogLines(jobId, kept.at(-1)?.number ?? 0);
       return more.length === 0 ? kept : [...kept, ...more];
     },
+    staleTime: Infinity,
+  });
+}
+
+/** The epochs of a job that has ended, which change no more. */
+export function jobEpochsQuery(jobId: string) {
+  return queryOptions({
+    queryKey: [...JOBS, jobId, "epochs"],
+    queryFn: () => listEpochs(jobId),
     staleTime: Infinity,
   });
 }

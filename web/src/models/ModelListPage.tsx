@@ -1,6 +1,8 @@
-import { Select, Table } from "@mantine/core";
-import { IconCube } from "@tabler/icons-react";
+import { Button, Select, Table } from "@mantine/core";
+import { IconColumns, IconCube } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
 import { EmptyState } from "@/components/EmptyState";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { LoadMore } from "@/components/LoadMore";
@@ -9,6 +11,7 @@ import { RowsSkeleton } from "@/components/RowsSkeleton";
 import { ScrollTable } from "@/components/ScrollTable";
 import { TASK_TYPES } from "@/jobs/jobService";
 import { TASK_LABELS } from "@/jobs/taskTypes";
+import { FEWEST_COMPARED, MOST_COMPARED } from "@/models/comparison";
 import { modelListQuery } from "@/models/modelQueries";
 import { ModelRow } from "@/models/ModelRow";
 import type { ModelFilter } from "@/models/modelService";
@@ -21,8 +24,27 @@ interface ModelListPageProps {
 /** All models, the newest first. */
 export function ModelListPage({ filter, onFilter }: ModelListPageProps) {
   const models = useInfiniteQuery(modelListQuery(filter));
+  const [chosen, setChosen] = useState<string[]>([]);
+  const choose = (modelId: string) => {
+    if (chosen.length >= MOST_COMPARED && !chosen.includes(modelId)) return undefined;
+    return (more: boolean) => {
+      setChosen((now) => (more ? [...now, modelId] : now.filter((id) => id !== modelId)));
+    };
+  };
   return (
-    <Page title="Models">
+    <Page
+      title="Models"
+      actions={
+        chosen.length >= FEWEST_COMPARED && (
+          <Button
+            leftSection={<IconColumns size={18} />}
+            renderRoot={(props) => <Link to="/models/compare" search={{ models: chosen }} {...props} />}
+          >
+            Compare {chosen.length} models
+          </Button>
+        )
+      }
+    >
       <Select
         aria-label="Task"
         placeholder="Every task"
@@ -45,6 +67,7 @@ export function ModelListPage({ filter, onFilter }: ModelListPageProps) {
         <ScrollTable label="Models" minWidth={720} verticalSpacing="sm" highlightOnHover>
           <Table.Thead>
             <Table.Tr>
+              <Table.Td />
               <Table.Th>Model</Table.Th>
               <Table.Th>Task</Table.Th>
               <Table.Th>Metrics</Table.Th>
@@ -54,7 +77,12 @@ export function ModelListPage({ filter, onFilter }: ModelListPageProps) {
           </Table.Thead>
           <Table.Tbody>
             {models.data.map((model) => (
-              <ModelRow key={model.id} model={model} />
+              <ModelRow
+                key={model.id}
+                model={model}
+                chosen={chosen.includes(model.id)}
+                onChoose={choose(model.id)}
+              />
             ))}
           </Table.Tbody>
         </ScrollTable>

@@ -13,6 +13,7 @@ import { ActiveBadge } from "@/models/ActiveBadge";
 import { ArtifactTable } from "@/models/ArtifactTable";
 import { ModelActions } from "@/models/ModelActions";
 import { modelQuery } from "@/models/modelQueries";
+import { ModelCurves } from "@/models/ModelCurves";
 import type { Model } from "@/models/modelService";
 
 /** One model: how good it is, what it came from, its files, and what can be done with it. */
@@ -36,6 +37,7 @@ export function ModelPage({ modelId }: { modelId: string }) {
           <ModelFacts model={model} />
           <Lineage model={model} />
         </SimpleGrid>
+        <ModelCurves model={model} />
         <Section title="Files">
           <ArtifactTable modelId={model.id} />
         </Section>
@@ -77,7 +79,7 @@ function Lineage({ model }: { model: Model }) {
                 <Link to="/training/jobs/$jobId" params={{ jobId: model.jobId }} {...props} />
               )}
             >
-              {model.jobId.slice(0, 8)}
+              {model.jobId.slice(-8)}
             </Anchor>,
           ],
           ["Epochs", `${model.epochsTrained}, the best was ${model.bestEpoch}`],

@@ -1,4 +1,4 @@
-import { Anchor, Group, Table, Text } from "@mantine/core";
+import { Anchor, Checkbox, Group, Table, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { count } from "@/components/count";
 import { RelativeTime } from "@/components/RelativeTime";
@@ -9,11 +9,27 @@ import type { Model } from "@/models/modelService";
 
 const SHOWN_METRICS = 2;
 
+interface ModelRowProps {
+  model: Model;
+  /** To be compared. */
+  chosen: boolean;
+  /** Undefined when no more can be chosen. */
+  onChoose: ((chosen: boolean) => void) | undefined;
+}
+
 /** A model in the list, with the metrics that count most. */
-export function ModelRow({ model }: { model: Model }) {
+export function ModelRow({ model, chosen, onChoose }: ModelRowProps) {
   const metrics = METRIC_GROUPS[model.taskType][0]?.metrics.slice(0, SHOWN_METRICS) ?? [];
   return (
     <Table.Tr>
+      <Table.Td w={40}>
+        <Checkbox
+          aria-label={`Compare ${model.name}`}
+          checked={chosen}
+          disabled={onChoose === undefined}
+          onChange={(event) => onChoose?.(event.currentTarget.checked)}
+        />
+      </Table.Td>
       <Table.Td>
         <Group gap="xs">
           <Anchor

@@ -75,7 +75,15 @@ export function NewJobPage({ step: wanted, onStep }: NewJobPageProps) {
         {step === "projects" && <ProjectsStep {...stepProps} />}
         {step === "classes" && <ClassesStep {...stepProps} />}
         {step === "configuration" && <ConfigurationStep {...stepProps} />}
-        {step === "review" && <ReviewStep draft={draft} onStep={onStep} />}
+        {step === "review" && (
+          <ReviewStep
+            draft={draft}
+            onDrop={() => {
+              kept.change({ carried: {} });
+            }}
+            onStep={onStep}
+          />
+        )}
         {creating.isError && (
           <Alert color="red" role="alert" title="The job was not made">
             {creating.error.message}

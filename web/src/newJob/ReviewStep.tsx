@@ -16,11 +16,13 @@ import { duration } from "@/time/duration";
 
 interface ReviewStepProps {
   draft: Draft;
+  /** Leaves out what was taken over from another job. */
+  onDrop: () => void;
   onStep: (step: Step) => void;
 }
 
 /** Everything at a glance, with what was found in the data and how long it may take. */
-export function ReviewStep({ draft, onStep }: ReviewStepProps) {
+export function ReviewStep({ draft, onDrop, onStep }: ReviewStepProps) {
   const health = useQuery(healthQuery(datasetSpec(draft)));
   const before = useInfiniteQuery(jobListQuery({ status: "completed", task: draft.taskType }));
   const seconds = health.data && estimatedSeconds(draft, health.data.train_images, before.data ?? []);
@@ -44,6 +46,7 @@ export function ReviewStep({ draft, onStep }: ReviewStepProps) {
             <Row name="Training" step="configuration" onStep={onStep}>
               {config.model}, {config.epochs} epochs, batches of {config.batchSize}, {config.imageSize} pixels
             </Row>
+            <CarriedRow draft={draft} onDrop={onDrop} />
             <Table.Tr>
               <Table.Th>Time</Table.Th>
               <Table.Td>
@@ -71,6 +74,24 @@ export function ReviewStep({ draft, onStep }: ReviewStepProps) {
         {health.data && <HealthView report={health.data} />}
       </section>
     </Stack>
+  );
+}
+
+/** What another job had beyond the fields of the form. */
+function CarriedRow({ draft, onDrop }: { draft: Draft; onDrop: () => void }) {
+  const { settings, ...others } = draft.carried;
+  const carried = Object.entries({ ...others, ...settings });
+  if (carried.length === 0) return null;
+  return (
+    <Table.Tr>
+      <Table.Th>Taken over</Table.Th>
+      <Table.Td>
+        {carried.map(([name, value]) => `${name} ${String(value)}`).join(", ")}{" "}
+        <Anchor component="button" type="button" size="sm" onClick={onDrop}>
+          Leave out
+        </Anchor>
+      </Table.Td>
+    </Table.Tr>
   );
 }
 

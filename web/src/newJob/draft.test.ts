@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import type { Job } from "@/jobs/jobService";
 import { newDraft, withTask } from "@/newJob/draft";
-import { jobRequest } from "@/newJob/jobRequest";
+import { draftFrom, jobRequest } from "@/newJob/jobRequest";
 import { firstOpenStep, problemsOf } from "@/newJob/steps";
 
 test("another task has another image size, unless somebody chose one", () => {
@@ -29,6 +30,26 @@ test.each([
   const draft = newDraft();
   const problems = problemsOf("configuration", { ...draft, config: { ...draft.config, ...change } });
   expect(Object.keys(problems)).toEqual([field]);
+});
+
+test("a job is trained again with all that it had, also what the form has no field for", () => {
+  const config = {
+    project_ids: ["a"],
+    classes: ["RBC"],
+    base_model_id: "b",
+    gpus: 2,
+    seed: 7,
+    settings: { mosaic: 0.5 },
+    model: "yolov8n",
+    backgrounds: false,
+  };
+  const job = { name: "Cells", description: "", taskType: "detect", config } as unknown as Job;
+  const again = jobRequest(draftFrom(job)).config;
+  expect(again).toMatchObject({ base_model_id: "b", gpus: 2, seed: 7, settings: { mosaic: 0.5 } });
+  // Its base model brings both.
+  expect(again).not.toHaveProperty("model");
+  expect(again).not.toHaveProperty("pretrained");
+  expect(withTask(draftFrom(job), "segment").carried).toEqual({});
 });
 
 test("what was not chosen is left to the server", () => {

@@ -1,3 +1,5 @@
+import type { JobConfig } from "@/api/generated/schema";
+import { newRequestId } from "@/api/requestId";
 import type { ShapeType } from "@/images/shape";
 import type { TaskType } from "@/jobs/jobService";
 
@@ -37,9 +39,17 @@ export interface Draft {
   /** Reviewed images without annotations go in as backgrounds. */
   backgrounds: boolean;
   config: DraftConfig;
-  /** The server makes one job of it however often it is sent. */
+  /** Settings of the job that this one began with which have no field in the form. */
+  carried: CarriedConfig;
+  /** The server makes one job of it however often it is sent. Another draft has another one. */
   requestId: string;
 }
+
+/** What a job may have beyond the form's fields, with the API's own names. */
+export type CarriedConfig = Pick<
+  JobConfig,
+  "base_model_id" | "seed" | "loader_workers" | "settings" | "gpus" | "min_gpu_memory"
+>;
 
 /** The shapes that a task may learn from. */
 export const SHAPES_OF: Record<TaskType, readonly ShapeType[]> = {
@@ -82,7 +92,8 @@ export function newDraft(): Draft {
       splitSeed: 42,
       strategy: "stratified",
     },
-    requestId: crypto.randomUUID(),
+    carried: {},
+    requestId: newRequestId(),
   };
 }
 
@@ -95,6 +106,8 @@ export function withTask(draft: Draft, taskType: TaskType): Draft {
     ...draft,
     taskType,
     classes: [],
+    // They belong to the task, and so does a model to go on from.
+    carried: {},
     shapes: DEFAULT_SHAPES[taskType],
     backgrounds: draft.backgrounds && taskType !== "classify",
     config: { ...draft.config, imageSize: untouched ? DEFAULT_IMAGE_SIZE[taskType] : imageSize },

@@ -1,6 +1,6 @@
 import type { CreateJobRequest, DatasetSpec, JobConfig } from "@/api/generated/schema";
 import type { Job } from "@/jobs/jobService";
-import { type Draft, DEFAULT_IMAGE_SIZE, newDraft } from "@/newJob/draft";
+import { type CarriedConfig, DEFAULT_IMAGE_SIZE, type Draft, newDraft } from "@/newJob/draft";
 import type { ShapeType } from "@/images/shape";
 
 /** The data set that a draft asks for. */
@@ -19,13 +19,14 @@ export function jobRequest(draft: Draft): CreateJobRequest {
     config: {
       ...dataOf(draft),
       ...imageSizeOf(draft),
-      model: config.model,
+      ...draft.carried,
+      // A model to go on from brings its architecture and weights.
+      ...(draft.carried.base_model_id ? {} : { model: config.model, pretrained: config.pretrained }),
       ...(config.epochs !== undefined && { epochs: config.epochs }),
       ...(config.batchSize !== undefined && { batch_size: config.batchSize }),
       ...(config.learningRate !== undefined && { learning_rate: config.learningRate }),
       optimizer: config.optimizer,
       ...(config.patience !== undefined && { patience: config.patience }),
-      pretrained: config.pretrained,
       device: config.device.trim(),
       ...(config.priority !== undefined && { priority: config.priority }),
       ...(config.maxHours !== undefined && { max_hours: config.maxHours }),
@@ -46,6 +47,7 @@ export function draftFrom(job: Job): Draft {
     classes: config.classes ?? [],
     shapes: (config.annotation_types ?? []).filter((type): type is ShapeType => type !== "unspecified"),
     backgrounds: config.backgrounds ?? false,
+    carried: carriedFrom(config),
     config: {
       ...fresh.config,
       model: config.model ?? fresh.config.model,
@@ -64,6 +66,18 @@ export function draftFrom(job: Job): Draft {
       splitSeed: config.split?.seed ?? fresh.config.splitSeed,
       strategy: chosen(config.split?.strategy) ?? fresh.config.strategy,
     },
+  };
+}
+
+function carriedFrom(config: JobConfig): CarriedConfig {
+  const { base_model_id, seed, loader_workers, settings, gpus, min_gpu_memory } = config;
+  return {
+    ...(base_model_id && { base_model_id }),
+    ...(seed !== undefined && { seed }),
+    ...(loader_workers !== undefined && { loader_workers }),
+    ...(settings !== undefined && Object.keys(settings).length > 0 && { settings }),
+    ...(gpus && { gpus }),
+    ...(min_gpu_memory && { min_gpu_memory }),
   };
 }
 

@@ -1,7 +1,10 @@
 import { useLocalStorage } from "@mantine/hooks";
+import { newRequestId } from "@/api/requestId";
 import { type Draft, newDraft } from "@/newJob/draft";
 
 const KEY = "annotateforge.new-job";
+
+const FIRST = newDraft();
 
 export interface KeptDraft {
   draft: Draft;
@@ -16,20 +19,33 @@ export interface KeptDraft {
 export function useDraft(): KeptDraft {
   const [draft, set] = useLocalStorage<Draft>({
     key: KEY,
-    defaultValue: newDraft(),
+    defaultValue: FIRST,
     getInitialValueInEffect: false,
+    deserialize: readDraft,
   });
   return {
     draft,
     set,
     change: (part) => {
-      set((now) => ({ ...now, ...part }));
+      set((now) => ({ ...now, ...part, requestId: newRequestId() }));
     },
     changeConfig: (part) => {
-      set((now) => ({ ...now, config: { ...now.config, ...part } }));
+      set((now) => ({ ...now, config: { ...now.config, ...part }, requestId: newRequestId() }));
     },
     clear: () => {
       set(newDraft());
     },
   };
+}
+
+/** A kept draft; one of an older version of the app gets what it lacks, one that cannot be read is given up. */
+function readDraft(kept: string | undefined): Draft {
+  if (kept === undefined) return FIRST;
+  try {
+    const draft = JSON.parse(kept) as Partial<Draft>;
+    const fresh = newDraft();
+    return { ...fresh, ...draft, config: { ...fresh.config, ...draft.config } };
+  } catch {
+    return FIRST;
+  }
 }

@@ -75,7 +75,7 @@ function WorkerFacts({ job }: { job: Job }) {
 function JobLink({ jobId }: { jobId: string }) {
   return (
     <Anchor component={Link} to={`/training/jobs/${jobId}`} size="sm">
-      {jobId.slice(0, 8)}
+      {jobId.slice(-8)}
     </Anchor>
   );
 }
