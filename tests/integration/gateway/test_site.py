@@ -118,7 +118,7 @@ async def test_answers_are_what_the_document_says(client: httpx.AsyncClient, ser
     job = (await client.get(f"/api/v1/training/jobs/{job_id}")).json()
     check(job, {"$ref": "#/components/schemas/Job"}, document)
     refused = (await client.get("/api/v1/projects/no-id")).json()
-    check(refused, {"$ref": "#/components/schemas/Problem"}, document)
+    check(refused, {"$ref": "#/components/schemas/ErrorResponse"}, document)
 
 
 async def test_messages_of_the_websocket_are_what_the_document_says(

@@ -315,7 +315,8 @@ async def test_a_worker_that_is_killed_at_any_step_leaves_nothing_half_that_is_u
     async with asyncio.timeout(300):
         output, _ = await process.communicate(json.dumps(told).encode())
     rounds = [json.loads(line) for line in output.splitlines()]
-    assert len(rounds) > 60 // STRIDE
+    # There are some sixty steps; far fewer would be a fetch that does nothing.
+    assert len(rounds) > 45 // STRIDE
     for number, each in enumerate(rounds):
         died = -signal.SIGKILL if number < len(rounds) - 1 else 0
         assert each == {"step": each["step"], "codes": [0, died, 0], "wrong": [], "left": []}
