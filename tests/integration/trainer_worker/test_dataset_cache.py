@@ -163,6 +163,39 @@ async def test_what_ultralytics_restores_or_anybody_writes_never_reaches_another
 
 
 @pytest.mark.slow
+async def test_a_data_set_is_mended_under_a_training_and_what_is_complete_waits_for_no_download(
+    stack: Stack, worker_dir: Path
+) -> None:
+    project_id = await new_project(stack.dataset)
+    await add(stack.dataset, project_id, ((f"{n}.jpg", noise(n)) for n in range(3)))
+    dataset = await freeze(stack.dataset, project_id)
+    cache = DatasetCache(worker_dir, ROOMY)
+    with cache.in_use(dataset.digest):
+        folder = await cache.bring(dataset, stack.dataset, silent)
+        before, mark = tree(folder), worker_dir / f"{dataset.digest}.complete"
+        (folder / "labels" / "train.cache").write_bytes(b"of the training that runs")
+        for lost in (None, mark):
+            next(folder.glob("labels/*/*.txt")).unlink()
+            if lost is not None:
+                lost.unlink()
+            with cache.in_use(dataset.digest):
+                await cache.bring(dataset, stack.dataset, silent)
+            assert tree(folder) == before | {"labels/train.cache": b"of the training that runs"}
+            assert mark.exists()
+        # A mending that fails leaves the mark, so that the next one mends as well.
+        next(folder.glob("labels/*/*.txt")).unlink()
+        cache._reset(folder)
+        assert mark.exists()
+        await cache.bring(dataset, stack.dataset, silent)
+        async with asyncio.timeout(30), cache._bringing:
+            # As while another slot downloads.
+            await cache.bring(dataset, stack.dataset, silent)
+    mark.unlink()
+    await cache.bring(dataset, stack.dataset, silent)
+    assert tree(folder) == before
+
+
+@pytest.mark.slow
 async def test_after_a_restart_of_the_machine_every_byte_is_looked_at(stack: Stack, worker_dir: Path) -> None:
     project_id = await new_project(stack.dataset)
     await add(stack.dataset, project_id, ((f"{n}.jpg", noise(n)) for n in range(6)))
@@ -291,7 +324,7 @@ async def test_a_worker_that_is_killed_at_any_step_leaves_nothing_half_that_is_u
     datasets = []
     for number in range(2):
         project_id = await new_project(stack.dataset, f"{number}")
-        mine = ((f"own {n}.jpg", noise(100 * number + 50 + n)) for n in range(3))
+        mine = ((f"own {n}.jpg", noise(100 * number + 50 + n)) for n in range(4))
         await add(stack.dataset, project_id, [*((f"{n}.jpg", noise(n)) for n in range(3)), *mine])
         datasets.append(await freeze(stack.dataset, project_id))
     expected = await unpacked(stack.dataset, datasets[1], tmp_path / "unpacked")

@@ -63,6 +63,25 @@ async def test_a_gpu_that_others_use_is_busy_until_they_leave_it(usage: Path) ->
     assert not any(device.busy for device in devices.described())
 
 
+@pytest.mark.parametrize("line", ["No devices were found", "0, GPU-aaaa-1", "0, GPU-aaaa-1, 512, \u00b2"])
+async def test_a_line_that_is_none_leaves_what_was_seen_last(usage: Path, line: str) -> None:
+    devices = Devices(await look_at_machine("", 1, {}), None, 20)
+    await devices.look()
+    before = devices.load().gpus
+    usage.write_text(f"{line}\n")
+    await devices.look()
+    assert list(devices.load().gpus) == list(before)
+    assert [device.busy for device in devices.described()] == [False, True, False, False]
+
+
+async def test_a_program_that_cannot_be_started_leaves_what_was_seen_last(usage: Path) -> None:
+    devices = Devices(await look_at_machine("", 1, {}), None, 20)
+    await devices.look()
+    usage.with_name("nvidia-smi").write_bytes(b"\x7fELF, but no program")
+    await devices.look()
+    assert [load.name for load in devices.load().gpus] == ["0", "1", "2"]
+
+
 async def test_a_machine_without_gpus_has_nothing_to_look_at() -> None:
     devices = Devices(await look_at_machine("cpu", 1, {}), None, 20)
     await devices.look()

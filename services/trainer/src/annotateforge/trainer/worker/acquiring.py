@@ -1,6 +1,7 @@
 """Takes one job after the other for as long as the worker lives."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,8 @@ HOLD = 30.0
 """Seconds that the trainer holds the question for a job."""
 ANSWER = 10.0
 """Seconds beyond them that an answer may take."""
+AFTER_FAULT = 5.0
+"""Seconds after an attempt that the worker itself has spoilt before its slot takes another one."""
 
 log = structlog.get_logger()
 
@@ -92,15 +95,23 @@ def _equipment_of(equipment: Equipment, number: int) -> Equipment:
 
 
 async def _carry_out(slot: _Slot, assignment: Assignment, slots: list[_Slot], begun: asyncio.Event) -> None:
-    """Train in a slot, and put it back among the free ones."""
+    """Train in a slot, and put it back among the free ones. A fault of this one ends no other one."""
     job = assignment.job
-    with bind(job_id=job.id, attempt=assignment.attempt), slot.equipment.devices.taken(job.config) as share:
-        begun.set()
-        task = TaskType.Name(job.task_type).removeprefix("TASK_TYPE_").lower()
-        log.info("begins", task=task, dataset=job.dataset.digest, device=share.device)
-        with slot.equipment.datasets.in_use(job.dataset.digest):
-            await Attempt(slot.equipment, assignment, share).run()
+    with bind(job_id=job.id, attempt=assignment.attempt), contextlib.ExitStack() as held:
+        try:
+            share = held.enter_context(slot.equipment.devices.taken(job.config))
+            begun.set()
+            task = TaskType.Name(job.task_type).removeprefix("TASK_TYPE_").lower()
+            log.info("begins", task=task, dataset=job.dataset.digest, device=share.device)
+            with slot.equipment.datasets.in_use(job.dataset.digest):
+                await Attempt(slot.equipment, assignment, share).run()
+        except Exception:
+            log.exception("an attempt ended by a fault of the worker")
+            await _release(slot.equipment, job.id, assignment.attempt, "The worker failed by its own fault.")
+            await asyncio.sleep(AFTER_FAULT)
+        # Before its devices are free: whoever waits for these takes a slot.
         slots.append(slot)
+        begun.set()
 
 
 async def _acquire(equipment: Equipment, name: str) -> Assignment | None:
@@ -135,11 +146,16 @@ async def _acquire(equipment: Equipment, name: str) -> Assignment | None:
 
 async def _give_up(equipment: Equipment, busy: DomainError) -> None:
     """Hand back an attempt that the trainer believes is with us, and is not."""
-    request = ReleaseAttemptRequest(
-        job_id=busy.metadata.get("job_id", ""),
-        attempt=int(busy.metadata.get("attempt", "0")),
-        message="The worker does not have this attempt any more.",
+    await _release(
+        equipment,
+        busy.metadata.get("job_id", ""),
+        int(busy.metadata.get("attempt", "0")),
+        "The worker does not have this attempt any more.",
     )
+
+
+async def _release(equipment: Equipment, job_id: str, attempt: int, message: str) -> None:
+    request = ReleaseAttemptRequest(job_id=job_id, attempt=attempt, message=message)
     try:
         await equipment.trainer.ReleaseAttempt(request, timeout=ANSWER)
     except grpc.aio.AioRpcError as failed:

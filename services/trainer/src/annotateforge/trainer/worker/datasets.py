@@ -58,6 +58,8 @@ class DatasetCache:
         # One at a time: what one attempt has brought so far, another one would take for loose.
         self._bringing = asyncio.Lock()
         self._used: Counter[str] = Counter()
+        # Those that were complete since this process has started.
+        self._given: set[str] = set()
         for path in self._kept():
             if not _list_of(path).exists():
                 _remove(path)
@@ -71,12 +73,16 @@ class DatasetCache:
         if not _DIGEST.fullmatch(dataset.digest):
             raise ContentDamaged(f"the data set has no digest but {dataset.digest!r}")
         folder = self._folder / dataset.digest
-        async with self._bringing:
-            files = await self._work(DatasetFiles.load, _list_of(folder))
-            if files is None or not await self._work(self._is_whole, folder, files):
-                download = DatasetDownload(dataset, stub, progress)
-                await self._complete(folder, await download.files() if files is None else files, download)
-            os.utime(folder)
+        # What is complete waits for nobody's download.
+        if not (await self._look(folder))[1]:
+            async with self._bringing:
+                # Whoever was before us may have brought it.
+                files, whole = await self._look(folder)
+                if not whole:
+                    download = DatasetDownload(dataset, stub, progress)
+                    await self._complete(folder, files or await download.files(), download)
+        os.utime(folder)
+        self._given.add(folder.name)
         return folder
 
     @contextlib.contextmanager
@@ -96,6 +102,11 @@ class DatasetCache:
                 return work(*args, **kwargs)
 
         return await asyncio.to_thread(one_at_a_time)
+
+    async def _look(self, folder: Path) -> tuple[DatasetFiles | None, bool]:
+        """The list of a data set, if it is here, and whether its folder is complete."""
+        files = await self._work(DatasetFiles.load, _list_of(folder))
+        return files, files is not None and await self._work(self._is_whole, folder, files)
 
     def _is_whole(self, folder: Path, files: DatasetFiles) -> bool:
         """Whether the folder was complete since the machine has started, and nothing in it has changed."""
@@ -126,11 +137,13 @@ class DatasetCache:
         await self._work(_mark_of(folder).write_text, self._boot)
 
     def _reset(self, folder: Path) -> None:
-        """Take the mark from a folder. What is in one that was not complete, or was so before the machine has
-        started, goes: nobody knows whether it has reached the disk.
+        """Make a folder ready to be completed. What is in one that was not complete, or was so before the
+        machine has started, goes: nobody knows whether it has reached the disk. One of this start is mended
+        file by file, and stays marked meanwhile: another training may be reading it.
         """
-        if not self._is_marked(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+        if self._is_marked(folder) or (folder.name in self._given and self._used[folder.name] > 1):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
         _mark_of(folder).unlink(missing_ok=True)
 
     def _known_texts(self, folder: Path, files: DatasetFiles) -> dict[int, bytes]:

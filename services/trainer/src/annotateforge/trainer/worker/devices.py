@@ -54,13 +54,22 @@ class Devices:
         """Set when another set of GPUs is in use than at the look before."""
 
     async def look(self) -> None:
-        """Find out how busy the GPUs are now; at once on a machine without."""
-        listing = await ask_nvidia_smi(_QUERY) if self._has_gpu else None
-        if listing is None:
+        """Find out how busy the GPUs are now; at once on a machine without. When that fails, what was seen
+        last still counts: no training ends over it.
+        """
+        if not self._has_gpu:
+            return
+        try:
+            listing = await ask_nvidia_smi(_QUERY)
+            loads = None if listing is None else read_loads(listing, self._visible)
+        except (OSError, ValueError, IndexError) as error:
+            log.warning("the GPUs cannot be looked at", error=str(error))
+            return
+        if loads is None:
             return
         before = self._busy()
         names = {device.name for device in self._machine.devices}
-        self._loads = tuple(load for load in read_loads(listing, self._visible) if load.name in names)
+        self._loads = tuple(load for load in loads if load.name in names)
         if self._busy() != before:
             log.info("GPUs that others use", names=sorted(self._busy()))
             self.changed.set()

@@ -20,6 +20,8 @@ CPU = "cpu"
 _NVIDIA_SMI = "nvidia-smi"
 _QUERY = "index,uuid,name,memory.total,driver_version"
 _SMI_DEADLINE = 20.0
+_KILL_DEADLINE = 5.0
+"""Seconds to wait for a killed nvidia-smi: one that hangs in the driver dies when the driver lets it."""
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 log = structlog.get_logger()
@@ -86,7 +88,10 @@ async def _gpus(visible: str | None) -> tuple[list[Device], str]:
 
 
 async def ask_nvidia_smi(query: str) -> str | None:
-    """A line for each GPU with the fields of a query; None without nvidia-smi, or when it does not answer."""
+    """A line for each GPU with the fields of a query; None without nvidia-smi, or when it does not answer.
+
+    OSError when it cannot be started.
+    """
     program = shutil.which(_NVIDIA_SMI)
     if program is None:
         return None
@@ -101,12 +106,15 @@ async def ask_nvidia_smi(query: str) -> str | None:
         async with asyncio.timeout(_SMI_DEADLINE):
             output, _ = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
+        with contextlib.suppress(TimeoutError, ProcessLookupError):
+            process.kill()
+            async with asyncio.timeout(_KILL_DEADLINE):
+                await process.wait()
         log.warning("nvidia-smi does not answer")
         return None
     except asyncio.CancelledError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         raise
     return output.decode(errors="replace") if process.returncode == 0 else None
 
