@@ -66,9 +66,11 @@ function feedOn(stored: Message[]) {
 
 /** Keeps the server's answers back until the returned function is called. */
 function held(server: { answering: Promise<void> }): () => void {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.answering = promise;
-  return resolve;
+  let answer!: () => void;
+  server.answering = new Promise((resolve) => {
+    answer = resolve;
+  });
+  return answer;
 }
 
 beforeEach(() => vi.useFakeTimers());
@@ -167,13 +169,13 @@ test("a fetch that hangs holds up nobody who hurries", async () => {
 
 test("a fetch that fails after it was overtaken does not disturb the connection", async () => {
   const { feed, sockets, server, states } = feedOn([]);
-  const fails = Promise.withResolvers<void>();
-  server.answering = fails.promise;
+  const answer = held(server);
+  server.answering = server.answering.then(() => Promise.reject(new Error("away")));
   feed.start();
   server.answering = Promise.resolve();
   feed.hurry();
   await vi.advanceTimersByTimeAsync(0);
-  fails.reject(new Error("away"));
+  answer();
   await vi.advanceTimersByTimeAsync(60_000);
   expect(sockets.length).toBe(1);
   expect(states).toEqual([]);
