@@ -105,6 +105,15 @@ report(
     "LABELS_NOT_RECOGNISED",
 )
 report(
+    "COCO with 47 MiB of empty arrays beside its own",
+    lambda: with_label(
+        "coco.json",
+        '{"info": {"a": [' + "[]," * (47 * MIB // 3) + '[]]}, "images": [{"id": 1, "file_name": "a.png"}]}',
+    ),
+    "LABEL_FILE_MALFORMED",
+    "LABELS_NOT_RECOGNISED",
+)
+report(
     "LabelMe with a polygon of 300,000 corners",
     with_label(
         "a.json", json.dumps({"imagePath": "a.png", "shapes": [{"label": "x", "points": [[1, 2]] * 300_000}]})
@@ -126,6 +135,15 @@ report(
     "NDJSON with a line of 17 MiB",
     lambda: with_label(
         "a.ndjson", '{"type": "dataset", "class_names": {"0": "cell"}}\n{"x": "' + "x" * (17 * MIB)
+    ),
+    "LABEL_FILE_MALFORMED",
+    "IMAGES_WITHOUT_LABELS",
+)
+report(
+    "NDJSON with a line of 15 MiB of empty arrays",
+    lambda: with_label(
+        "a.ndjson",
+        '{"type": "dataset", "class_names": {"0": "cell"}}\n{"x": [' + "[]," * (5 * MIB) + "[]]}\n",
     ),
     "LABEL_FILE_MALFORMED",
     "IMAGES_WITHOUT_LABELS",

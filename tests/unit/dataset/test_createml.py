@@ -77,3 +77,21 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path) -> None:
         ("IMAGE_MISSING", "[3]"),
         ("LABEL_MALFORMED", "[4].annotations"),
     }
+
+
+def test_counting_what_is_labelled_keeps_no_more_than_there_are_images(tmp_path: Path) -> None:
+    foreign = [entry(f"{number}.png") for number in range(5)]
+    boxed = [{"filename": f"{name}.png"} for name in "ab"]
+    files: Files = {
+        **{f"{name}.png": png(40, 30) for name in "abc"},
+        "x.json": json.dumps([*foreign, entry("a.png", ("cup", 10, 8, 6, 4))]),
+        "via.json": json.dumps({each["filename"]: {**each, "size": 1, "regions": []} for each in boxed}),
+    }
+    # Create ML names more images, of which the archive has but one.
+    assert read_archive(zipped(files), tmp_path).format == "via"
+
+
+def test_a_file_that_names_only_other_images_is_read_and_says_which(tmp_path: Path) -> None:
+    files: Files = {"a.png": png(), "x.json": json.dumps([entry("z.png", ("cup", 10, 8, 6, 4))])}
+    read = read_archive(zipped(files), tmp_path)
+    assert (read.format, read.reasons["IMAGE_MISSING"]) == ("createml", 1)

@@ -89,6 +89,8 @@ def test_lines_are_those_of_the_elements() -> None:
         (b'{"a": ' + b"[" * 100_000, 1),
         (b'{"a": [' + b"1" * 10_000 + b"]}", 1),
         (b'{"a": ["\xff"]}', 1),
+        (b'{"a": {"b":\n[' + b"1," * (3 << 20) + b"1]}}", 1),
+        (b'{"a": [\n[' + b"1," * (3 << 20) + b"1]]}", 2),
     ],
 )
 def test_what_is_no_json_object_is_malformed_at_a_line(content: bytes, line: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from annotateforge.dataset.annotations import AnnotationType
+from annotateforge.dataset.imports import vott
 from tests.unit.dataset.archives import Files, png, read_archive, zipped
 
 CORNERS = [{"x": 1, "y": 2}, {"x": 9, "y": 2}, {"x": 9, "y": 8}]
@@ -78,3 +79,25 @@ def test_sizes_points_and_untagged_regions_are_told(tmp_path: Path) -> None:
         "SHAPE_UNSUPPORTED": 1,
         "LABEL_MALFORMED": 1,
     }
+
+
+@pytest.mark.parametrize("remembered", [0, 1000])
+def test_a_table_that_names_more_images_than_are_remembered_is_read_to_its_end(
+    remembered: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vott, "_MOST_REMEMBERED", remembered)
+    rows = [*("z.png,1,1,5,5,cup",) * 3, *("a.png,1,1,5,5,cup", "a.png,2,2,6,6,cup")]
+    files: Files = {"a.png": png(40, 30), "t.csv": "\n".join(["image,xmin,ymin,xmax,ymax,label", *rows])}
+    read = read_archive(zipped(files), tmp_path)
+    assert (read.format, read.count) == ("vott", 2)
+    assert read.reasons == {"IMAGE_MISSING": 1 if remembered else 3}
+
+
+def test_an_archive_is_read_by_the_format_that_labels_most_of_its_own_images(tmp_path: Path) -> None:
+    rows = [f"{number}.png,1,1,5,5,cup" for number in range(9)]
+    files: Files = {
+        **{f"{name}.png": png(40, 30) for name in "abc"},
+        "t.csv": "\n".join(["image,xmin,ymin,xmax,ymax,label", "a.png,1,1,5,5,cup", *rows]),
+        **{f"{name}.txt": "0 0.5 0.5 0.2 0.2" for name in "ab"},
+    }
+    assert read_archive(zipped(files), tmp_path).format == "yolo"

@@ -43,12 +43,11 @@ class CreateMl(LabelFormat):
     def labelled_images(cls, tree: Tree) -> int:
         format_ = cls(tree, Report())
         quiet = format_._reading({})
-        images = {
-            (member.name, entry.image)
+        return quiet.count_images(
+            ([entry.image], member.name)
             for member in tree.json_files(_is_createml)
             for entry in format_._entries(member, quiet)
-        }
-        return min(len(images), len(tree.images))
+        )
 
     def images(self) -> Iterator[tuple[Member, str]]:
         classes: dict[str, str] = {}

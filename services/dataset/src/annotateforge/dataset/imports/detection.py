@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.images import PlainImages
-from annotateforge.dataset.imports.json_stream import JsonMalformed, JsonPath, entries
+from annotateforge.dataset.imports.json_stream import LARGEST_VALUE, JsonMalformed, JsonPath, entries
 from annotateforge.dataset.imports.label_format import LabelFormat
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree, extension, stem
@@ -90,7 +90,9 @@ def _report_broken_files(tree: Tree, report: Report) -> None:
     for member in tree.having("json", "xml")[:_MOST_TRIED]:
         blocks = tree.blocks(member)
         parts: Iterator[object] = (
-            xml_events(blocks) if extension(member.name) == "xml" else entries(blocks, _is_near_the_top)
+            xml_events(blocks)
+            if extension(member.name) == "xml"
+            else entries(blocks, _is_near_the_top, LARGEST_VALUE)
         )
         try:
             for _ in parts:

@@ -33,9 +33,10 @@ def write_image_table(images: Iterable[tuple[str, Image]]) -> Iterator[bytes]:
 
 
 def read_image_table(tree: Tree, report: Report) -> Mapping[str, Kept]:
-    """What the archive's tables say, by the path of the image in the archive; rows that are wrong go to the
-    report.
+    """What the archive's tables say of its images, by their paths in the archive; rows that are wrong go to
+    the report, rows of other images are passed over, so that no more is kept than there are images. Blocking.
     """
+    images = {member.name for member in tree.images}
     kept: dict[str, Kept] = {}
     for member in tree.having("csv"):
         folder, _, name = member.name.rpartition("/")
@@ -48,6 +49,9 @@ def read_image_table(tree: Tree, report: Report) -> Mapping[str, Kept]:
                 continue
             for row in rows:
                 path, image_class, group, *_ = (*row.fields, "", "", "")
+                image = unicodedata.normalize("NFC", f"{folder}/{path}".lstrip("/"))
+                if image not in images:
+                    continue
                 wrong = text_defect(image_class, LONGEST_CLASS) or text_defect(group, LONGEST_GROUP)
                 if wrong:
                     report.warn(
@@ -58,8 +62,7 @@ def read_image_table(tree: Tree, report: Report) -> Mapping[str, Kept]:
                         line=row.line,
                     )
                     continue
-                path = unicodedata.normalize("NFC", f"{folder}/{path}".lstrip("/"))
-                kept[path] = Kept(image_class, group)
+                kept[image] = Kept(image_class, group)
         except CsvMalformed as error:
             report.warn(
                 "LABEL_FILE_MALFORMED",

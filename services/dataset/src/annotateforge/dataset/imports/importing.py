@@ -113,7 +113,8 @@ class Importer:
                     open_container, archive, self._limits, self._spool, opened
                 )
                 labels = await asyncio.to_thread(_read_as, container, wanted_format, report)
-                run = _Run(self._pool, self._inspector, project_id, labels, staged, report)
+                kept = await asyncio.to_thread(read_image_table, labels.tree, report)
+                run = _Run(self._pool, self._inspector, project_id, labels, kept, staged, report)
                 await run.take_images(Ingest(self._inspector, self._blobs, claims))
                 trim_heap()
                 await run.take_labels()
@@ -144,6 +145,7 @@ class _Run:
         inspector: Inspector,
         project_id: UUID,
         labels: LabelFormat,
+        kept: Mapping[str, Kept],
         staged: Staging,
         report: Report,
     ) -> None:
@@ -155,7 +157,7 @@ class _Run:
         self._report = report
         self._new = NewImages()
         self._there_already = 0
-        self._kept = read_image_table(labels.tree, report)
+        self._kept = kept
         self.image_count = 0
         """Image files of the archive."""
 

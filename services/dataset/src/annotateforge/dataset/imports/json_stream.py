@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-_LARGEST_VALUE = 48 << 20
+_LARGEST_TEXT = 48 << 20
+"""Characters of one text."""
+LARGEST_VALUE = 4 << 20
+"""Characters of any other value: what JSON makes of them in memory may be 25 times as much."""
 _LARGEST_ENTRY = 8 << 20
-"""Characters of one entry that is no text: what JSON makes of them in memory may be 25 times as much."""
+"""Characters of an entry, which may be all that is drawn on an image, with its masks as lists of numbers."""
 _BLANKS = re.compile(r"[ \t\n\r]+")
 _COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 
@@ -35,10 +38,10 @@ class Element(NamedTuple):
 def array_elements(blocks: Iterator[bytes]) -> Iterator[Element]:
     """The elements of all arrays directly below the top-level object; other members are read over.
 
-    Takes UTF-8 with or without a byte order mark. Raises JsonMalformed, also for a single value of more than
-    48 MiB.
+    Takes UTF-8 with or without a byte order mark. Raises JsonMalformed, also for a text of more
+    than 48 MiB and any other value of more than 4 MiB.
     """
-    text = _Text(blocks)
+    text = _Text(blocks, LARGEST_VALUE)
     text.expect("{", "The top level is not an object.")
     if text.take("}"):
         return
@@ -81,14 +84,16 @@ class Entry(NamedTuple):
     """Line on which the value begins, from 1."""
 
 
-def entries(blocks: Iterator[bytes], opened: Callable[[JsonPath], bool]) -> Iterator[Entry]:
+def entries(
+    blocks: Iterator[bytes], opened: Callable[[JsonPath], bool], largest: int = _LARGEST_ENTRY
+) -> Iterator[Entry]:
     """The values of a JSON document, from the top: objects and arrays for whose path `opened` holds are gone
     through, and everything else comes whole, in the order of the document.
 
     Takes UTF-8 with or without a byte order mark. Raises JsonMalformed, also for a text of more than 48 MiB
-    and any other value of more than 8 MiB.
+    and any other value of more than `largest` characters.
     """
-    text = _Text(blocks, _LARGEST_ENTRY)
+    text = _Text(blocks, largest)
     yield from _entries((), text, opened)
     text.skip_blanks()
     if not text.is_at_end:
@@ -143,7 +148,7 @@ def shown_path(path: JsonPath) -> str:
 class _Text:
     """The text not read yet: a window that slides over the file."""
 
-    def __init__(self, blocks: Iterator[bytes], largest: int = _LARGEST_VALUE) -> None:
+    def __init__(self, blocks: Iterator[bytes], largest: int) -> None:
         self._blocks = blocks
         self._largest = largest
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
@@ -223,7 +228,7 @@ class _Text:
         self._window = self._window[self._at :]
         self._at = 0
         # A text takes no more memory than its characters, so it may be longer than what holds others.
-        largest = _LARGEST_VALUE if self._window.startswith('"') else self._largest
+        largest = _LARGEST_TEXT if self._window.startswith('"') else self._largest
         if len(self._window) > largest:
             raise JsonMalformed(f"A single value is larger than {largest >> 20} MiB.", self.line)
         # At least doubling keeps the repeated scans of a long value linear.

@@ -143,7 +143,7 @@ class Labelbox(LabelFormat):
                     except (ValueError, RecursionError):
                         yield Place(member.name, number), None
         except LineTooLong as error:
-            reading.broken(member, "A line has more than 16 MiB.", error.line)
+            reading.broken(member, "A line has more than 4 MiB.", error.line)
 
 
 def _row(written: Mapping[str, Any], place: Place) -> _Row:

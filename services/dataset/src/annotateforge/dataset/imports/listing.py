@@ -86,7 +86,7 @@ class Listing:
         self._report.warn(
             "LABEL_FILE_MALFORMED",
             member.name,
-            "A line has more than 16 MiB; it and what comes after it were left out.",
+            "A line has more than 4 MiB; it and what comes after it were left out.",
             "Export the file again.",
             line=error.line,
         )

@@ -98,6 +98,22 @@ class Reading:
                 return found
         return ()
 
+    def count_images(self, references: Iterable[tuple[Sequence[str], str]]) -> int:
+        """How many images references mean, each given with its label file; at least 1 where there are any, so
+        that those that mean nothing get reported. No more is kept than there are images.
+        """
+        images = len(self._tree.images)
+        found: set[str] = set()
+        last: tuple[Sequence[str], str] | None = None
+        for each in references:
+            if len(found) >= images:
+                break
+            # The rows of one image mostly follow each other.
+            if each != last:
+                found.update(self.match(*each)[:1])
+            last = each
+        return len(found) if last is None else max(1, len(found))
+
     def image(
         self, references: Sequence[str], place: Place, hint: str = "Add the image, or leave its labels out."
     ) -> str | None:

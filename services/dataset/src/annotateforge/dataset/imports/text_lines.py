@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.tree import Tree
 
-_LONGEST_LINE = 16 << 20
+_LONGEST_LINE = 4 << 20
+"""Bytes; what JSON makes of them in memory may be 25 times as much."""
 
 
 class LineTooLong(Exception):
@@ -18,7 +19,7 @@ class LineTooLong(Exception):
 
 def lines_of(tree: Tree, member: Member) -> Iterator[tuple[int, str]]:
     """The lines of a text file with their numbers from 1, in memory that does not grow with the file. What is
-    no UTF-8 is replaced. Raises LineTooLong for a line of more than 16 MiB.
+    no UTF-8 is replaced. Raises LineTooLong for a line of more than 4 MiB.
     """
     rest = b""
     number = 0

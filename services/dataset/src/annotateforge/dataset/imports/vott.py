@@ -29,6 +29,8 @@ from annotateforge.dataset.imports.tree import Tree
 
 VOTT_HEADER = ("image", "xmin", "ymin", "xmax", "ymax", "label")
 """The header of VoTT's tables."""
+_MOST_REMEMBERED = 200_000
+"""References of one table; where it has more, each of the others is looked up again."""
 _WITHOUT_AREA = {"POINT": "points", "POLYLINE": "polylines"}
 
 
@@ -52,11 +54,17 @@ class Vott(LabelFormat):
     def labelled_images(cls, tree: Tree) -> int:
         format_ = cls(tree, Report())
         quiet = format_._reading({})
-        images = {
-            tuple(asset.references) for member in format_._files() for asset in format_._assets(member, quiet)
-        }
-        rows = {row.fields[0] for member in format_._tables() for row in format_._rows(member, quiet)}
-        return min(max(len(images), len(rows)), len(tree.images))
+        assets = (
+            (asset.references, member.name)
+            for member in format_._files()
+            for asset in format_._assets(member, quiet)
+        )
+        rows = (
+            (row.fields[:1], member.name)
+            for member in format_._tables()
+            for row in format_._rows(member, quiet)
+        )
+        return max(quiet.count_images(assets), quiet.count_images(rows))
 
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
         reading = self._reading(sizes)
@@ -90,13 +98,15 @@ class Vott(LabelFormat):
 
     def _listed(self, member: Member, reading: Reading) -> Iterator[Label]:
         """The rows of a table."""
-        images: dict[str, str | None] = {}
+        images: dict[int, str | None] = {}  # by the hash of what a row says, which may be long
         for row in self._rows(member, reading):
             place = Place(member.name, row.line)
             name, *_, label = row.fields
-            if name not in images:
-                images[name] = reading.image([name], place)
-            if (image := images[name]) is not None:
+            key = hash(name)
+            image = images[key] if key in images else reading.image([name], place)
+            if len(images) < _MOST_REMEMBERED:
+                images[key] = image
+            if image is not None:
                 yield from reading.label(image, label, place, _box_of_row, row.fields)
 
     def _reading(self, sizes: Mapping[str, Size]) -> Reading:
