@@ -4,6 +4,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from asyncpg.exceptions import DiskFullError, OutOfMemoryError
 
 from annotateforge.runtime import database as module
 from annotateforge.runtime.database import Connection, Pool, database, database_error, open_pool
@@ -139,3 +140,11 @@ async def test_the_context_closes_its_pool_even_while_a_connection_is_out(
         connection = await pool.acquire()
         assert await ask(connection) == 1
     assert isinstance(await meaning(ask(connection)), Unavailable)
+
+
+async def test_a_database_that_can_take_nothing_may_be_tried_again(pool: Pool) -> None:
+    async with pool.acquire() as connection, connection.transaction(readonly=True):
+        read_only = await meaning(connection.execute("insert into things values (2, '{}')"))
+    for error in (read_only, database_error(DiskFullError("")), database_error(OutOfMemoryError(""))):
+        assert isinstance(error, Unavailable)
+        assert error.reason == "DATABASE_UNAVAILABLE"

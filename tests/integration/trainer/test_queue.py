@@ -22,7 +22,14 @@ from annotateforge.trainer import queue_store
 from annotateforge.trainer.app import App, Settings, running
 from annotateforge.trainer.placement import ANYTHING, Demand
 from tests.integration.trainer.conftest import channel_to
-from tests.integration.trainer.workers import Editor, ScriptedWorker, get_job, make_job, training_started
+from tests.integration.trainer.workers import (
+    Editor,
+    ScriptedWorker,
+    epoch_complete,
+    get_job,
+    make_job,
+    training_started,
+)
 
 MANY_THAT_FIT_NOBODY = """
 INSERT INTO jobs (
@@ -252,6 +259,30 @@ async def test_the_next_attempt_is_told_how_long_the_former_ones_trained(
     await idle.release()
     await last.acquire()
     assert idle.trained_seconds <= last.trained_seconds < idle.trained_seconds + 0.4
+
+
+async def test_the_time_for_which_all_was_off_does_not_count_as_trained(
+    database_url: str, editor: Editor, worker: WorkerServiceStub
+) -> None:
+    job = await make_job(editor, max_hours=10)
+    first, second, last = ScriptedWorker(worker), ScriptedWorker(worker), ScriptedWorker(worker)
+
+    async def ends_and_that_is_noticed_after_a_night(one: ScriptedWorker) -> None:
+        await one.release()
+        async with database(database_url, "trainer", "annotateforge.trainer") as pool:
+            later = "UPDATE attempts SET end_time = end_time + interval '14 hours' WHERE job_id = $1"
+            await pool.execute(f"{later} AND number = $2", UUID(job.id), one.attempt)
+
+    await first.acquire()
+    await first.report(training_started())
+    await ends_and_that_is_noticed_after_a_night(first)
+    await second.acquire()
+    assert second.trained_seconds <= queue_store.MOST_LOST_SECONDS
+    await second.report(training_started())
+    await second.report(epoch_complete(1, epoch_seconds=100, training_seconds=3600))
+    await ends_and_that_is_noticed_after_a_night(second)
+    await last.acquire()
+    assert 3600 <= last.trained_seconds <= 3700
 
 
 async def test_one_worker_that_asks_twice_at_once_is_given_one_job(

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -114,3 +115,47 @@ async def test_whoever_says_something_unknown_wakes_all(room: WaitingWorkers, na
         with room.waiting(PROCESSOR) as first, room.waiting(GPU) as second:
             await bus.tell(subjects.job_wake())
             assert await woken(first, second) == [True, True]
+
+
+async def test_a_worker_that_keeps_devices_is_woken_when_there_is_no_other(room: WaitingWorkers) -> None:
+    with room.waiting(GPU) as keeping:
+        keeping.keeps_devices()
+        with room.waiting(GPU) as second:
+            await room.wake(any_job())
+            assert await woken(keeping, second) == [False, True]
+        await room.wake(any_job())
+        assert await woken(keeping) == [True]
+        keeping.found_nothing()
+        with room.waiting(GPU) as third:
+            await room.wake(any_job())
+            assert await woken(keeping, third) == [True, False]
+
+
+async def test_a_worker_that_comes_to_keep_devices_passes_its_wake_up_on_but_not_to_such_another(
+    room: WaitingWorkers,
+) -> None:
+    with room.waiting(GPU) as first, room.waiting(GPU) as second, room.waiting(GPU) as third:
+        await room.wake(any_job())
+        await first.wait(1)
+        second.keeps_devices()
+        first.keeps_devices()
+        assert await woken(first, second, third) == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"job_id": 7, "device": "", "gpus": 0, "min_gpu_memory": 0},
+        {"job_id": str(new_id()), "device": "", "gpus": [1], "min_gpu_memory": 0},
+    ],
+    ids=["job_id", "gpus"],
+)
+async def test_what_makes_no_sense_wakes_all_and_the_next_is_still_heard(
+    room: WaitingWorkers, nats_url: str, told: dict[str, object]
+) -> None:
+    async with a_room(nats_url) as other, connect_bus(nats_url, "odd") as bus:
+        with room.waiting(PROCESSOR) as first, room.waiting(PROCESSOR) as second:
+            await bus.tell(subjects.job_wake(), json.dumps({"from": "odd", **told}).encode())
+            assert await woken(first, second) == [True, True]
+            await other.wake(any_job())
+            assert await woken(first, second) == [True, False]

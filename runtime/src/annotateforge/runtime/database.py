@@ -108,9 +108,13 @@ async def database(url: str, schema: str, package: str, *, max_size: int = 8) ->
 _AWAY = (
     pg.PostgresConnectionError,
     pg.OperatorInterventionError,
-    pg.TooManyConnectionsError,
-    pg.ConfigurationLimitExceededError,
     pg.LockNotAvailableError,
+)
+_EXHAUSTED = (
+    # A full disk, no memory, too many connections.
+    pg.InsufficientResourcesError,
+    # A standby, or a primary that is being taken out of service.
+    pg.ReadOnlySQLTransactionError,
 )
 
 
@@ -118,7 +122,8 @@ def database_error(error: BaseException) -> DomainError | None:
     """What an exception that came out of asyncpg means to the caller; None when it is not the database's
     doing.
 
-    Broken or refused connections and timeouts are UNAVAILABLE (DATABASE_UNAVAILABLE), lost races ABORTED
+    Broken or refused connections, timeouts, full disks and a database that may only be read are UNAVAILABLE
+    (DATABASE_UNAVAILABLE), lost races ABORTED
     (TRANSACTION_CONFLICT), texts that Postgres cannot hold INVALID_ARGUMENT (INVALID_TEXT). None of them
     shows the driver's text.
     """
@@ -136,6 +141,11 @@ def database_error(error: BaseException) -> DomainError | None:
         and _raised_in_asyncpg(error)
         and (not isinstance(error, pg.InterfaceError) or "clos" in str(error) or "released" in str(error))
     )
+    if isinstance(error, _EXHAUSTED):
+        return Unavailable(
+            "DATABASE_UNAVAILABLE",
+            "The database has no disk, memory or connections left, or may only be read. Try again later.",
+        )
     if away:
         return Unavailable("DATABASE_UNAVAILABLE", "The database does not answer. Try again in a moment.")
     return None

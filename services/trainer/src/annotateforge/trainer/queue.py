@@ -16,7 +16,7 @@ from annotateforge.trainer.journal import Journal
 from annotateforge.trainer.placement import Demand, Offer
 from annotateforge.trainer.queue_store import Found, View
 from annotateforge.trainer.records import JobRecord, OpenAttempt
-from annotateforge.trainer.waiting_workers import Vacancy, WaitingWorkers
+from annotateforge.trainer.waiting_workers import Vacancy, WaitingWorker, WaitingWorkers
 
 LOOK_AGAIN_AFTER = 10.0
 """Seconds after which a waiting worker looks again without having been woken, and counts as heard of."""
@@ -72,17 +72,16 @@ class Queue:
         look_again_after = min(LOOK_AGAIN_AFTER, self._lease.total_seconds())
         with self._waiting_workers.waiting(worker.offer) as waiting:
             while True:
-                job = await self._try(worker)
+                job = await self._try(worker, waiting)
                 if job is not None:
                     waiting.took(job.id)
                     return Taken(job, await self._trained_seconds(job))
-                waiting.found_nothing()
                 left = deadline - loop.time()
                 if left <= 0 or waiting.stopping:
                     return None
                 await waiting.wait(min(left, look_again_after))
 
-    async def _try(self, worker: IdleWorker) -> JobRecord | None:
+    async def _try(self, worker: IdleWorker, waiting: WaitingWorker) -> JobRecord | None:
         """A job for the worker, if there is one. Nothing is locked while it is looked for: that nobody else
         took it meanwhile is seen when the attempt is written, and then the next one is looked for.
         """
@@ -94,10 +93,12 @@ class Queue:
             fitting = [one for one in view.demands if offer.fits(one) or offer.waits_for(one)]
             found = await self._reserve(fitting) if fitting else None
             if found is None:
+                waiting.found_nothing()
                 return None
             if not offer.fits(found.state.demand):
                 # What is free is kept for it.
                 self._reserved.discard(found.record.id)
+                waiting.keeps_devices()
                 self._waiting_workers.wake_here(Vacancy(found.record.id, found.state.demand))
                 return None
             record = None
@@ -122,8 +123,11 @@ class Queue:
 
     async def _reserve(self, demands: Sequence[Demand]) -> Found | None:
         """The next job that nobody else in this process is about to take."""
-        async with self._choosing, self._pool.acquire() as connection:
-            found = await queue_store.read_next(connection, demands, self._reserved)
+        async with self._choosing:
+            async with self._pool.acquire() as connection:
+                found = await queue_store.read_next(connection, demands, self._reserved)
+            # Not before the connection is given back, which waits: a caller that is cancelled there would
+            # leave the job reserved for ever. From here to the caller's `try` nothing waits.
             if found is not None:
                 self._reserved.add(found.record.id)
             return found

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.runtime.database import Connection
 from annotateforge.trainer import store
 from annotateforge.trainer.job import Change, JobState
@@ -71,9 +72,21 @@ WHERE jobs.id = (
 )
 """
 
+MOST_LOST_SECONDS = 600.0
+"""Most seconds that an attempt counts after the newest epoch where no epoch says how long one takes."""
+
+NEWEST_EPOCH = """
+SELECT time, attempt, message FROM events
+WHERE job_id = $1 AND kind = 'epoch_complete'
+ORDER BY sequence DESC
+LIMIT 1
+"""
+
+# What attempts trained after the newest epoch ($2, of attempt $3), each at most $4 seconds: an attempt ends
+# when that is noticed, which may be days after the machine was switched off.
 # The second status_change of an attempt is that to training; where it never trained, that which ended it.
-TRAINED_SECONDS = """
-SELECT coalesce(sum(extract(epoch FROM former.end_time - began.time)), 0)::double precision
+LOST_SECONDS = """
+SELECT coalesce(sum(least(greatest(lost.seconds, 0), $4::double precision)), 0)
 FROM attempts AS former
 CROSS JOIN LATERAL (
     SELECT time FROM events
@@ -82,7 +95,10 @@ CROSS JOIN LATERAL (
     OFFSET 1
     LIMIT 1
 ) AS began
-WHERE former.job_id = $1 AND former.outcome IS NOT NULL
+CROSS JOIN LATERAL (
+    SELECT extract(epoch FROM former.end_time - greatest(began.time, $2::timestamptz))::double precision
+) AS lost (seconds)
+WHERE former.job_id = $1 AND former.number >= $3 AND former.outcome IS NOT NULL
 """
 
 QUEUE_POSITIONS = """
@@ -148,9 +164,18 @@ async def begin(connection: Connection, before: JobState, change: Change) -> boo
 
 
 async def trained_seconds(connection: Connection, job_id: UUID) -> float:
-    """Seconds for which the attempts of a job that have ended trained."""
-    seconds: float = await connection.fetchval(TRAINED_SECONDS, job_id)
-    return max(0.0, seconds)
+    """Seconds for which the attempts of a job that have ended trained: up to the newest epoch what their
+    workers measured, and for each that ended after it without another one at most as long as that epoch took.
+    """
+    newest = await connection.fetchrow(NEWEST_EPOCH, job_id)
+    if newest is None:
+        lost: float = await connection.fetchval(LOST_SECONDS, job_id, None, 0, MOST_LOST_SECONDS)
+        return lost
+    time, attempt, message = newest
+    epoch = JobEvent.FromString(message).epoch_complete
+    most = epoch.epoch_seconds or MOST_LOST_SECONDS
+    lost = await connection.fetchval(LOST_SECONDS, job_id, time, attempt, most)
+    return epoch.training_seconds + lost
 
 
 async def queue_positions(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:

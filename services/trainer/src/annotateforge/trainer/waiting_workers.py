@@ -42,6 +42,8 @@ class WaitingWorker:
         """What it was woken for since it began to look."""
         self._looking_for: list[Vacancy] = []
         """What it was woken for before."""
+        self.keeps = False
+        """Whether it keeps what it has free for a large job, and so is to be woken last."""
 
     @property
     def stopping(self) -> bool:
@@ -66,6 +68,15 @@ class WaitingWorker:
 
     def found_nothing(self) -> None:
         """It has looked and found none: what it was woken for is gone."""
+        self._looking_for = []
+        self.keeps = False
+
+    def keeps_devices(self) -> None:
+        """It has looked and keeps its free devices for a large job: what it was woken for is for others."""
+        self.keeps = True
+        for vacancy in self._looking_for:
+            # Never for one that keeps devices as well: the two would wake each other in turn.
+            self._room.wake_here(vacancy, also_keeping=False)
         self._looking_for = []
 
     def fits(self, vacancy: Vacancy) -> bool:
@@ -147,21 +158,26 @@ class WaitingWorkers:
             told = orjson.loads(data)
             if told["from"] == self._name:
                 return
-            demand = Demand(told["device"], told["gpus"], told["min_gpu_memory"])
+            demand = Demand(str(told["device"]), int(told["gpus"]), int(told["min_gpu_memory"]))
             vacancy = Vacancy(UUID(told["job_id"]), demand)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             # Of another version of ours: it says that there is something, and not what.
             self._wake_all()
         else:
             self.wake_here(vacancy)
 
-    def wake_here(self, vacancy: Vacancy) -> None:
-        """Wake one that the job fits, in this process alone."""
+    def wake_here(self, vacancy: Vacancy, *, also_keeping: bool = True) -> None:
+        """Wake one that the job fits, in this process alone. One that keeps devices for another job is woken
+        when there is no other, since it takes only what is more urgent than that, and not at all unless
+        `also_keeping`.
+        """
         # Where all that it fits are woken already, those will find it.
-        for worker in self._waiting:
-            if worker.fits(vacancy):
-                worker.wake(vacancy)
-                return
+        fitting = [worker for worker in self._waiting if worker.fits(vacancy)]
+        chosen = next((worker for worker in fitting if not worker.keeps), None)
+        if chosen is None and fitting and also_keeping:
+            chosen = fitting[0]
+        if chosen is not None:
+            chosen.wake(vacancy)
 
     def _wake_all(self) -> None:
         for worker in self._waiting:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -13,9 +14,10 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 5.0
-MOST_FAULTS = 5
-"""How often in a row a service may say that it is at fault itself, or that somebody else was first, before
-that is believed.
+FAULTS_BELIEVED_AFTER = 600.0
+"""Seconds for which a service may say that it is at fault itself, or that somebody else was first, and
+nothing else, before that is believed. By time and not by number: what is wrong with a service for a moment
+must not end a training of days.
 """
 
 # A token that has expired may be replaced, and a training must not be lost over it.
@@ -29,24 +31,33 @@ log = structlog.get_logger()
 class Backoff:
     """Delays that double, with jitter, so that many workers do not come back at the same moment."""
 
-    def __init__(self, longest: float = LONGEST_DELAY) -> None:
-        """longest: most seconds between two tries."""
+    def __init__(
+        self, longest: float = LONGEST_DELAY, faults_believed_after: float = FAULTS_BELIEVED_AFTER
+    ) -> None:
+        """longest: most seconds between two tries; faults_believed_after: seconds."""
         self._longest = longest
+        self._faults_believed_after = faults_believed_after
         self._delay = FIRST_DELAY
-        self._faults = 0
+        self._last_fault: float | None = None
+        self._faulty_for = 0.0
 
     def reset(self) -> None:
         """It worked: start small again."""
         self._delay = FIRST_DELAY
-        self._faults = 0
+        self._last_fault, self._faulty_for = None, 0.0
 
     def may_pass(self, error: DomainError) -> bool:
         """Whether the same call may work later."""
         if error.reason == "ATTEMPT_STALE":
             return False
         if error.code in _FAULTS:
-            self._faults += 1
-            return self._faults < MOST_FAULTS
+            now = time.monotonic()
+            if self._last_fault is not None:
+                self._faulty_for += now - self._last_fault
+            self._last_fault = now
+            return self._faulty_for < self._faults_believed_after
+        # For as long as a service is away, it says nothing of faults.
+        self._last_fault = None
         # A disk can be cleared, and a trained model must not be lost because that takes a while.
         return error.code in _PASSING or error.reason == "STORE_FULL"
 
