@@ -22,7 +22,7 @@ from annotateforge.trainer.worker.content import Content
 from annotateforge.trainer.worker.failures import ContentDamaged
 from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.lease import is_fenced
-from annotateforge.trainer.worker.retries import Backoff
+from annotateforge.trainer.worker.retries import Backoff, may_be_mended
 from annotateforge.trainer.worker.stopping import Stop, Why
 
 _CHUNK = 512 * 1024
@@ -66,6 +66,8 @@ class Checkpoints:
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
+        self.refused: DomainError | None = None
+        """What the trainer said of the newest state when it did not take it."""
 
     def watch(self, folder: Path) -> None:
         """Where the child puts its states, as `<epoch>.pt`, each whole or not at all."""
@@ -104,9 +106,12 @@ class Checkpoints:
                         self._due = 0.0
                         await backoff.wait()
                         continue
-                    # What the trainer will never take is passed over: the next one may be another matter.
-                    path.unlink(missing_ok=True)
+                    # What the trainer does not take is passed over: the next one may be another matter.
+                    self.refused = error
+                    if not may_be_mended(error):
+                        path.unlink(missing_ok=True)
                 else:
+                    self.refused = None
                     backoff.reset()
                     self._kept.keep(path, digest)
                 self._done = max(self._done, int(path.stem))

@@ -2,7 +2,9 @@
 job.
 """
 
+import asyncio
 import contextlib
+import time
 
 import structlog
 
@@ -16,10 +18,10 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import (
 from annotateforge.runtime.errors import DomainError
 from annotateforge.trainer.worker.attempt import DEADLINE, Equipment
 from annotateforge.trainer.worker.checkpoints import Checkpoints
-from annotateforge.trainer.worker.lease import Lease
+from annotateforge.trainer.worker.lease import Lease, is_fenced
 from annotateforge.trainer.worker.report_journal import ReportJournal
 from annotateforge.trainer.worker.reports import Reports
-from annotateforge.trainer.worker.retries import patiently
+from annotateforge.trainer.worker.retries import Backoff, may_be_mended, patiently
 from annotateforge.trainer.worker.stopping import Stop, Stopped, Why
 from annotateforge.trainer.worker.touch import in_touch
 from annotateforge.trainer.worker.undelivered import Undelivered
@@ -27,29 +29,77 @@ from annotateforge.trainer.worker.undelivered import Undelivered
 log = structlog.get_logger()
 
 
+OFFERED_FOR = 60.0
+"""Seconds for which what an attempt left is offered again, before it stays for the next start of the worker.
+Faults of the trainer are borne for minutes within one try, see `retries`."""
+MOST_LEFT = 8
+"""Attempts whose rest stays so; the older ones are set aside."""
+
+
+class _OutOfTouch(Exception):
+    """The worker could not go on with a lease or with reports, by its own fault."""
+
+
 async def hand_in(equipment: Equipment) -> None:
-    """Hand in all that is left in the worker's folder, however long the trainer is away.
+    """Hand in all that is left in the worker's folder, however long the trainer is away; of several attempts
+    at once, so that the leases of all are kept.
 
     Reports and the newest state go first, then the word that ends the attempt, so that another attempt goes
-    on from there. What has become another worker's is dropped. When the task is cancelled, what is left stays
-    for the next time.
+    on from there. It is removed when the trainer has it, or when the attempt has become another worker's.
+    When the trainer is at fault or the token is wrong it is offered for a while, and then stays for the next
+    start. What the trainer will never take, and what nobody foresaw, is set aside. When the task is
+    cancelled, what is left stays.
     """
-    for left in Undelivered.found(equipment.folders.undelivered):
-        log.info("hands in", job_id=left.assignment.job.id, attempt=left.assignment.attempt)
+    async with asyncio.TaskGroup() as tasks:
+        working = [
+            (left, tasks.create_task(_offer(equipment, left)))
+            for left in Undelivered.found(equipment.folders.undelivered)
+        ]
+    stays = [left for left, done in working if not done.result()]
+    for left in stays[:-MOST_LEFT]:
+        _set_aside(left)
+
+
+async def _offer(equipment: Equipment, left: Undelivered) -> bool:
+    """Hand in what one attempt left; False when it stays where it is."""
+    about = {"job_id": left.assignment.job.id, "attempt": left.assignment.attempt}
+    log.info("hands in", **about)
+    backoff = Backoff()
+    until = time.monotonic() + OFFERED_FOR
+    while True:
         try:
             await _hand_in(equipment, left)
-        except (DomainError, OSError) as error:
-            log.warning("what an attempt left is not taken", error=str(error))
+        except (DomainError, OSError, _OutOfTouch) as error:
+            if isinstance(error, DomainError) and is_fenced(error):
+                break
+            log.warning("what an attempt left is not taken", error=str(error), **about)
+            if isinstance(error, DomainError) and not may_be_mended(error):
+                _set_aside(left)
+                return True
         except Exception:
             # What one attempt left in a state that nobody foresaw must not keep the worker from working.
-            log.exception("what an attempt left cannot be handed in", folder=left.folder.name)
-            with contextlib.suppress(OSError):
-                left.set_aside()
-            continue
-        left.remove()
+            log.exception("what an attempt left cannot be handed in", **about)
+            _set_aside(left)
+            return True
+        else:
+            break
+        if time.monotonic() >= until:
+            log.error("what an attempt left stays for the next start of the worker", **about)
+            return False
+        await backoff.wait()
+    left.remove()
+    return True
+
+
+def _set_aside(left: Undelivered) -> None:
+    try:
+        left.set_aside()
+    except OSError as error:
+        log.warning("what an attempt left cannot be set aside", folder=left.folder.name, error=str(error))
 
 
 async def _hand_in(equipment: Equipment, left: Undelivered) -> None:
+    """DomainError when the trainer does not take all of it."""
     stop = Stop()
     stub, assignment = equipment.trainer, left.assignment
     await left.remove_damaged_states()
@@ -62,8 +112,16 @@ async def _hand_in(equipment: Equipment, left: Undelivered) -> None:
         async with in_touch(stop, lease.keep(), reports.send(), checkpoints.send()):
             with contextlib.suppress(Stopped):
                 await stop.race(_all_of(reports, checkpoints))
-            if stop.why is not Why.LOST:
-                await _end(equipment, left, cancelled=stop.why is Why.CANCELLED)
+            if stop.why is Why.LOST:
+                return
+            if stop.why is Why.OUT_OF_TOUCH:
+                raise _OutOfTouch("The worker lost touch by its own fault.")
+            for refused in (reports.refused, checkpoints.refused):
+                if refused is not None and may_be_mended(refused):
+                    raise refused
+            await _end(equipment, left, cancelled=stop.why is Why.CANCELLED)
+            if reports.refused is not None:
+                raise reports.refused
     finally:
         journal.close()
 

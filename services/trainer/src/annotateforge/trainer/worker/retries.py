@@ -28,6 +28,12 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
+def may_be_mended(error: DomainError) -> bool:
+    """Whether a call that was refused may work once somebody has looked after the service or the token."""
+    passing = _PASSING | _FAULTS | {Code.PERMISSION_DENIED}
+    return error.reason == "STORE_FULL" or (error.code in passing and error.reason != "ATTEMPT_STALE")
+
+
 class Backoff:
     """Delays that double, with jitter, so that many workers do not come back at the same moment."""
 
