@@ -32,7 +32,9 @@ def browser(program: str) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, program: str) -> Iterator[Running]:
     """A running installation, where there is a browser to look at it."""
-    with running(tmp_path_factory.mktemp("browser"), WORKER_DEVICES="cpu") as started:
+    # It lives as long as the session: no warm child, which tests of workers would take for one of theirs.
+    folder = tmp_path_factory.mktemp("browser")
+    with running(folder, WORKER_DEVICES="cpu", WARM_CHILD="false") as started:
         yield started
 
 

@@ -24,7 +24,7 @@ from annotateforge.dataset.imports.tree import Tree, folders
 from annotateforge.dataset.imports.xml_stream import XmlMalformed
 
 SOURCE = "import:voc"
-_LARGEST_LABEL_FILE = 16 << 20
+_LARGEST_LABEL_FILE = 8 << 20
 _SAMPLED_FILES = 20
 _MASK_FOLDERS = frozenset(("segmentationclass", "segmentationobject"))
 _BOX_SIDES = ("xmin", "ymin", "xmax", "ymax")

@@ -9,7 +9,7 @@ from xml.sax.handler import ContentHandler
 import defusedxml.sax
 from defusedxml.common import DefusedXmlException
 
-_LARGEST_PART = 16 << 20
+_LARGEST_PART = 8 << 20
 """Bytes of a tag or of a text."""
 _MOST_FED = 4 << 20
 _DEEPEST = 64
@@ -41,7 +41,7 @@ def xml_events(blocks: Iterator[bytes]) -> Iterator[XmlEvent]:
     """The beginnings and ends of all elements, in the order of the document.
 
     Raises XmlMalformed, also for entity declarations, more than 64 elements within each other and a tag or a
-    text of more than 16 MiB.
+    text of more than 8 MiB.
     """
     parser = defusedxml.sax.make_parser()
     handler = _Handler(parser)
@@ -59,7 +59,7 @@ def xml_events(blocks: Iterator[bytes]) -> Iterator[XmlEvent]:
             if handler.events:
                 unseen = 0
             if unseen > _LARGEST_PART:
-                raise XmlMalformed("A tag or a text is larger than 16 MiB.", handler.line)
+                raise XmlMalformed("A tag or a text is larger than 8 MiB.", handler.line)
             while handler.events:
                 yield handler.events.popleft()
         parser.close()
