@@ -73,13 +73,14 @@ def open_container(file: IO[bytes], limits: ArchiveLimits, spool: Spool, opened:
     if head.startswith(b"\x1f\x8b"):
         unpacked = opened.enter_context(spool.file())
         unpack_gzip(file, unpacked, budget, spool.reserve)
+        unpacked_size = unpacked.seek(0, 2)
         unpacked.seek(0)
-        if not _is_tar(unpacked.read(_HEAD_BYTES)):
+        if not _is_tar(unpacked.read(_HEAD_BYTES), unpacked_size):
             raise _not_an_archive("It is packed with gzip, but there is no tar archive inside.")
         return TarContainer(unpacked, budget)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return ZipContainer(file, budget)
-    if _is_tar(head):
+    if _is_tar(head, size):
         return TarContainer(file, budget)
     for magic, name in _OTHERS:
         if head.startswith(magic):
@@ -90,12 +91,13 @@ def open_container(file: IO[bytes], limits: ArchiveLimits, spool: Spool, opened:
     raise _not_an_archive("Its bytes are those of none.")
 
 
-def _is_tar(head: bytes) -> bool:
-    """Whether a block is the header of a tar member: its checksum says so, also where the old format has no
-    magic; or the zeros of which an empty tar is made.
+def _is_tar(head: bytes, size: int) -> bool:
+    """Whether a file of `size` bytes begins with the header of a tar member: its checksum says so, also where
+    the old format has no magic; or is the one record of zeros that tar makes of nothing. More zeros are what
+    is left of a file whose bytes were lost.
     """
     if head == bytes(_HEAD_BYTES):
-        return True
+        return size <= tarfile.RECORDSIZE
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.TarError:
