@@ -7,6 +7,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import zlib
@@ -240,6 +241,21 @@ async def test_a_file_system_without_hard_links_gets_copies(
     progress: list[tuple[int, int]] = []
     await cache.bring(dataset, stack.dataset, lambda *at: progress.append(at))
     assert progress == []
+
+
+@pytest.mark.slow
+async def test_a_cache_that_somebody_has_emptied_is_filled_again(
+    stack: Stack, worker_dir: Path, tmp_path: Path
+) -> None:
+    project_id = await new_project(stack.dataset)
+    await add(stack.dataset, project_id, ((f"{n}.jpg", noise(n)) for n in range(4)))
+    dataset = await freeze(stack.dataset, project_id)
+    cache = DatasetCache(worker_dir, ROOMY)
+    await cache.bring(dataset, stack.dataset, silent)
+    for entry in worker_dir.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    folder = await cache.bring(dataset, stack.dataset, silent)
+    assert tree(folder) == await unpacked(stack.dataset, dataset, tmp_path / "unpacked")
 
 
 @pytest.mark.slow

@@ -47,11 +47,20 @@ class BlobCache:
                 os.makedirs(parent, exist_ok=True)
                 self._made.add(parent)
             try:
-                write_sealed(incoming, content)
-                os.rename(incoming, target)
-            except BaseException:
-                _discard(incoming)
-                raise
+                self._put(incoming, target, content)
+            except FileNotFoundError:
+                # Somebody has emptied the cache while it is in use.
+                os.makedirs(self._incoming, exist_ok=True)
+                os.makedirs(parent, exist_ok=True)
+                self._put(incoming, target, content)
+
+    def _put(self, incoming: str, target: str, content: bytes) -> None:
+        try:
+            write_sealed(incoming, content)
+            os.rename(incoming, target)
+        except BaseException:
+            _discard(incoming)
+            raise
 
     def read(self, sha256: str) -> bytes | None:
         """A blob's bytes; None when it is not there or not as it was."""
