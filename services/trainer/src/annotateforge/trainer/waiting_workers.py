@@ -8,7 +8,8 @@ somebody else could use it, a worker that leaves without the job that it was wok
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -16,9 +17,9 @@ import orjson
 import structlog
 
 from annotateforge.runtime import subjects
-from annotateforge.runtime.bus import Bus, Subscription
-from annotateforge.runtime.feed import Gap
+from annotateforge.runtime.bus import Bus, Message
 from annotateforge.trainer.placement import Demand, Offer
+from annotateforge.trainer.relay import relayed
 
 log = structlog.get_logger()
 
@@ -135,27 +136,13 @@ class WaitingWorkers:
         self.stopping = True
         self._wake_all()
 
-    @contextlib.asynccontextmanager
-    async def relaying(self) -> AsyncIterator[None]:
+    def relaying(self) -> AbstractAsyncContextManager[None]:
         """Hear the wake-ups of other processes for the time of the context."""
-        async with self._bus.subscribe(subjects.job_wake()) as told:
-            task = asyncio.create_task(self._relay(told), name="waiting workers")
-            try:
-                yield
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        return relayed(self._bus, subjects.job_wake(), hear=self._hear, missed=self._wake_all)
 
-    async def _relay(self, told: Subscription) -> None:
-        async for message in told:
-            if isinstance(message, Gap):
-                self._wake_all()
-            else:
-                self._hear(message.data)
-
-    def _hear(self, data: bytes) -> None:
+    def _hear(self, message: Message) -> None:
         try:
-            told = orjson.loads(data)
+            told = orjson.loads(message.data)
             if told["from"] == self._name:
                 return
             demand = Demand(str(told["device"]), int(told["gpus"]), int(told["min_gpu_memory"]))

@@ -6,11 +6,12 @@ A wake-up only says "look again": what is true stands in Postgres, and one that 
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 
 from annotateforge.runtime import subjects
-from annotateforge.runtime.bus import Bus, Subscription
-from annotateforge.runtime.feed import Gap
+from annotateforge.runtime.bus import Bus
+from annotateforge.trainer.relay import relayed
 
 
 class Waiter:
@@ -64,23 +65,14 @@ class Wakeups:
         self.stopping = True
         self._wake_all()
 
-    @contextlib.asynccontextmanager
-    async def relaying(self) -> AsyncIterator[None]:
+    def relaying(self) -> AbstractAsyncContextManager[None]:
         """Hear the wake-ups of other processes for the time of the context."""
-        async with self._bus.subscribe(subjects.job_control("*")) as told:
-            task = asyncio.create_task(self._relay(told), name="wakeups")
-            try:
-                yield
-            finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-    async def _relay(self, told: Subscription) -> None:
-        async for message in told:
-            if isinstance(message, Gap):
-                self._wake_all()
-            else:
-                self._wake_here(message.subject)
+        return relayed(
+            self._bus,
+            subjects.job_control("*"),
+            hear=lambda message: self._wake_here(message.subject),
+            missed=self._wake_all,
+        )
 
     def _wake_here(self, subject: str) -> None:
         for waiter in self._waiters.get(subject, ()):
