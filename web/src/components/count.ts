@@ -1,6 +1,6 @@
-const format = new Intl.NumberFormat("en");
+import { grouped } from "@/components/grouped";
 
 /** "1 image", "12,000 images". */
 export function count(number: number, one: string, many = `${one}s`): string {
-  return `${format.format(number)} ${number === 1 ? one : many}`;
+  return `${grouped(number)} ${number === 1 ? one : many}`;
 }

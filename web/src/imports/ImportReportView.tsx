@@ -1,11 +1,11 @@
 import { Accordion, Alert, Group, List, Stack, Table, Text } from "@mantine/core";
 import { count } from "@/components/count";
+import { grouped } from "@/components/grouped";
 import { ScrollTable } from "@/components/ScrollTable";
 import { SeverityBadge } from "@/components/SeverityBadge";
 import type { ImportReport } from "@/imports/importService";
 import { placeOf, problemGroups, reasonText } from "@/imports/problemGroups";
 
-const format = new Intl.NumberFormat("en");
 const SHOWN_PROBLEMS = 100;
 
 /** What an import brought, and every problem with its place and what to do. */
@@ -88,11 +88,11 @@ function ClassCounts({ report }: { report: ImportReport }) {
         {report.class_counts.map((entry) => (
           <Table.Tr key={entry.class_label}>
             <Table.Td>{entry.class_label || <Text c="dimmed">No class</Text>}</Table.Td>
-            <Table.Td ta="right">{format.format(entry.box_count)}</Table.Td>
-            <Table.Td ta="right">{format.format(entry.circle_count)}</Table.Td>
-            <Table.Td ta="right">{format.format(entry.rectangle_count)}</Table.Td>
-            <Table.Td ta="right">{format.format(entry.polygon_count)}</Table.Td>
-            <Table.Td ta="right">{format.format(entry.classified_image_count)}</Table.Td>
+            <Table.Td ta="right">{grouped(entry.box_count)}</Table.Td>
+            <Table.Td ta="right">{grouped(entry.circle_count)}</Table.Td>
+            <Table.Td ta="right">{grouped(entry.rectangle_count)}</Table.Td>
+            <Table.Td ta="right">{grouped(entry.polygon_count)}</Table.Td>
+            <Table.Td ta="right">{grouped(entry.classified_image_count)}</Table.Td>
           </Table.Tr>
         ))}
       </Table.Tbody>

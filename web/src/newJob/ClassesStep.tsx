@@ -1,6 +1,7 @@
 import { Button, Checkbox, Group, Stack, Switch, TagsInput, Text } from "@mantine/core";
 import { IconPlus } from "@tabler/icons-react";
 import { useQueries } from "@tanstack/react-query";
+import { grouped } from "@/components/grouped";
 import { SHAPE_LABELS } from "@/images/shape";
 import { SHAPES_OF } from "@/newJob/draft";
 import type { StepProps } from "@/newJob/stepProps";
@@ -9,8 +10,6 @@ import { projectStatsQuery } from "@/statistics/statisticsQueries";
 
 const SHOWN_SUGGESTIONS = 30;
 const MOST_CLASSES = 1000;
-const format = new Intl.NumberFormat("en");
-
 /** What the model tells apart, and which shapes it learns from. */
 export function ClassesStep({ kept, problems }: StepProps) {
   const { draft, change } = kept;
@@ -62,7 +61,7 @@ export function ClassesStep({ kept, problems }: StepProps) {
                   change({ classes: [...draft.classes, label] });
                 }}
               >
-                {label} ({format.format(count)})
+                {label} ({grouped(count)})
               </Button>
             ))}
           </Group>

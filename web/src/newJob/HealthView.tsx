@@ -1,5 +1,6 @@
 import { Alert, Group, Stack, Table, Text } from "@mantine/core";
 import { count } from "@/components/count";
+import { grouped } from "@/components/grouped";
 import { ScrollTable } from "@/components/ScrollTable";
 import { SeverityBadge } from "@/components/SeverityBadge";
 import { thumbnailAddress } from "@/images/imageService";
@@ -7,8 +8,6 @@ import type { HealthReport } from "@/newJob/newJobService";
 import classes from "./HealthView.module.css";
 
 const THUMBNAIL = 96;
-const format = new Intl.NumberFormat("en");
-
 /** What was found in a data set: the split, the classes, and findings with examples, the worst first. */
 export function HealthView({ report }: { report: HealthReport }) {
   return (
@@ -19,10 +18,10 @@ export function HealthView({ report }: { report: HealthReport }) {
         </Alert>
       )}
       <Text>
-        {count(report.total_images, "image")}: {format.format(report.train_images)} for training,{" "}
-        {format.format(report.val_images)} for validation
-        {report.test_images > 0 && `, ${format.format(report.test_images)} for a test`}
-        {report.background_images > 0 && `, ${format.format(report.background_images)} of them backgrounds`}.
+        {count(report.total_images, "image")}: {grouped(report.train_images)} for training,{" "}
+        {grouped(report.val_images)} for validation
+        {report.test_images > 0 && `, ${grouped(report.test_images)} for a test`}
+        {report.background_images > 0 && `, ${grouped(report.background_images)} of them backgrounds`}.
       </Text>
       {report.classes.length > 0 && (
         <ScrollTable label="Classes on both sides of the split" minWidth={420} maxHeight={320} stickyHeader>
@@ -39,10 +38,10 @@ export function HealthView({ report }: { report: HealthReport }) {
             {report.classes.map((entry) => (
               <Table.Tr key={entry.class_label}>
                 <Table.Td>{entry.class_label}</Table.Td>
-                <Table.Td ta="right">{format.format(entry.train_images)}</Table.Td>
-                <Table.Td ta="right">{format.format(entry.train_instances)}</Table.Td>
-                <Table.Td ta="right">{format.format(entry.val_images)}</Table.Td>
-                <Table.Td ta="right">{format.format(entry.val_instances)}</Table.Td>
+                <Table.Td ta="right">{grouped(entry.train_images)}</Table.Td>
+                <Table.Td ta="right">{grouped(entry.train_instances)}</Table.Td>
+                <Table.Td ta="right">{grouped(entry.val_images)}</Table.Td>
+                <Table.Td ta="right">{grouped(entry.val_instances)}</Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>

@@ -1,5 +1,6 @@
 import { Text, VisuallyHidden } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
+import { grouped } from "@/components/grouped";
 import type { ClassColor } from "@/images/classColor";
 import classes from "./ClassBars.module.css";
 
@@ -15,8 +16,6 @@ interface ClassBarsProps {
   /** What is counted, such as "instances". */
   unit: string;
 }
-
-const format = new Intl.NumberFormat("en");
 
 /** A bar for each class; each leads to the images of its class. */
 export function ClassBars({ projectId, bars, colorOf, unit }: ClassBarsProps) {
@@ -41,7 +40,7 @@ export function ClassBars({ projectId, bars, colorOf, unit }: ClassBarsProps) {
               />
             </div>
             <Text size="sm" className={classes.number}>
-              {format.format(value)}
+              {grouped(value)}
               <VisuallyHidden component="span"> {unit}</VisuallyHidden>
             </Text>
           </Link>

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { bytes } from "@/components/bytes";
 import { EmptyState } from "@/components/EmptyState";
 import { ErrorNotice } from "@/components/ErrorNotice";
+import { grouped } from "@/components/grouped";
 import { RowsSkeleton } from "@/components/RowsSkeleton";
 import { classColors } from "@/images/classColor";
 import { ClassBars } from "@/statistics/ClassBars";
@@ -11,8 +12,6 @@ import { instanceCount } from "@/statistics/instanceCount";
 import { SizeTable } from "@/statistics/SizeTable";
 import { projectStatsQuery } from "@/statistics/statisticsQueries";
 import type { ProjectStatistics } from "@/statistics/statisticsService";
-
-const format = new Intl.NumberFormat("en");
 
 /** What a project holds, in numbers and bars. */
 export function StatisticsPage({ projectId }: { projectId: string }) {
@@ -38,11 +37,11 @@ function Statistics({ projectId, statistics }: { projectId: string; statistics: 
   return (
     <Stack gap="lg">
       <SimpleGrid cols={{ base: 2, sm: 3, lg: 6 }}>
-        <Figure name="Images" value={format.format(statistics.imageCount)} />
-        <Figure name="With annotations" value={format.format(statistics.annotatedImageCount)} />
-        <Figure name="With an image class" value={format.format(statistics.classifiedImageCount)} />
-        <Figure name="Annotations" value={format.format(statistics.annotationCount)} />
-        <Figure name="Reviewed" value={format.format(statistics.reviewedImageCount)} />
+        <Figure name="Images" value={grouped(statistics.imageCount)} />
+        <Figure name="With annotations" value={grouped(statistics.annotatedImageCount)} />
+        <Figure name="With an image class" value={grouped(statistics.classifiedImageCount)} />
+        <Figure name="Annotations" value={grouped(statistics.annotationCount)} />
+        <Figure name="Reviewed" value={grouped(statistics.reviewedImageCount)} />
         <Figure name="Size" value={bytes(statistics.sizeBytes)} />
       </SimpleGrid>
       {annotated.length > 0 && (
