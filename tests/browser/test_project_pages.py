@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from annotateforge.local.demo.sample import sample_images
 from annotateforge.runtime.auth import Role
@@ -120,6 +120,32 @@ def test_an_image_shows_its_annotations_and_they_can_be_changed(
     page.keyboard.press("ArrowLeft")
     page.wait_for_url(f"**/images/{image_id}")
     assert editor.violations() == []
+
+
+def test_keys_step_on_while_images_are_slow_to_come(editor: Visitor, project: str) -> None:
+    page = editor.page
+    editor.visit(f"/projects/{project}")
+    links = page.get_by_role("list", name="Images").get_by_role("link")
+    expect(links).to_have_count(12)
+    images = [str(link.get_attribute("href")).split("?")[0] for link in links.all()]
+    links.first.click()
+    expect(page.get_by_role("heading", name=re.compile(r"\d+ annotations?"))).to_be_visible()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/images/*", hold)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_url(f"**{images[3]}")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_url(f"**{images[2]}")
+    assert held
+    # Lets go what was held.
+    page.unroute("**/api/v1/images/*", hold)
+    expect(page.get_by_role("heading", name=re.compile(r"\d+ annotations?"))).to_be_visible()
+    expect(page.get_by_text("3", exact=True)).to_be_visible()
 
 
 def test_statistics_lead_to_the_images_of_a_class(editor: Visitor, project: str) -> None:

@@ -24,6 +24,15 @@ interface ImagePageProps {
   filter: ImageFilter;
 }
 
+/** While the next picture comes: the steps stay, so that nobody has to wait between two keys. */
+export function ComingImagePage({ projectId, imageId, filter }: ImagePageProps) {
+  return (
+    <Page title="Image" actions={<ImageSteps projectId={projectId} imageId={imageId} filter={filter} />}>
+      <RowsSkeleton />
+    </Page>
+  );
+}
+
 /** One picture, large, with everything that is known about it. */
 export function ImagePage({ projectId, imageId, filter }: ImagePageProps) {
   const { data: image } = useSuspenseQuery(imageQuery(imageId));

@@ -12,16 +12,26 @@ export interface Neighbours {
   number: number | undefined;
 }
 
-/** The images beside one in the list that it was opened from. More of the list is loaded as its end comes near. */
-export function useNeighbours(projectId: string, filter: ImageFilter, imageId: string): Neighbours {
+/**
+ * Tells what is beside any image of the list that `imageId` was opened from. More of the list is loaded as its end comes
+ * near that image.
+ */
+export function useNeighbours(
+  projectId: string,
+  filter: ImageFilter,
+  imageId: string,
+): (imageId: string) => Neighbours {
   const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = useInfiniteQuery(
     imageListQuery(projectId, filter),
   );
-  const place = data?.findIndex(({ id }) => id === imageId) ?? -1;
-  const nearEnd = data !== undefined && place >= data.length - LOOK_AHEAD;
+  const placeOf = (sought: string) => data?.findIndex(({ id }) => id === sought) ?? -1;
+  const nearEnd = data !== undefined && placeOf(imageId) >= data.length - LOOK_AHEAD;
   useEffect(() => {
     if (nearEnd && hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [nearEnd, hasNextPage, isFetchingNextPage, fetchNextPage]);
-  if (data === undefined || place < 0) return { before: undefined, after: undefined, number: undefined };
-  return { before: data[place - 1]?.id, after: data[place + 1]?.id, number: place + 1 };
+  return (sought) => {
+    const place = placeOf(sought);
+    if (data === undefined || place < 0) return { before: undefined, after: undefined, number: undefined };
+    return { before: data[place - 1]?.id, after: data[place + 1]?.id, number: place + 1 };
+  };
 }
