@@ -20,6 +20,7 @@ from annotateforge.api.trainer.v1.trainer_service_pb2 import (
 )
 from annotateforge.api.trainer.v1.training_settings_pb2 import TrainingSettings
 from annotateforge.runtime.auth import Role
+from annotateforge.runtime.database import database
 from annotateforge.runtime.errors import Code, DomainError
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
@@ -198,9 +199,68 @@ async def test_backgrounds_can_be_asked_for_in_the_config_of_a_job(
 
 async def test_the_same_request_id_answers_the_same_job(editor: Editor) -> None:
     first = await make_job(editor, request_id="once")
-    again = await make_job(editor, name="another", request_id="once")
+    again = await make_job(editor, request_id="once")
     assert again == first
     assert await count_jobs(editor) == 1
+
+
+async def test_a_known_request_id_with_another_content_is_refused_with_what_it_has_made(
+    editor: Editor,
+) -> None:
+    first = await make_job(editor, request_id="once")
+    restart = RestartJobRequest(job_id=first.id, request_id="once")
+    for call in (
+        make_job(editor, name="another", request_id="once"),
+        make_job(editor, request_id="once", epochs=4),
+        editor.RestartJob(restart),
+    ):
+        error = await refused(call)
+        assert (error.code, error.reason) == (Code.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+        assert error.metadata == {"request_id": "once", "job_id": first.id}
+        assert "choose a new request_id" in error.message
+    assert await count_jobs(editor) == 1
+
+    restart.request_id = "again"
+    second = (await editor.RestartJob(restart)).job
+    restart.config.epochs = 7
+    assert (await refused(editor.RestartJob(restart))).reason == "REQUEST_ID_REUSED"
+    assert (await refused(make_job(editor, request_id="again"))).metadata["job_id"] == second.id
+
+
+async def test_of_two_requests_with_one_id_at_the_same_time_one_is_refused(editor: Editor) -> None:
+    calls = (make_job(editor, name=f"job {number}", request_id="once") for number in range(10))
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    refusals = [answer for answer in answers if isinstance(answer, grpc.aio.AioRpcError)]
+    assert {from_rpc_error(refusal).reason for refusal in refusals} == {"REQUEST_ID_REUSED"}
+    assert len(refusals) == 9
+    assert await count_jobs(editor) == 1
+
+
+async def test_a_restart_that_is_sent_again_answers_its_job_also_when_the_first_job_is_gone(
+    editor: Editor,
+) -> None:
+    first = await make_job(editor)
+    restart = RestartJobRequest(job_id=first.id, request_id="again")
+    second = (await editor.RestartJob(restart)).job
+    for _ in ("cancel", "delete"):
+        await editor.DeleteJob(DeleteJobRequest(job_id=first.id))
+    assert (await editor.RestartJob(restart)).job.id == second.id
+
+
+async def test_what_was_made_before_digests_were_kept_answers_every_request_with_its_id(
+    editor: Editor, database_url: str
+) -> None:
+    first = await make_job(editor, request_id="once")
+    async with database(database_url, "trainer", "annotateforge.trainer") as pool:
+        await pool.execute("UPDATE jobs SET request_digest = NULL")
+    assert (await make_job(editor, name="another", request_id="once")).id == first.id
+
+
+async def test_a_request_id_that_cannot_be_is_named_with_all_else_that_is_wrong(editor: Editor) -> None:
+    first = await make_job(editor)
+    restart = RestartJobRequest(job_id=first.id, request_id="a\0b", config=JobConfig(epochs=-1))
+    error = await refused(editor.RestartJob(restart))
+    assert {one.field for one in error.violations} == {"request_id", "config.epochs"}
 
 
 async def test_the_same_request_id_at_the_same_time_makes_one_job(editor: Editor) -> None:

@@ -64,6 +64,10 @@ async def test_the_same_request_id_answers_the_same_sweep_also_at_once(editor: E
     assert len({sweep.id for sweep in made}) == 1
     assert len((await editor.ListJobs(api.ListJobsRequest())).jobs) == 4
 
+    error = await refusal(make_sweep(editor, name="another", request_id="one"))
+    assert (error.reason, error.metadata["sweep_id"]) == ("REQUEST_ID_REUSED", made[0].id)
+    assert len((await editor.ListJobs(api.ListJobsRequest())).jobs) == 4
+
 
 async def test_a_sweep_with_one_wrong_job_makes_none(editor: Editor) -> None:
     axes = [SweepAxis(setting="settings.momentum", values=["0.9", "1"])]

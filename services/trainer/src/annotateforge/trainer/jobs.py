@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from annotateforge.api.dataset.v1.dataset_pb2 import Dataset
+from annotateforge.api.trainer.v1.trainer_service_pb2 import RestartJobRequest
 from annotateforge.api.trainer.v1.worker_pb2 import Worker
 from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import Aborted, FailedPrecondition, NotFound
@@ -16,10 +17,12 @@ from annotateforge.trainer.datasets import Datasets
 from annotateforge.trainer.job import Change
 from annotateforge.trainer.journal import Journal, job_not_found
 from annotateforge.trainer.messages import dataset_ready, task_word
-from annotateforge.trainer.orders import Order, Update
+from annotateforge.trainer.orders import Order, Update, repeated
 from annotateforge.trainer.placement import Demand, warning_of_no_worker
 from annotateforge.trainer.records import JobRecord, NewJob
+from annotateforge.trainer.request_keys import RequestKey
 from annotateforge.trainer.status import Status
+from annotateforge.trainer.violations import Violations
 
 
 class Jobs:
@@ -49,14 +52,25 @@ class Jobs:
         return record
 
     async def create(self, order: Order) -> JobRecord:
-        """Freeze the data set and put a job into the queue. The same request id again answers the first job.
+        """Freeze the data set and put a job into the queue. The same request again answers the first job.
 
-        Raises what the dataset service and the registry answer; see `Datasets.frozen` and
-        `BaseModels.settle`.
+        AlreadyExists REQUEST_ID_REUSED for another one with its id. Raises what the dataset service and the
+        registry answer; see `Datasets.frozen` and `BaseModels.settle`.
         """
-        found = await self._requested(order)
+        found = await self._made_by(order.request)
+        return await self._make(order) if found is None else await self.get(found)
+
+    async def repeat(self, job_id: UUID, request: RestartJobRequest) -> JobRecord:
+        """Put a job like another one into the queue, with what is to change. NotFound JOB_NOT_FOUND; raises
+        what `create` does. The same request again answers the first result, also when the other job is gone.
+        """
+        # An id that cannot be is refused with whatever else is wrong.
+        found = await self._made_by(RequestKey.of(request, Violations()))
         if found is not None:
             return await self.get(found)
+        return await self._make(repeated(await self.get(job_id), request))
+
+    async def _make(self, order: Order) -> JobRecord:
         await self._base_models.settle(order.config, order.task_type)
         dataset = await self._dataset(order)
         job_id = new_id()
@@ -99,11 +113,13 @@ class Jobs:
             before, change = await self._journal.change_within(connection, job_id, lifecycle.cancel)
         await self._journal.announce(before, change)
 
-    async def _requested(self, order: Order) -> UUID | None:
-        if order.request_id is None:
+    async def _made_by(self, request: RequestKey | None) -> UUID | None:
+        """The job that this request has made. AlreadyExists REQUEST_ID_REUSED."""
+        if request is None:
             return None
         async with self._pool.acquire() as connection:
-            return await store.find_request(connection, order.request_id)
+            made = await store.find_request(connection, request.id)
+        return None if made is None else made.by(request, "job")
 
     async def _dataset(self, order: Order) -> Dataset:
         """The data set to train on; a repeated job gets that of the first one for as long as it is there."""
@@ -147,7 +163,7 @@ class Jobs:
             config=config.SerializeToString(),
             dataset=dataset.SerializeToString(),
             priority=config.priority,
-            request_id=order.request_id,
+            request=order.request,
             restarted_from=order.restarted_from,
         )
         descriptions = await worker_store.list_worker_descriptions(connection, self._online_for)
@@ -164,7 +180,7 @@ class Jobs:
         if change is not None:
             await self._journal.announce(None, change)
             return change.job.id
-        found = await self._requested(order)
+        found = await self._made_by(order.request)
         if found is None:
             raise Aborted(
                 "TRANSACTION_CONFLICT", "The job of this request id was deleted at the same time. Try again."

@@ -14,11 +14,11 @@ from annotateforge.trainer.config import check_priority, filled_config
 from annotateforge.trainer.config_changes import changed, changes_data
 from annotateforge.trainer.messages import task_type
 from annotateforge.trainer.records import JobRecord
+from annotateforge.trainer.request_keys import RequestKey
 from annotateforge.trainer.violations import Violations
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 10_000
-LONGEST_REQUEST_ID = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Order:
     task_type: TaskType.ValueType
     config: JobConfig
     """With its defaults filled in, but for what follows from the data set and the base model."""
-    request_id: str | None = None
+    request: RequestKey | None = None
+    """By which the request is known when it comes again; None for one that may be carried out twice."""
     restarted_from: UUID | None = None
     dataset: Dataset | None = None
     """The data set of the job that is repeated."""
@@ -46,7 +47,7 @@ def read_order(request: CreateJobRequest) -> Order:
         description=_description(request.description, violations),
         task_type=request.task_type,
         config=filled_config(request.config, request.task_type, violations),
-        request_id=violations.text("request_id", request.request_id, longest=LONGEST_REQUEST_ID) or None,
+        request=RequestKey.of(request, violations),
     )
     violations.raise_any("INVALID_JOB")
     return order
@@ -70,7 +71,7 @@ def repeated(record: JobRecord, request: RestartJobRequest) -> Order:
         description=record.description,
         task_type=task,
         config=filled_config(config, task, violations),
-        request_id=violations.text("request_id", request.request_id, longest=LONGEST_REQUEST_ID) or None,
+        request=RequestKey.of(request, violations),
         restarted_from=record.id,
         dataset=None if changes_data(before, config) else Dataset.FromString(record.dataset),
     )

@@ -6,6 +6,7 @@ from typing import Generic, Self, TypeVar
 from uuid import UUID
 
 from annotateforge.trainer.job import JobState, SavedCheckpoint
+from annotateforge.trainer.request_keys import RequestKey
 from annotateforge.trainer.status import Status
 
 T = TypeVar("T")
@@ -104,7 +105,7 @@ class NewJob:
     config: bytes
     dataset: bytes
     priority: int
-    request_id: str | None
+    request: RequestKey | None
     restarted_from: UUID | None
 
 

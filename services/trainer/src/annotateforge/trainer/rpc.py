@@ -26,7 +26,7 @@ from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
 from annotateforge.trainer.logs import Logs
 from annotateforge.trainer.messages import architecture_message, job_message, task_word, worker_message
-from annotateforge.trainer.orders import read_order, read_update, repeated
+from annotateforge.trainer.orders import read_order, read_update
 from annotateforge.trainer.outcomes import LOG_TAIL_LINES
 from annotateforge.trainer.records import JobRecord
 from annotateforge.trainer.status import Status, status_of
@@ -87,8 +87,7 @@ class TrainerRpc(TrainerServiceServicer):
 
     async def RestartJob(self, request: api.RestartJobRequest, context: Context) -> api.RestartJobResponse:
         with _job(request.job_id) as job_id:
-            order = repeated(await self._jobs.get(job_id), request)
-            return api.RestartJobResponse(job=await self._shown(await self._jobs.create(order)))
+            return api.RestartJobResponse(job=await self._shown(await self._jobs.repeat(job_id, request)))
 
     async def DeleteJob(self, request: api.DeleteJobRequest, context: Context) -> api.DeleteJobResponse:
         with _job(request.job_id) as job_id:

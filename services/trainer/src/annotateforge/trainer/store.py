@@ -20,6 +20,7 @@ from annotateforge.runtime.outbox import check_payload
 from annotateforge.trainer.job import Change, JobState, SavedCheckpoint, Trouble
 from annotateforge.trainer.placement import Demand
 from annotateforge.trainer.records import JobRecord, NewJob, Rows, Standing
+from annotateforge.trainer.request_keys import Made
 from annotateforge.trainer.status import Outcome, Status
 
 PAGE_BYTES = 4 * 1024 * 1024
@@ -63,14 +64,14 @@ ORDER BY jobs.id DESC
 LIMIT $4
 """
 
-FIND_REQUEST = "SELECT id FROM jobs WHERE request_id = $1"
+FIND_REQUEST = "SELECT id, request_digest FROM jobs WHERE request_id = $1"
 
 INSERT_JOB = """
 INSERT INTO jobs (
     id, request_id, name, description, task_type, config, dataset, device, priority, restarted_from,
-    status, last_sequence, total_epochs, create_time, gpus, min_gpu_memory
+    status, last_sequence, total_epochs, create_time, gpus, min_gpu_memory, request_digest
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (request_id) DO NOTHING
 RETURNING id
 """
@@ -217,10 +218,10 @@ async def list_jobs(
     return Rows([job_record(row) for row in found.rows], found.more)
 
 
-async def find_request(connection: Connection, request_id: str) -> UUID | None:
+async def find_request(connection: Connection, request_id: str) -> Made | None:
     """The job that was made with this request id."""
-    found: UUID | None = await connection.fetchval(FIND_REQUEST, request_id)
-    return found
+    row = await connection.fetchrow(FIND_REQUEST, request_id)
+    return None if row is None else Made(row["id"], row["request_digest"])
 
 
 async def insert_job(connection: Connection, new: NewJob, change: Change, now: datetime) -> bool:
@@ -229,7 +230,7 @@ async def insert_job(connection: Connection, new: NewJob, change: Change, now: d
     inserted = await connection.fetchval(
         INSERT_JOB,
         job.id,
-        new.request_id,
+        None if new.request is None else new.request.id,
         new.name,
         new.description,
         new.task_type,
@@ -244,6 +245,7 @@ async def insert_job(connection: Connection, new: NewJob, change: Change, now: d
         now,
         job.demand.gpus,
         job.demand.min_gpu_memory,
+        None if new.request is None else new.request.digest,
     )
     if inserted is None:
         return False

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from annotateforge.api.trainer.v1.job_pb2 import Epoch
 from annotateforge.runtime.database import Connection
+from annotateforge.trainer.request_keys import Made, RequestKey
 
 INSERT_SWEEP = """
-INSERT INTO sweeps (id, request_id, message)
-VALUES ($1, $2, $3)
+INSERT INTO sweeps (id, request_id, request_digest, message)
+VALUES ($1, $2, $3, $4)
 ON CONFLICT (request_id) DO NOTHING
 RETURNING id
 """
@@ -18,7 +19,7 @@ INSERT INTO sweep_jobs (sweep_id, number, job_id)
 SELECT $1, number, job_id FROM unnest($2::uuid[]) WITH ORDINALITY AS new (job_id, number)
 """
 
-FIND_SWEEP = "SELECT id FROM sweeps WHERE request_id = $1"
+FIND_SWEEP = "SELECT id, request_digest FROM sweeps WHERE request_id = $1"
 
 READ_SWEEP = "SELECT message FROM sweeps WHERE id = $1"
 
@@ -28,10 +29,11 @@ LIST_EPOCHS_BACKWARDS = "SELECT message FROM epochs WHERE job_id = $1 ORDER BY e
 
 
 async def insert_sweep(
-    connection: Connection, sweep_id: UUID, request_id: str | None, message: bytes
+    connection: Connection, sweep_id: UUID, request: RequestKey | None, message: bytes
 ) -> bool:
     """Write a sweep; False, and nothing is written, when its request id is taken."""
-    return await connection.fetchval(INSERT_SWEEP, sweep_id, request_id, message) is not None
+    key = (None, None) if request is None else (request.id, request.digest)
+    return await connection.fetchval(INSERT_SWEEP, sweep_id, *key, message) is not None
 
 
 async def insert_sweep_jobs(connection: Connection, sweep_id: UUID, job_ids: Sequence[UUID]) -> None:
@@ -39,10 +41,10 @@ async def insert_sweep_jobs(connection: Connection, sweep_id: UUID, job_ids: Seq
     await connection.execute(INSERT_SWEEP_JOBS, sweep_id, list(job_ids))
 
 
-async def find_sweep(connection: Connection, request_id: str) -> UUID | None:
+async def find_sweep(connection: Connection, request_id: str) -> Made | None:
     """The sweep that was made with this request id."""
-    found: UUID | None = await connection.fetchval(FIND_SWEEP, request_id)
-    return found
+    row = await connection.fetchrow(FIND_SWEEP, request_id)
+    return None if row is None else Made(row["id"], row["request_digest"])
 
 
 async def read_sweep(connection: Connection, sweep_id: UUID) -> bytes | None:

@@ -18,7 +18,8 @@ from annotateforge.trainer.job import Change
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import Journal, job_not_found
 from annotateforge.trainer.messages import job_message
-from annotateforge.trainer.orders import LONGEST_NAME, LONGEST_REQUEST_ID, Order, read_order
+from annotateforge.trainer.orders import LONGEST_NAME, Order, read_order
+from annotateforge.trainer.request_keys import RequestKey
 from annotateforge.trainer.status import Status
 from annotateforge.trainer.sweep_points import config_at, point_name, points_of
 from annotateforge.trainer.violations import Violations
@@ -32,7 +33,7 @@ class SweepOrder:
     """A sweep to be made, checked."""
 
     sweep: Sweep
-    request_id: str | None
+    request: RequestKey | None
     orders: tuple[Order, ...]
     """One for each job."""
 
@@ -48,7 +49,7 @@ def read_sweep_order(request: CreateSweepRequest) -> SweepOrder:
         )
     )
     violations = Violations()
-    request_id = violations.text("request_id", request.request_id, longest=LONGEST_REQUEST_ID) or None
+    key = RequestKey.of(request, violations)
     points = points_of(request.axes, request.samples, request.seed, violations)
     orders = []
     for number, point in enumerate(points, 1):
@@ -64,7 +65,7 @@ def read_sweep_order(request: CreateSweepRequest) -> SweepOrder:
         samples=request.samples,
         seed=request.seed,
     )
-    return SweepOrder(sweep, request_id, tuple(orders))
+    return SweepOrder(sweep, key, tuple(orders))
 
 
 class Sweeps:
@@ -76,12 +77,12 @@ class Sweeps:
         self._jobs = jobs
 
     async def create(self, order: SweepOrder) -> Sweep:
-        """Freeze the data set once and put all jobs into the queue, or none. The same request id again
+        """Freeze the data set once and put all jobs into the queue, or none. The same request again
         answers the first sweep.
 
-        Raises what `Jobs.create` does.
+        AlreadyExists REQUEST_ID_REUSED for another request with its id. Raises what `Jobs.create` does.
         """
-        found = await self._requested(order)
+        found = await self._made_by(order.request)
         if found is not None:
             return await self.get(found)
         dataset = await self._jobs.prepare(order.orders)
@@ -93,7 +94,7 @@ class Sweeps:
             order.sweep.id = str(sweep_id)
             order.sweep.create_time.FromDatetime(now)
             message = order.sweep.SerializeToString()
-            written = await sweep_store.insert_sweep(connection, sweep_id, order.request_id, message)
+            written = await sweep_store.insert_sweep(connection, sweep_id, order.request, message)
             if written:
                 for job_id, one in zip(job_ids, order.orders, strict=True):
                     change = await self._jobs.write_within(connection, job_id, one, dataset, now)
@@ -102,7 +103,7 @@ class Sweeps:
                 await sweep_store.insert_sweep_jobs(connection, sweep_id, job_ids)
         for change in changes:
             await self._journal.announce(None, change)
-        found = sweep_id if written else await self._requested(order)
+        found = sweep_id if written else await self._made_by(order.request)
         if found is None:
             raise Aborted("TRANSACTION_CONFLICT", "The same sweep was made and is gone again. Try again.")
         return await self.get(found)
@@ -133,11 +134,12 @@ class Sweeps:
             differing = settings_that_differ([job.config for job in jobs])
             return differing, [await _line(connection, job, differing) for job in jobs]
 
-    async def _requested(self, order: SweepOrder) -> UUID | None:
-        if order.request_id is None:
+    async def _made_by(self, request: RequestKey | None) -> UUID | None:
+        if request is None:
             return None
         async with self._pool.acquire() as connection:
-            return await sweep_store.find_sweep(connection, order.request_id)
+            made = await sweep_store.find_sweep(connection, request.id)
+        return None if made is None else made.by(request, "sweep")
 
 
 async def _read(connection: Connection, job_id: UUID) -> Job:
