@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import json
+import random
 import time
 from collections import Counter
 from uuid import UUID
@@ -40,12 +41,68 @@ SELECT uuidv7(), 'queued', '', 'detect', '', '', '7', 100, 'pending', 1, 1, now(
 """
 
 
+WITH_PRIORITIES = """
+INSERT INTO jobs (
+    id, name, description, task_type, config, dataset, device, priority, status, last_sequence, total_epochs,
+    create_time, end_time
+)
+SELECT
+    uuidv7(), 'queued', '', 'detect', '', '', '', priority, status::job_status, 1, 1, now(),
+    CASE WHEN status = 'cancelled' THEN now() END
+FROM unnest($1::integer[], $2::text[]) AS new (priority, status)
+"""
+
+
 async def pages_read(connection: Connection, query: str, *arguments: object) -> int:
     """Pages of tables and indexes that a query looks at."""
     rows = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", *arguments)
     plan = json.loads(rows)[0]["Plan"]
     pages: int = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
     return pages
+
+
+@pytest.mark.parametrize("priorities", [1, 3, 200])
+async def test_places_go_by_priority_then_age_for_whichever_jobs_are_asked(
+    database_url: str, priorities: int
+) -> None:
+    chance = random.Random(priorities)
+    rows = [(chance.randrange(priorities) - 100, chance.choice(["pending", "cancelled"])) for _ in range(200)]
+    async with (
+        database(database_url, "trainer", "annotateforge.trainer") as pool,
+        pool.acquire() as connection,
+    ):
+        for priority, status in rows:
+            # One by one, so that ids ascend.
+            await connection.execute(WITH_PRIORITIES, [priority], [status])
+        waiting = await connection.fetch("SELECT id, priority FROM jobs WHERE status = 'pending'")
+        ordered = sorted(waiting, key=lambda row: (-row["priority"], row["id"]))
+        places = {row["id"]: place for place, row in enumerate(ordered, 1)}
+        everything = [row["id"] for row in await connection.fetch("SELECT id FROM jobs")]
+        for count in (1, 2, 7, 50, 200):
+            asked = chance.sample(everything, count)
+            expected = {one: places[one] for one in asked if one in places}
+            assert await queue_store.queue_positions(connection, asked) == expected
+
+
+async def test_a_place_is_counted_once_through_the_queue_at_most(database_url: str) -> None:
+    async with (
+        database(database_url, "trainer", "annotateforge.trainer") as pool,
+        pool.acquire() as connection,
+    ):
+        for priority in (1, 0):
+            await connection.execute(WITH_PRIORITIES, [priority] * 2000, ["pending"] * 2000)
+        # What was written is on the disk, so that vacuum believes it.
+        await connection.execute("CHECKPOINT")
+        await connection.execute("VACUUM ANALYZE jobs")
+        query = queue_store.QUEUE_POSITIONS
+        ordered = [
+            row["id"] for row in await connection.fetch("SELECT id FROM jobs ORDER BY priority DESC, id")
+        ]
+        index = await connection.fetchval("SELECT pg_relation_size('jobs_queue') / 8192")
+        assert await pages_read(connection, query, ordered[:1]) <= 12
+        assert await pages_read(connection, query, ordered[-1:]) <= index + 12
+        # Some pages of the index to find each of them, and not the queue for each.
+        assert await pages_read(connection, query, ordered[::80]) <= index + 50 * 10
 
 
 async def test_fifty_workers_share_two_hundred_jobs_and_each_is_taken_once(

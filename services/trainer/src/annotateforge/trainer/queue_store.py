@@ -101,12 +101,35 @@ CROSS JOIN LATERAL (
 WHERE former.job_id = $1 AND former.number >= $3 AND former.outcome IS NOT NULL
 """
 
+# The index of the queue is counted from each job that is asked for to the next one, in the queue's order, and
+# so once at most; the first job in the queue costs nothing. A step is what lies between two of them: the rest
+# of the former one's priority, the priorities between theirs, and what is older than the job in its own.
 QUEUE_POSITIONS = """
-SELECT id, place
-FROM (
-    SELECT id, row_number() OVER (ORDER BY priority DESC, id) AS place FROM jobs WHERE status = 'pending'
-) AS waiting
-WHERE id = ANY($1::uuid[])
+WITH asked AS (
+    SELECT id, priority, lag(id) OVER queue AS former_id, lag(priority) OVER queue AS former_priority
+    FROM jobs
+    WHERE id = ANY($1::uuid[]) AND status = 'pending'
+    WINDOW queue AS (ORDER BY priority DESC, id)
+), steps AS (
+    SELECT asked.id, asked.priority, (
+        SELECT count(*) FROM jobs
+        WHERE status = 'pending' AND jobs.priority = former_priority AND jobs.id > former_id
+            AND former_priority > asked.priority
+    ) + (
+        SELECT count(*) FROM jobs
+        WHERE status = 'pending' AND jobs.priority > asked.priority
+            AND jobs.priority < coalesce(former_priority, 2147483647)
+    ) + (
+        SELECT count(*) FROM jobs
+        WHERE status = 'pending' AND jobs.priority = asked.priority AND jobs.id <= asked.id
+            AND jobs.id > CASE
+                WHEN former_priority = asked.priority THEN former_id
+                ELSE '00000000-0000-0000-0000-000000000000'
+            END
+    ) AS step
+    FROM asked
+)
+SELECT id, (sum(step) OVER (ORDER BY priority DESC, id))::bigint AS place FROM steps
 """
 
 
