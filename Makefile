@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # Inside the environment, so that they vanish with it.
 STAMPS := $(VENV)/.make
 SCRATCH := .make
+# Tests wait for processes more than they compute: two keep two cores busy. 0 runs them in one process.
+TEST_PROCESSES ?= 2
 PROTOS := $(shell find protos/annotateforge -name '*.proto' 2>/dev/null)
 ROOTS := runtime client gateway services deploy protos web/build.py tests benchmarks hatch_build.py
 APP := gateway/src/annotateforge/gateway/static/index.html
@@ -25,7 +27,7 @@ up: web ## Install and start everything on this machine; Ctrl-C stops it
 	$(BIN)/annotateforge up
 
 test: web ## Install and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadgroup --no-loadscope-reorder
 
 chaos: .venv ## Interrupt trainings in every way for a long time, and see that none is lost
 	$(BIN)/python -m pytest tests/chaos

@@ -27,6 +27,25 @@ UNSAFE_BUT_FAST = {
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, and where tests run in several processes, those of a file stay in one.
+
+    All that need the browser do, for they share an installation.
+    """
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        place = item.path.relative_to(REPOSITORY).as_posix()
+        group = "browser" if place.startswith("tests/browser/") else place
+        item.add_marker(pytest.mark.xdist_group(group))
+        groups.setdefault(group, []).append(item)
+    in_order = sorted(groups.values(), key=lambda own: not any(map(_is_slow, own)))
+    items[:] = [item for own in in_order for item in own]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """A Postgres server for the whole run; the URL of its default database, to make others from."""
