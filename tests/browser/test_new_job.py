@@ -46,12 +46,28 @@ def test_five_steps_make_a_job_and_lead_to_it(editor: Visitor, stack: Running, p
     expect(page.get_by_text("Add all")).to_have_count(0)
     go_on(page)
 
-    page.get_by_label("Epochs").fill("0")
+    epochs = page.get_by_label("Epochs", exact=True)
+    epochs.fill("0")
+    expect(page.get_by_text("Choose a number from 1 to 10,000.")).to_be_visible()
     go_on(page)
-    expect(page.get_by_text("Choose a number from 1 to 10000.")).to_be_visible()
-    page.get_by_label("Epochs").fill("1")
+    expect(epochs).to_be_visible()
+    epochs.fill("1")
     page.get_by_label("Image size").fill("64")
     page.get_by_label("Batch size").fill("4")
+    page.get_by_role("button", name="Augmentation").click()
+    page.get_by_label("Mosaic", exact=True).press_sequentially("0.25")
+    page.get_by_label("Find a setting").fill("saturation")
+    page.get_by_label("Saturation").fill("1.5")
+    expect(page.get_by_text("Choose a number from 0 to 1.")).to_be_visible()
+    page.get_by_label("Saturation").fill("0.5")
+    page.get_by_label("Find a setting").fill("momentum")
+    expect(page.get_by_label("Momentum", exact=True)).to_be_disabled()
+    page.get_by_label("Find a setting").fill("no such setting")
+    expect(page.get_by_text("No setting of this task is like that.")).to_be_visible()
+    page.get_by_label("Find a setting").fill("")
+    page.reload()
+    page.get_by_role("button", name="Augmentation").click()
+    expect(page.get_by_label("Mosaic", exact=True)).to_have_value("0.25")
     editor.picture("new-job-configuration")
     assert editor.violations() == []
     editor.resize(PHONE)
@@ -60,6 +76,7 @@ def test_five_steps_make_a_job_and_lead_to_it(editor: Visitor, stack: Running, p
     go_on(page)
 
     expect(page.get_by_text("12 images: ")).to_be_visible()
+    expect(page.get_by_text("Saturation 0.5, Mosaic 0.25")).to_be_visible()
     editor.picture("new-job-review")
     assert editor.violations() == []
     page.get_by_role("button", name="Start training").click()
@@ -70,5 +87,7 @@ def test_five_steps_make_a_job_and_lead_to_it(editor: Visitor, stack: Running, p
         rest.post(f"/api/v1/training/jobs/{job_id}:cancel", json={})
     assert job["config"]["project_ids"] == [project]
     assert (job["config"]["epochs"], job["config"]["image_size"], job["config"]["batch_size"]) == (1, 64, 4)
+    settings = job["config"]["settings"]
+    assert (settings["mosaic"], settings["hsv_s"], settings["hsv_h"]) == (0.25, 0.5, 0.015)
     editor.visit("/training/new")
     expect(page.get_by_label("Name")).to_have_value("")

@@ -89,6 +89,16 @@ def test_every_field_says_what_it_is(document: dict[str, Any]) -> None:
             assert shown.get("description") or "const" in shown or name == "ErrorResponse", f"{name}.{field}"
 
 
+def test_settings_say_their_range_and_default(document: dict[str, Any]) -> None:
+    settings = document["components"]["schemas"]["TrainingSettings"]["properties"]
+    limits = {"exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.937}
+    assert settings["momentum"].items() >= limits.items()
+    assert settings["nbs"].items() >= {"minimum": 1, "maximum": 65536, "default": 64}.items()
+    assert (settings["amp"]["default"], settings["cache"]["default"]) == (True, "off")
+    assert (settings["mosaic"]["x-tasks"], settings["mosaic"]["title"]) == (["detect", "segment"], "Mosaic")
+    assert not {"minimum", "maximum"} & settings["amp"].keys()
+
+
 def test_types_are_those_of_the_json(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     job = schemas["Job"]["properties"]

@@ -1,13 +1,16 @@
 """The settings of a training: what each takes, and that proto and documentation say the same."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from google.protobuf.descriptor import FieldDescriptor
 
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
+from annotateforge.api.options.v1 import options_pb2
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig
 from annotateforge.api.trainer.v1.training_settings_pb2 import AutoAugment, ImageCache, TrainingSettings
 from annotateforge.gateway.comments import proto_comments
@@ -23,6 +26,7 @@ DETECT, SEGMENT, CLASSIFY = (
 )
 TASKS = (DETECT, SEGMENT, CLASSIFY)
 FIELDS: list[FieldDescriptor] = list(TrainingSettings.DESCRIPTOR.fields)
+GROUPS = {"optimizer", "schedule", "loss", "regularization", "augmentation", "hardware"}
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "training-settings.md"
 
 
@@ -54,8 +58,47 @@ def word(field: FieldDescriptor, value: Any) -> str:
     return f"{value:g}"
 
 
-def test_the_table_has_every_field_in_the_order_of_the_proto() -> None:
-    assert list(SETTINGS) == [field.name for field in FIELDS]
+def test_defaults_are_those_of_ultralytics() -> None:
+    found = find_spec("ultralytics")
+    assert found is not None
+    assert found.origin is not None
+    theirs = yaml.safe_load(Path(found.origin).with_name("cfg").joinpath("default.yaml").read_text())
+    # What they write as no value is ours to name: no frozen layer, no cache.
+    for field in FIELDS:
+        ours = SETTINGS[field.name].default
+        known = theirs[field.name] or ours
+        assert word(field, ours) == (known if isinstance(known, str) else word(field, known))
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_a_setting_has_a_title_and_stands_in_a_group(field: FieldDescriptor) -> None:
+    said = field.GetOptions().Extensions[options_pb2.setting]
+    assert said.title
+    assert said.group in GROUPS
+
+
+def test_the_ranges_of_a_job_are_those_that_the_proto_tells() -> None:
+    for field in JobConfig.DESCRIPTOR.fields:
+        if not field.GetOptions().HasExtension(options_pb2.setting):
+            continue
+        said = field.GetOptions().Extensions[options_pb2.setting]
+        step = 32 if field.name == "image_size" else 1e-9 if field.type == FieldDescriptor.TYPE_DOUBLE else 1
+        for value, fits in [
+            (said.minimum + said.exclusive_minimum * step, True),
+            (said.minimum - (not said.exclusive_minimum) * step, False),
+            (said.maximum, True),
+            (said.maximum + step, False),
+        ]:
+            given = JobConfig(epochs=10_000, gpus=1)
+            if field.name in {"gpus", "batch_size"} and value > 1:
+                given = JobConfig(epochs=10_000, gpus=int(value), batch_size=64 * 64)
+            try:
+                setattr(given, field.name, value if field.type == FieldDescriptor.TYPE_DOUBLE else int(value))
+            except ValueError:
+                # The type itself does not take it.
+                assert not fits
+                continue
+            assert (f"config.{field.name}" in filled(DETECT, given)[1]) != fits, (field.name, value)
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)

@@ -1,9 +1,9 @@
-import { NumberInput } from "@mantine/core";
-import { type NumberField, RANGES } from "@/newJob/steps";
+import { NumberField } from "@/newJob/NumberField";
+import { type NumberField as Field, type Range, RANGES } from "@/newJob/ranges";
 import type { StepProps } from "@/newJob/stepProps";
 
 interface ConfigNumberProps extends StepProps {
-  field: NumberField;
+  field: Field;
   label: string;
   description: string;
   step?: number;
@@ -11,21 +11,20 @@ interface ConfigNumberProps extends StepProps {
 
 /** A number of the configuration, with its range. */
 export function ConfigNumber({ kept, problems, field, label, description, step = 1 }: ConfigNumberProps) {
-  const range: { least: number; most: number; whole?: boolean } = RANGES[field];
+  const range: Range = RANGES[field];
   return (
-    <NumberInput
+    <NumberField
       label={label}
       description={description}
-      value={kept.draft.config[field] ?? ""}
+      value={kept.draft.config[field]}
       onChange={(value) => {
-        kept.changeConfig({ [field]: typeof value === "number" ? value : undefined });
+        kept.changeConfig({ [field]: value });
       }}
       error={problems[field]}
       min={range.least}
       max={range.most}
       step={step}
       allowDecimal={range.whole !== true}
-      clampBehavior="none"
     />
   );
 }

@@ -1,25 +1,11 @@
-import { Accordion, Select, SimpleGrid, Stack, TextInput } from "@mantine/core";
+import { Select, SimpleGrid, Stack, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { AdvancedSettings } from "@/newJob/AdvancedSettings";
 import { ConfigNumber } from "@/newJob/ConfigNumber";
-import type { PretrainedUse, SplitStrategy } from "@/newJob/draft";
 import { architecturesQuery } from "@/newJob/newJobQueries";
 import type { StepProps } from "@/newJob/stepProps";
 
-const OPTIMIZERS = ["auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSProp"];
-
-const STRATEGIES: { value: SplitStrategy; label: string }[] = [
-  { value: "stratified", label: "Stratified: both sides show the classes in the same proportion" },
-  { value: "grouped", label: "Grouped: as stratified, and near duplicates stay together" },
-  { value: "random", label: "Random" },
-];
-
-const PRETRAINED: { value: PretrainedUse; label: string }[] = [
-  { value: "auto", label: "Use pretrained weights where the worker has them" },
-  { value: "required", label: "Use pretrained weights or fail" },
-  { value: "never", label: "Start from random weights" },
-];
-
-/** How the model is trained. Every field begins with a default that works. */
+/** How the model is trained. Every field begins with a default that works; what is wrong is told at once. */
 export function ConfigurationStep(props: StepProps) {
   const { kept, problems } = props;
   const { draft, changeConfig } = kept;
@@ -29,7 +15,12 @@ export function ConfigurationStep(props: StepProps) {
     <Stack>
       <Select
         label="Model"
-        description="Larger ones are slower and usually better"
+        description={
+          draft.baseModelId === ""
+            ? "Larger ones are slower and usually better"
+            : "That of the model which training goes on from"
+        }
+        disabled={draft.baseModelId !== ""}
         data={(architectures.data ?? [{ name: config.model, family: "", size: "" }]).map(
           ({ name, family, size }) => ({
             value: name,
@@ -88,70 +79,7 @@ export function ConfigurationStep(props: StepProps) {
           }}
         />
       </SimpleGrid>
-      <Accordion variant="contained">
-        <Accordion.Item value="more">
-          <Accordion.Control>More settings</Accordion.Control>
-          <Accordion.Panel>
-            <SimpleGrid cols={{ base: 1, sm: 2 }}>
-              <Select
-                label="Split"
-                description="How images are dealt out"
-                data={STRATEGIES}
-                value={config.strategy}
-                onChange={(strategy) => {
-                  if (strategy !== null) changeConfig({ strategy });
-                }}
-                allowDeselect={false}
-              />
-              <ConfigNumber
-                {...props}
-                field="testRatio"
-                label="Share for a test"
-                description="Images that neither train nor validate"
-                step={0.05}
-              />
-              <Select
-                label="Optimizer"
-                description="auto also chooses the learning rate"
-                data={OPTIMIZERS}
-                value={config.optimizer}
-                onChange={(optimizer) => {
-                  if (optimizer !== null) changeConfig({ optimizer });
-                }}
-                allowDeselect={false}
-              />
-              <Select
-                label="Pretrained weights"
-                description="They save epochs and images"
-                data={PRETRAINED}
-                value={config.pretrained}
-                onChange={(pretrained) => {
-                  if (pretrained !== null) changeConfig({ pretrained });
-                }}
-                allowDeselect={false}
-              />
-              <ConfigNumber
-                {...props}
-                field="patience"
-                label="Patience"
-                description="Epochs without improvement after which it stops; 0 never stops"
-              />
-              <ConfigNumber
-                {...props}
-                field="maxHours"
-                label="Time limit in hours"
-                description="Left empty: none"
-              />
-              <ConfigNumber
-                {...props}
-                field="priority"
-                label="Priority"
-                description="Among waiting jobs the higher one is next"
-              />
-            </SimpleGrid>
-          </Accordion.Panel>
-        </Accordion.Item>
-      </Accordion>
+      <AdvancedSettings {...props} />
     </Stack>
   );
 }

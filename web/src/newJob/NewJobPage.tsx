@@ -31,7 +31,7 @@ export function NewJobPage({ step: wanted, onStep }: NewJobPageProps) {
   const place = Math.min(STEPS.indexOf(wanted), furthest);
   const step = STEPS[place] ?? "task";
   const problems = problemsOf(step, draft);
-  const stepProps = { kept, problems: tried === step ? problems : {} };
+  const stepProps = { kept, problems: tried === step || step === "configuration" ? problems : {} };
   const creating = useMutation({
     mutationFn: () => createJob(jobRequest(draft)),
     meta: { quiet: true },
@@ -79,7 +79,7 @@ export function NewJobPage({ step: wanted, onStep }: NewJobPageProps) {
           <ReviewStep
             draft={draft}
             onDrop={() => {
-              kept.change({ carried: {} });
+              kept.change({ baseModelId: "" });
             }}
             onStep={onStep}
           />

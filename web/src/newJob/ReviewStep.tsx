@@ -6,17 +6,18 @@ import { RowsSkeleton } from "@/components/RowsSkeleton";
 import { SHAPE_LABELS } from "@/images/shape";
 import { jobListQuery } from "@/jobs/jobQueries";
 import { TASK_LABELS } from "@/jobs/taskTypes";
-import type { Draft } from "@/newJob/draft";
+import type { Draft, SettingValue } from "@/newJob/draft";
 import { estimatedSeconds } from "@/newJob/estimate";
 import { HealthView } from "@/newJob/HealthView";
 import { datasetSpec } from "@/newJob/jobRequest";
 import { healthQuery } from "@/newJob/newJobQueries";
+import { changedSettings } from "@/newJob/settingRules";
 import { type Step, STEP_LABELS } from "@/newJob/steps";
 import { duration } from "@/time/duration";
 
 interface ReviewStepProps {
   draft: Draft;
-  /** Leaves out what was taken over from another job. */
+  /** Leaves out the model that training would go on from. */
   onDrop: () => void;
   onStep: (step: Step) => void;
 }
@@ -27,6 +28,7 @@ export function ReviewStep({ draft, onDrop, onStep }: ReviewStepProps) {
   const before = useInfiniteQuery(jobListQuery({ status: "completed", task: draft.taskType }));
   const seconds = health.data && estimatedSeconds(draft, health.data.train_images, before.data ?? []);
   const { config } = draft;
+  const changed = changedSettings(draft);
   return (
     <Stack gap="lg">
       <Card withBorder>
@@ -46,7 +48,22 @@ export function ReviewStep({ draft, onDrop, onStep }: ReviewStepProps) {
             <Row name="Training" step="configuration" onStep={onStep}>
               {config.model}, {config.epochs} epochs, batches of {config.batchSize}, {config.imageSize} pixels
             </Row>
-            <CarriedRow draft={draft} onDrop={onDrop} />
+            {changed.length > 0 && (
+              <Row name="Advanced" step="configuration" onStep={onStep}>
+                {changed.map(({ setting, value }) => `${setting.title} ${valueText(value)}`).join(", ")}
+              </Row>
+            )}
+            {draft.baseModelId !== "" && (
+              <Table.Tr>
+                <Table.Th>Goes on from</Table.Th>
+                <Table.Td>
+                  the model {draft.baseModelId}{" "}
+                  <Anchor component="button" type="button" size="sm" onClick={onDrop}>
+                    Leave out
+                  </Anchor>
+                </Table.Td>
+              </Table.Tr>
+            )}
             <Table.Tr>
               <Table.Th>Time</Table.Th>
               <Table.Td>
@@ -77,22 +94,9 @@ export function ReviewStep({ draft, onDrop, onStep }: ReviewStepProps) {
   );
 }
 
-/** What another job had beyond the fields of the form. */
-function CarriedRow({ draft, onDrop }: { draft: Draft; onDrop: () => void }) {
-  const { settings, ...others } = draft.carried;
-  const carried = Object.entries({ ...others, ...settings });
-  if (carried.length === 0) return null;
-  return (
-    <Table.Tr>
-      <Table.Th>Taken over</Table.Th>
-      <Table.Td>
-        {carried.map(([name, value]) => `${name} ${String(value)}`).join(", ")}{" "}
-        <Anchor component="button" type="button" size="sm" onClick={onDrop}>
-          Leave out
-        </Anchor>
-      </Table.Td>
-    </Table.Tr>
-  );
+function valueText(value: SettingValue): string {
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return String(value);
 }
 
 interface RowProps {

@@ -2,7 +2,7 @@ import { Button } from "@mantine/core";
 import { IconCopy } from "@tabler/icons-react";
 import { useNavigate } from "@tanstack/react-router";
 import type { Job } from "@/jobs/jobService";
-import { draftFrom } from "@/newJob/jobRequest";
+import { draftFrom } from "@/newJob/draftFrom";
 import { useDraft } from "@/newJob/useDraft";
 
 /** Opens the steps to a training with the settings of this one. */

@@ -1,4 +1,3 @@
-import type { JobConfig } from "@/api/generated/schema";
 import { newRequestId } from "@/api/requestId";
 import type { ShapeType } from "@/images/shape";
 import type { TaskType } from "@/jobs/jobService";
@@ -7,7 +6,7 @@ import type { TaskType } from "@/jobs/jobService";
 export type SplitStrategy = "stratified" | "random" | "grouped";
 export type PretrainedUse = "auto" | "required" | "never";
 
-/** Settings of a training that have a field in the form. Undefined is the server's default. */
+/** Settings of a training that everybody may want. Undefined is the server's default. */
 export interface DraftConfig {
   model: string;
   epochs: number | undefined;
@@ -39,17 +38,15 @@ export interface Draft {
   /** Reviewed images without annotations go in as backgrounds. */
   backgrounds: boolean;
   config: DraftConfig;
-  /** Settings of the job that this one began with which have no field in the form. */
-  carried: CarriedConfig;
+  /** A registered model whose weights training goes on from; empty for none. */
+  baseModelId: string;
+  /** Further settings by the API's name. What is left out has its default. */
+  settings: Readonly<Record<string, SettingValue>>;
   /** The server makes one job of it however often it is sent. Another draft has another one. */
   requestId: string;
 }
 
-/** What a job may have beyond the form's fields, with the API's own names. */
-export type CarriedConfig = Pick<
-  JobConfig,
-  "base_model_id" | "seed" | "loader_workers" | "settings" | "gpus" | "min_gpu_memory"
->;
+export type SettingValue = number | boolean | string;
 
 /** The shapes that a task may learn from. */
 export const SHAPES_OF: Record<TaskType, readonly ShapeType[]> = {
@@ -92,7 +89,8 @@ export function newDraft(): Draft {
       splitSeed: 42,
       strategy: "stratified",
     },
-    carried: {},
+    baseModelId: "",
+    settings: {},
     requestId: newRequestId(),
   };
 }
@@ -106,8 +104,8 @@ export function withTask(draft: Draft, taskType: TaskType): Draft {
     ...draft,
     taskType,
     classes: [],
-    // They belong to the task, and so does a model to go on from.
-    carried: {},
+    // A model to go on from belongs to its task. Settings stay; those of other tasks are not sent.
+    baseModelId: "",
     shapes: DEFAULT_SHAPES[taskType],
     backgrounds: draft.backgrounds && taskType !== "classify",
     config: { ...draft.config, imageSize: untouched ? DEFAULT_IMAGE_SIZE[taskType] : imageSize },

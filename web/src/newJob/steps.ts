@@ -1,4 +1,6 @@
 import type { Draft, DraftConfig } from "@/newJob/draft";
+import { type NumberField, numberProblem, type Range, RANGES } from "@/newJob/ranges";
+import { settingProblems } from "@/newJob/settingRules";
 
 export const STEPS = ["task", "projects", "classes", "configuration", "review"] as const;
 
@@ -15,32 +17,6 @@ export const STEP_LABELS: Record<Step, string> = {
 /** What is wrong with a field, by its name in the draft. */
 export type Problems = Readonly<Partial<Record<string, string>>>;
 
-interface Range {
-  least: number;
-  most: number;
-  whole?: boolean;
-  /** May be left empty. */
-  optional?: boolean;
-  /** The least value itself is not allowed. */
-  above?: boolean;
-}
-
-/** What the API takes; it checks again. */
-export const RANGES = {
-  epochs: { least: 1, most: 10_000, whole: true },
-  batchSize: { least: 1, most: 4096, whole: true },
-  imageSize: { least: 32, most: 4096, whole: true },
-  learningRate: { least: 0, most: 1, above: true, optional: true },
-  patience: { least: 0, most: 10_000, whole: true },
-  priority: { least: -100, most: 100, whole: true },
-  maxHours: { least: 0, most: 10_000, above: true, optional: true },
-  trainRatio: { least: 0.05, most: 0.95 },
-  testRatio: { least: 0, most: 0.9 },
-  splitSeed: { least: 0, most: 2 ** 31 - 1, whole: true },
-} satisfies Partial<Record<keyof DraftConfig, Range>>;
-
-export type NumberField = keyof typeof RANGES;
-
 const LONGEST_NAME = 200;
 
 /** What keeps a step from being left. Empty when all is well. */
@@ -53,7 +29,7 @@ export function problemsOf(step: Step, draft: Draft): Problems {
     case "classes":
       return classProblems(draft);
     case "configuration":
-      return configurationProblems(draft.config);
+      return { ...configurationProblems(draft.config), ...settingProblems(draft) };
     case "review":
       return {};
   }
@@ -90,14 +66,4 @@ function configurationProblems(config: DraftConfig): Problems {
   }
   if (config.model === "") problems.model = "Choose a model.";
   return problems;
-}
-
-function numberProblem(value: number | undefined, range: Range): string | undefined {
-  const { least, most, whole, optional, above } = range;
-  if (value === undefined) return optional ? undefined : "Enter a number.";
-  if (whole && !Number.isInteger(value)) return "Enter a whole number.";
-  if (value > most || value < least || (above && value === least)) {
-    return `Choose a number ${above ? "above" : "from"} ${least} ${above ? "and at most" : "to"} ${most}.`;
-  }
-  return undefined;
 }

@@ -1,6 +1,6 @@
 import { useLocalStorage } from "@mantine/hooks";
 import { newRequestId } from "@/api/requestId";
-import { type Draft, newDraft } from "@/newJob/draft";
+import { type Draft, newDraft, type SettingValue } from "@/newJob/draft";
 
 const KEY = "annotateforge.new-job";
 
@@ -10,6 +10,8 @@ export interface KeptDraft {
   draft: Draft;
   change: (part: Partial<Draft>) => void;
   changeConfig: (part: Partial<Draft["config"]>) => void;
+  /** Sets one of the further settings; undefined takes it back to the default. */
+  changeSetting: (name: string, value: SettingValue | undefined) => void;
   set: (draft: Draft) => void;
   /** Begin anew. */
   clear: () => void;
@@ -31,6 +33,13 @@ export function useDraft(): KeptDraft {
     },
     changeConfig: (part) => {
       set((now) => ({ ...now, config: { ...now.config, ...part }, requestId: newRequestId() }));
+    },
+    changeSetting: (name, value) => {
+      set((now) => {
+        const { [name]: _before, ...others } = now.settings;
+        const settings = value === undefined ? others : { ...others, [name]: value };
+        return { ...now, settings, requestId: newRequestId() };
+      });
     },
     clear: () => {
       set(newDraft());

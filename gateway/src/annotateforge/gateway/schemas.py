@@ -2,12 +2,14 @@
 them.
 """
 
+import json
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
+from annotateforge.api.options.v1 import options_pb2
 from annotateforge.gateway.comments import proto_comments
 from annotateforge.runtime.rest.names import enum_names
 
@@ -88,7 +90,7 @@ def message_schema(message: Descriptor, *, answered: bool, left_out: Collection[
 
 def field_schema(field: FieldDescriptor) -> Schema:
     """The schema of one field with its comment."""
-    schema = value_schema(field)
+    schema = {**value_schema(field), **_setting(field)}
     behaviours = _behaviours(field)
     description = proto_comments().get(field.full_name)
     if description:
@@ -132,6 +134,29 @@ def _is_required(field: FieldDescriptor, answered: bool) -> bool:
     # OpenAPI: what is both required and readOnly is required of answers alone.
     always = answered or field_behavior_pb2.OUTPUT_ONLY in _behaviours(field)
     return always and not field.has_presence
+
+
+def _setting(field: FieldDescriptor) -> Schema:
+    """What the option `setting` says of a field that people set, in JSON Schema's words where it has some."""
+    options = field.GetOptions()
+    if not options.HasExtension(options_pb2.setting):
+        return {}
+    said = options.Extensions[options_pb2.setting]
+    schema: Schema = {"title": said.title}
+    if said.maximum > said.minimum:
+        schema["exclusiveMinimum" if said.exclusive_minimum else "minimum"] = _number(field, said.minimum)
+        schema["exclusiveMaximum" if said.exclusive_maximum else "maximum"] = _number(field, said.maximum)
+    if said.default:
+        schema["default"] = said.default if field.enum_type is not None else json.loads(said.default)
+    if said.group:
+        schema["x-group"] = said.group
+    if said.tasks:
+        schema["x-tasks"] = list(said.tasks)
+    return schema
+
+
+def _number(field: FieldDescriptor, value: float) -> float:
+    return int(value) if value.is_integer() and "integer" in _SCALARS[field.type]["type"] else value
 
 
 def _behaviours(field: FieldDescriptor) -> Collection[int]:

@@ -1,18 +1,21 @@
 """Ultralytics' training settings beyond those of JobConfig: what each takes, its default, and whom it is for.
 
-Names and defaults are ultralytics' (8.4, cfg/default.yaml); the comments of TrainingSettings say the same to
-users, which a test compares. What would have no effect is refused, so that nothing is accepted and ignored.
+Names and defaults are ultralytics' (8.4, cfg/default.yaml). Ranges, defaults and tasks are said once, by the
+options of TrainingSettings' fields; their comments say the same to users, which a test compares. What would
+have no effect is refused, so that nothing is accepted and ignored.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from google.protobuf.descriptor import FieldDescriptor
+
 from annotateforge.api.dataset.v1.dataset_pb2 import TaskType
+from annotateforge.api.options.v1 import options_pb2
 from annotateforge.api.trainer.v1.training_settings_pb2 import (
     AutoAugment,
-    CopyPasteMode,
-    ImageCache,
     TrainingSettings,
 )
 from annotateforge.runtime.rest.names import enum_numbers
@@ -24,7 +27,6 @@ _CLASSIFY, _DETECT, _SEGMENT = (
     TaskType.TASK_TYPE_SEGMENT,
 )
 _ALL = frozenset({_CLASSIFY, _DETECT, _SEGMENT})
-_OBJECTS = frozenset({_DETECT, _SEGMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,49 +58,25 @@ class Setting:
         return f"above {self.low:,g}, {'below' if self.below else 'at most'} {self.high:,.0f}"
 
 
+def _setting(field: FieldDescriptor) -> Setting:
+    said = field.GetOptions().Extensions[options_pb2.setting]
+    default: float
+    if field.enum_type is not None:
+        default = enum_numbers(field.enum_type)[said.default]
+    else:
+        default = json.loads(said.default)
+    return Setting(
+        default,
+        said.minimum,
+        said.maximum,
+        said.exclusive_minimum,
+        said.exclusive_maximum,
+        frozenset(TaskType.Value(f"TASK_TYPE_{task.upper()}") for task in said.tasks) or _ALL,
+    )
+
+
 SETTINGS: Mapping[str, Setting] = {
-    "cos_lr": Setting(False),
-    "lrf": Setting(0.01),
-    "momentum": Setting(0.937, above=True, below=True),
-    "weight_decay": Setting(0.0005),
-    "warmup_epochs": Setting(3.0, high=10_000),
-    "warmup_momentum": Setting(0.8),
-    "warmup_bias_lr": Setting(0.1),
-    "nbs": Setting(64, low=1, high=65_536),
-    "box": Setting(7.5, high=1_000, tasks=_OBJECTS),
-    "cls": Setting(0.5, high=1_000, tasks=_OBJECTS),
-    "dfl": Setting(1.5, high=1_000, tasks=_OBJECTS),
-    "cls_pw": Setting(0.0, tasks=_OBJECTS),
-    "overlap_mask": Setting(True, tasks=frozenset({_SEGMENT})),
-    "mask_ratio": Setting(4, low=1, high=32, tasks=frozenset({_SEGMENT})),
-    "dropout": Setting(0.0, tasks=frozenset({_CLASSIFY})),
-    "freeze": Setting(0, high=100),
-    "cls_remap": Setting(True, tasks=_OBJECTS),
-    "hsv_h": Setting(0.015),
-    "hsv_s": Setting(0.7),
-    "hsv_v": Setting(0.4),
-    "degrees": Setting(0.0, high=180, tasks=_OBJECTS),
-    "translate": Setting(0.1, tasks=_OBJECTS),
-    "scale": Setting(0.5),
-    "shear": Setting(0.0, high=80, tasks=_OBJECTS),
-    "perspective": Setting(0.0, tasks=_OBJECTS),
-    "flipud": Setting(0.0),
-    "fliplr": Setting(0.5),
-    "bgr": Setting(0.0, tasks=_OBJECTS),
-    "mosaic": Setting(1.0, tasks=_OBJECTS),
-    "close_mosaic": Setting(10, high=10_000, tasks=_OBJECTS),
-    "mixup": Setting(0.0, tasks=_OBJECTS),
-    "cutmix": Setting(0.0, tasks=_OBJECTS),
-    "copy_paste": Setting(0.0, tasks=frozenset({_SEGMENT})),
-    "copy_paste_mode": Setting(CopyPasteMode.COPY_PASTE_MODE_FLIP, tasks=frozenset({_SEGMENT})),
-    "auto_augment": Setting(AutoAugment.AUTO_AUGMENT_RANDAUGMENT, tasks=frozenset({_CLASSIFY})),
-    "erasing": Setting(0.4, tasks=frozenset({_CLASSIFY})),
-    "multi_scale": Setting(0.0, tasks=_OBJECTS),
-    "rect": Setting(False, tasks=_OBJECTS),
-    "fraction": Setting(1.0, above=True),
-    "cache": Setting(ImageCache.IMAGE_CACHE_OFF),
-    "amp": Setting(True),
-    "deterministic": Setting(True),
+    field.name: _setting(field) for field in TrainingSettings.DESCRIPTOR.fields
 }
 """What each field takes, by name, in the proto's order."""
 
