@@ -1,10 +1,11 @@
-"""What a data set costs: freezing and streaming its archive against the usual way to a YOLO zip.
+"""What a data set costs: freezing and streaming its archive against the usual ways to a YOLO data set.
 
 - annotateforge: PrepareDataset over gRPC, then DownloadArchive into a file;
-- by hand: ultralytics' convert_coco, copying images and labels to their side, and a stored zip of them.
+- by hand: ultralytics' convert_coco, copying images and labels to their side, and a stored zip of them;
+- labelformat: its conversion from COCO to YOLO, and copying the images beside; neither split nor zip.
 
-Both begin with labelled images (in the service's database and blob store, or as files with a COCO JSON) and
-end with a zip file on the same disk. They take turns, and nothing is deleted before the end, because
+All begin with labelled images (in the service's database and blob store, or as files with a COCO JSON) and
+end on the same disk. They take turns, and nothing is deleted before the end, because
 deleting slows file systems down; what is printed are medians over the rounds.
 
     python -m benchmarks.dataset_build [--rounds N] [--copies N [N ...]]
@@ -93,6 +94,15 @@ def build_by_hand(coco: Path, folder: Path) -> Path:
     return target
 
 
+def build_with_labelformat(coco: Path, folder: Path) -> None:
+    """Convert and copy."""
+    from labelformat.formats import COCOObjectDetectionInput, YOLOv8ObjectDetectionOutput
+
+    labels = COCOObjectDetectionInput(coco / "annotations" / "instances_all.json")
+    YOLOv8ObjectDetectionOutput(folder / "data.yaml", output_split="train").save(labels)
+    shutil.copytree(coco / "images", folder / "images")
+
+
 async def build(client: DatasetServiceStub, project_id: str, target: Path, seed: int) -> float:
     """Freeze and download; the seconds that freezing took."""
     started = time.perf_counter()
@@ -104,28 +114,38 @@ async def build(client: DatasetServiceStub, project_id: str, target: Path, seed:
     return frozen
 
 
+WAYS = ("annotateforge", "by hand", "labelformat")
+
+
 @dataclass
 class Round:
     """What one round took, in seconds."""
 
-    ours: float
+    seconds: dict[str, float]
+    """By way."""
     freezing: float
-    theirs: float
+
+    def ratio(self, way: str) -> float:
+        """How many times as long as ours another way took."""
+        return self.seconds[way] / self.seconds["annotateforge"]
 
 
 async def take_turns(client: DatasetServiceStub, project_id: str, folder: Path, number: int) -> Round:
-    """Build the same data set both ways; who is first changes from round to round."""
+    """Build the same data set in every way; who is first changes from round to round."""
     seconds = {}
     frozen = 0.0
-    for way in ("ours", "theirs") if number % 2 else ("theirs", "ours"):
+    first = number % len(WAYS)
+    for way in WAYS[first:] + WAYS[:first]:
         started = time.perf_counter()
-        if way == "ours":
+        if way == "annotateforge":
             # Another seed, or the data set of the round before would be answered.
             frozen = await build(client, project_id, folder / f"{number}.zip", number)
-        else:
+        elif way == "by hand":
             build_by_hand(folder / "coco", folder / f"by-hand-{number}")
+        else:
+            build_with_labelformat(folder / "coco", folder / f"labelformat-{number}")
         seconds[way] = time.perf_counter() - started
-    return Round(seconds["ours"], frozen, seconds["theirs"])
+    return Round(seconds, frozen)
 
 
 async def measure(rounds: int, copies: int) -> None:
@@ -137,15 +157,17 @@ async def measure(rounds: int, copies: int) -> None:
         taken = [await take_turns(client, project_id, folder, number) for number in range(rounds + 1)][1:]
         images, boxes = contents(folder / "1.zip")
         their_images, their_boxes = contents(folder / "by-hand-1" / "dataset.zip")
+        labels = list((folder / "labelformat-1" / "labels").iterdir())
         memory = process.memory_info().rss / 2**20
-    assert images == their_images
+    assert images == their_images == len(labels)
     middle = statistics.median
-    ratio = middle(each.theirs / each.ours for each in taken)
     print(f"{images:,} images, {boxes:,} boxes ({their_boxes:,} by hand)")
-    print(f"annotateforge {middle(each.ours for each in taken):6.2f} s", end="")
-    print(f", of which freezing {middle(each.freezing for each in taken):5.2f} s")
-    print(f"by hand       {middle(each.theirs for each in taken):6.2f} s")
-    print(f"by hand / annotateforge: {ratio:.1f} times the time")
+    for way in WAYS:
+        print(f"{way:13} {middle(each.seconds[way] for each in taken):6.2f} s", end="")
+        if way == "annotateforge":
+            print(f", of which freezing {middle(each.freezing for each in taken):5.2f} s")
+        else:
+            print(f", {middle(each.ratio(way) for each in taken):.1f} times the time")
     print(f"the service holds {memory:.0f} MiB of memory at the end")
 
 
