@@ -14,6 +14,7 @@ from annotateforge.dataset.app import App, running
 from annotateforge.dataset.settings import Settings
 from annotateforge.runtime.auth import Role, issue_token
 from annotateforge.runtime.channel import open_channel
+from tests.integration.dataset.stored_blobs import stored_digests
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ async def viewer(dataset_service: App, secret: str) -> AsyncIterator[DatasetServ
 def stored(store_url: str) -> Callable[[], set[str]]:
     """Digests of the blobs that are in the store."""
     folder = Path(urlsplit(store_url).path)
-    return lambda: {path.name for path in folder.glob("dataset/sha256/*/*")}
+    return lambda: stored_digests(folder / "dataset")
 
 
 @pytest.fixture

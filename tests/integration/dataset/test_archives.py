@@ -22,6 +22,7 @@ from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetService
 from annotateforge.dataset.app import running
 from annotateforge.dataset.settings import Settings
 from annotateforge.runtime.auth import Role, issue_token
+from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.channel import open_channel
 from annotateforge.runtime.errors import DomainError
 from tests.integration.dataset.calls import Sent, all_images, downloaded, new_project, refusal, upload
@@ -35,6 +36,7 @@ from tests.integration.dataset.specs import (
     prepare,
     spec_of,
 )
+from tests.integration.dataset.stored_blobs import take_out
 from tests.unit.dataset.archives import encoded, png
 
 
@@ -266,13 +268,13 @@ async def _refused_blobs(client: DatasetServiceStub, dataset_id: str, digests: l
     return await refusal(read())
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"short")])
+@pytest.mark.parametrize("damage", [lambda path: None, lambda path: path.write_bytes(b"short")])
 async def test_a_blob_that_is_lost_or_cut_ends_the_download_with_its_name(
     editor: DatasetServiceStub, store_url: str, damage: Callable[[Path], None]
 ) -> None:
     dataset = await prepare(editor, spec_of(await labelled_project(editor)))
     victim = (await all_images(editor, dataset.spec.project_ids[0]))[0].sha256
-    damage(Path(urlsplit(store_url).path) / "dataset" / "sha256" / victim[:2] / victim)
+    damage(take_out(Path(urlsplit(store_url).path) / "dataset", victim))
     error = await refusal(archive(editor, dataset.id))
     assert (error.code.name, error.reason) == ("INTERNAL", "BLOB_MISSING")
     assert victim in error.message
@@ -280,8 +282,10 @@ async def test_a_blob_that_is_lost_or_cut_ends_the_download_with_its_name(
 
 async def test_a_manifest_that_is_lost_is_told(editor: DatasetServiceStub, store_url: str) -> None:
     dataset = await prepare(editor, spec_of(await labelled_project(editor)))
-    path = Path(urlsplit(store_url).path) / "dataset" / "sha256" / dataset.digest[:2] / dataset.digest
-    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    folder = Path(urlsplit(store_url).path) / "dataset"
+    manifest = await BlobStore.open(folder.as_uri()).get(dataset.digest)
+    path = take_out(folder, dataset.digest)
+    path.write_bytes(manifest[:-1] + b"\xff")
     assert (await refusal(archive(editor, dataset.id))).reason == "BLOB_MISSING"
     path.unlink()
     assert (await refusal(archive(editor, dataset.id))).reason == "BLOB_MISSING"

@@ -13,6 +13,7 @@ from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from tests.integration.dataset.calls import Sent, downloaded, import_archive, new_project, upload
 from tests.integration.dataset.specs import archive, prepare, spec_of
+from tests.integration.dataset.stored_blobs import take_out
 from tests.unit.dataset.archives import png, zipped
 
 Stored = Callable[[], set[str]]
@@ -74,7 +75,7 @@ async def test_a_thumbnail_is_drawn_once_and_goes_with_the_last_image_of_its_byt
     digest = hashlib.sha256(drawn).hexdigest()
     assert stored() == {images[0].sha256, digest}
     # What is answered is what was kept.
-    path = Path(urlsplit(store_url).path) / "dataset" / "sha256" / digest[:2] / digest
+    path = take_out(Path(urlsplit(store_url).path) / "dataset", digest)
     path.write_bytes(b"another drawing")
     assert await thumbnail(images[1].id) == b"another drawing"
     path.unlink()

@@ -21,6 +21,7 @@ from tests.integration.dataset.hostile_case import MIB, Case
 from tests.integration.dataset.hostile_containers import CASES as CONTAINERS
 from tests.integration.dataset.hostile_labels import CASES as LABELS
 from tests.integration.dataset.hostile_pictures import CASES as PICTURES
+from tests.integration.dataset.stored_blobs import stored_digests
 
 MOST_BYTES = 300 * MIB
 CASES = {**CONTAINERS, **PICTURES, **LABELS}
@@ -134,7 +135,7 @@ async def test_a_hostile_archive_is_refused_or_reported_and_leaves_nothing(
             await editor.DeleteProject(api.DeleteProjectRequest(project_id=project_id))
 
     async def nothing_is_left() -> bool:
-        return not await service.rows() and not [path for path in service.blobs.rglob("*") if path.is_file()]
+        return not await service.rows() and not stored_digests(service.blobs / "dataset")
 
     await eventually(nothing_is_left)
 

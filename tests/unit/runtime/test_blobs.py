@@ -166,9 +166,12 @@ async def test_writers_of_the_same_bytes_do_not_disturb_each_other(store: BlobSt
     assert await store.get(digest(data)) == data
 
 
-async def test_a_local_store_has_its_blobs_in_folders_by_digest(local_store: BlobStore, folder: Path) -> None:
-    await local_store.put_bytes(b"x", digest(b"x"))
-    assert files_in(folder) == [blob_key(digest(b"x"))]
+async def test_a_local_store_has_large_blobs_in_folders_by_digest(
+    local_store: BlobStore, folder: Path
+) -> None:
+    data = os.urandom(2**20)
+    await local_store.put_bytes(data, digest(data))
+    assert files_in(folder) == [blob_key(digest(data))]
 
 
 async def test_a_writer_that_stops_half_way_leaves_nothing(local_store: BlobStore, folder: Path) -> None:

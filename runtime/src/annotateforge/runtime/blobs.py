@@ -22,6 +22,8 @@ BATCH_BYTES = 4 * 1024 * 1024
 BATCH_BLOBS = 64
 """Most blobs of a batch."""
 
+Buffer = bytes | memoryview
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -108,11 +110,16 @@ class BlobStore(ABC):
         """The bytes in chunks of `chunk_size`, the last one shorter; holds a few chunks at a time."""
 
     @abstractmethod
-    def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[bytes]]:
+    def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[Buffer]]:
         """Whole blobs in the order of `digests`, in batches of up to BATCH_BLOBS or about BATCH_BYTES, with
-        one batch read ahead. `digests` are asked for as they are needed.
+        one batch read ahead where reading takes time. `digests` are asked for as they are needed.
 
         For blobs that fit into memory; larger ones are streamed.
+        """
+
+    async def arrange(self, digests: Sequence[str]) -> None:  # noqa: B027 - most stores have nothing to do
+        """Blobs will be read in this order, perhaps often: a store for which it matters lays them side by
+        side. May take as long as writing all of them; ends early, with nothing lost, when it is cancelled.
         """
 
     @abstractmethod

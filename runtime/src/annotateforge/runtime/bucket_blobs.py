@@ -13,7 +13,16 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from annotateforge.runtime.blobs import BATCH_BLOBS, BATCH_BYTES, CHUNK, BlobStore, Spool, blob_key, not_found
+from annotateforge.runtime.blobs import (
+    BATCH_BLOBS,
+    BATCH_BYTES,
+    CHUNK,
+    BlobStore,
+    Buffer,
+    Spool,
+    blob_key,
+    not_found,
+)
 from annotateforge.runtime.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -106,10 +115,10 @@ class BucketBlobs(BlobStore):
         with _store_errors(sha256):
             return await obstore.get_range_async(self._store, blob_key(sha256), start=start, end=end)
 
-    async def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[bytes]]:
+    async def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[Buffer]]:
         ahead: deque[asyncio.Task[bytes]] = deque()
         waiting = iter(digests)
-        batch: list[bytes] = []
+        batch: list[Buffer] = []
         size = 0
         try:
             while True:

@@ -1,17 +1,31 @@
-"""Blobs in a folder. Plain system calls in a few threads: a hop through a library for each small image would
-cost more than reading it, and only our own writer can promise that a blob outlasts a crash of the machine.
+"""Blobs in a folder: small ones many to a file (`packs`), each larger one in a file of its own. Older stores
+have small ones in files of their own too.
+
+Plain system calls, in a few threads where they wait for the disk: a hop through a library for each small
+image would cost more than reading it, and only our own writer can promise that a blob outlasts a crash of the
+machine.
 """
 
 import asyncio
 import contextlib
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, TypeVarTuple
 
-from annotateforge.runtime.blobs import BATCH_BLOBS, BATCH_BYTES, CHUNK, BlobStore, Spool, blob_key, not_found
+from annotateforge.runtime.blobs import (
+    BATCH_BLOBS,
+    BATCH_BYTES,
+    CHUNK,
+    BlobStore,
+    Buffer,
+    Spool,
+    blob_key,
+    not_found,
+)
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.local_files import (
     BlobReader,
@@ -22,11 +36,21 @@ from annotateforge.runtime.local_files import (
     sync_folder,
 )
 
+if TYPE_CHECKING:
+    from annotateforge.runtime.pack_reading import Reading
+    from annotateforge.runtime.packs import Packs
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _THREADS = 8
 _ABANDONED_AFTER = 24 * 3600
+_PACKED = 1024 * 1024
+"""Blobs of fewer bytes are packed."""
+_WINDOW = 1024
+"""Blobs that are looked up at once."""
+_READ_AT_ONCE = 1024 * 1024
+"""Bytes that are read between two turns of the event loop, where they are in memory."""
 
 
 class LocalBlobs(BlobStore):
@@ -38,6 +62,9 @@ class LocalBlobs(BlobStore):
         self._incoming.mkdir(parents=True, exist_ok=True)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="blobs")
         self._remove_abandoned()
+        self._opening = threading.Lock()
+        self._opened: Packs | None = None
+        self._packs()
 
     def _remove_abandoned(self) -> None:
         """What a process that was killed had begun to write."""
@@ -55,11 +82,34 @@ class LocalBlobs(BlobStore):
     def _writer(self) -> BlobWriter:
         return BlobWriter(self._incoming / str(new_id()))
 
+    def _packs(self) -> "Packs | None":
+        """The packs; None while nobody has made any."""
+        if self._opened is None and (self._root / "packs").exists():
+            return self._open_packs()
+        return self._opened
+
+    def _open_packs(self) -> "Packs":
+        # Brings numpy, which a service without small blobs does without.
+        from annotateforge.runtime.packs import Packs
+
+        with self._opening:
+            if self._opened is None:
+                self._opened = Packs(self._root / "packs", self._incoming)
+            return self._opened
+
     async def put_many(self, blobs: Sequence[tuple[str, bytes]]) -> None:
-        # Each write waits for the disk, and disks serve several waiting writers at once.
-        lanes = min(_THREADS, len(blobs))
+        large = [blob for blob in blobs if len(blob[1]) >= _PACKED]
+        small = [blob for blob in blobs if len(blob[1]) < _PACKED]
+        # Each file waits for the disk, and disks serve several waiting writers at once.
+        lanes = min(_THREADS, len(large))
+        work = [self._run(self._write, large[lane::lanes]) for lane in range(lanes)]
+        if small:
+            work.append(self._run(self._pack, small))
         with store_errors():
-            await asyncio.gather(*(self._run(self._write, blobs[lane::lanes]) for lane in range(lanes)))
+            await asyncio.gather(*work)
+
+    def _pack(self, blobs: Sequence[tuple[str, bytes]]) -> None:
+        self._open_packs().put([blob for blob in blobs if not self._path(blob[0]).exists()])
 
     def _write(self, blobs: Sequence[tuple[str, bytes]]) -> None:
         folders = set()
@@ -99,13 +149,38 @@ class LocalBlobs(BlobStore):
 
     async def get(self, sha256: str, offset: int = 0, length: int | None = None) -> bytes:
         with store_errors(sha256):
-            return await self._run(read_file, self._path(sha256), offset, length)
+            return await self._run(self._get, sha256, offset, length)
+
+    def _get(self, sha256: str, offset: int, length: int | None) -> bytes:
+        data = self._read_packed(sha256)
+        if data is not None:
+            return bytes(_part(data, offset, length))
+        return read_file(self._path(sha256), offset, length)
+
+    def _read_packed(self, sha256: str) -> memoryview | None:
+        """The bytes of a blob that is in a pack; None when it is in none, or there is a file of it."""
+        path = self._path(sha256)
+        if (packs := self._packs()) is None:
+            return None
+        data = packs.read_one(sha256)
+        while data is None and not path.exists():
+            # Another process may have put it, or moved it.
+            packs.refresh()
+            if not packs.has(sha256):
+                return None
+            data = packs.read_one(sha256)
+        return data
 
     async def stream(
         self, sha256: str, offset: int = 0, length: int | None = None, chunk_size: int = CHUNK
     ) -> AsyncIterator[bytes]:
         with store_errors(sha256):
-            reader = await self._run(BlobReader, self._path(sha256))
+            reader = await self._run(self._open, sha256)
+        if not isinstance(reader, BlobReader):
+            data = _part(reader, offset, length)
+            for start in range(0, len(data), chunk_size):
+                yield bytes(data[start : start + chunk_size])
+            return
         ahead: asyncio.Future[list[bytes]] | None = None
         try:
             end = reader.size if length is None else min(reader.size, offset + length)
@@ -126,45 +201,111 @@ class LocalBlobs(BlobStore):
             _drop(ahead)
             self._threads.submit(reader.close)
 
-    async def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[bytes]]:
+    def _open(self, sha256: str) -> BlobReader | memoryview:
+        data = self._read_packed(sha256)
+        return BlobReader(self._path(sha256)) if data is None else data
+
+    async def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[Buffer]]:
         coming = iter(digests)
-        waiting: list[str] = []
-        ahead: asyncio.Future[list[bytes]] | None = None
+        ahead: asyncio.Future[list[Buffer]] | None = None
+        window, at = self._look_up(coming), 0
         try:
-            while True:
-                with store_errors():
-                    batch = await ahead if ahead is not None else []
-                del waiting[: len(batch)]
-                waiting += islice(coming, BATCH_BLOBS - len(waiting))
-                ahead = self._run(self._read_batch, waiting[:]) if waiting else None
-                if batch:
-                    yield batch
-                if ahead is None:
-                    break
+            while window.digests:
+                # What is in memory is there sooner than a thread is awake; reading it ahead gains nothing.
+                batch = self._read_now(window, at) if ahead is None else None
+                waited = batch is None
+                if batch is None:
+                    with store_errors():
+                        batch = await (ahead or self._run(self._read_batch, window, at))
+                    ahead = None
+                at += len(batch)
+                if at == len(window.digests):
+                    window, at = self._look_up(coming), 0
+                if waited and window.digests:
+                    ahead = self._run(self._read_batch, window, at)
+                yield batch
         finally:
             _drop(ahead)
 
-    def _read_batch(self, digests: Sequence[str]) -> list[bytes]:
-        batch: list[bytes] = []
+    def _look_up(self, coming: Iterator[str]) -> "_Window":
+        digests = list(islice(coming, _WINDOW))
+        return _Window(digests, self._opened.look_up(digests) if self._opened is not None else None)
+
+    def _read_now(self, window: "_Window", at: int) -> list[Buffer] | None:
+        """Blobs from a place on; None when reading them would take time."""
+        if window.packed is None:
+            return None
+        with store_errors():
+            found = window.packed.read_now(at, BATCH_BLOBS, _READ_AT_ONCE)
+        return None if found is None else [*found]
+
+    def _read_batch(self, window: "_Window", at: int) -> list[Buffer]:
+        digests = window.digests[at : at + BATCH_BLOBS]
+        packed: Sequence[memoryview | None] = [None] * len(digests)
+        if window.packed is not None:
+            packed = window.packed.read(at, BATCH_BLOBS, BATCH_BYTES)
+        batch: list[Buffer] = []
         size = 0
-        for sha256 in digests:
-            try:
-                data = read_whole(f"{self._root}/{blob_key(sha256)}")
-            except FileNotFoundError as error:
-                raise not_found(sha256) from error
+        for sha256, found in zip(digests, packed, strict=False):
+            data: Buffer = self._read_alone(sha256) if found is None else found
             batch.append(data)
             size += len(data)
             if size >= BATCH_BYTES:
                 break
         return batch
 
+    def _read_alone(self, sha256: str) -> Buffer:
+        try:
+            return read_whole(f"{self._root}/{blob_key(sha256)}")
+        except FileNotFoundError as error:
+            if (data := self._read_packed(sha256)) is None:
+                raise not_found(sha256) from error
+            return data
+
+    async def arrange(self, digests: Sequence[str]) -> None:
+        stop = threading.Event()
+
+        def work() -> None:
+            if (packs := self._packs()) is not None:
+                packs.arrange(digests, stop)
+
+        try:
+            with store_errors():
+                await self._run(work)
+        finally:
+            stop.set()
+
     async def exists(self, sha256: str) -> bool:
         with store_errors():
-            return await self._run(self._path(sha256).exists)
+            return await self._run(self._exists, sha256)
+
+    def _exists(self, sha256: str) -> bool:
+        if self._path(sha256).exists():
+            return True
+        if (packs := self._packs()) is None:
+            return False
+        if packs.has(sha256):
+            return True
+        packs.refresh()
+        return packs.has(sha256)
 
     async def delete(self, digests: Sequence[str]) -> None:
         with store_errors():
-            await self._run(_unlink, [self._path(sha256) for sha256 in digests])
+            await self._run(self._delete, digests)
+
+    def _delete(self, digests: Sequence[str]) -> None:
+        for path in [self._path(sha256) for sha256 in digests]:
+            path.unlink(missing_ok=True)
+        if (packs := self._packs()) is not None:
+            packs.delete(digests)
+
+
+class _Window(NamedTuple):
+    """Blobs that are looked up together."""
+
+    digests: Sequence[str]
+    packed: "Reading | None"
+    """Those that are in packs."""
 
 
 class _LocalSpool(Spool):
@@ -204,12 +345,11 @@ class _LocalSpool(Spool):
             await self._store._run(settle)
 
 
-def _unlink(paths: Sequence[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
+def _part(data: memoryview, offset: int, length: int | None) -> memoryview:
+    return data[offset:] if length is None else data[offset : offset + length]
 
 
-def _drop(ahead: "asyncio.Future[list[bytes]] | None") -> None:
+def _drop(ahead: "asyncio.Future[list[T]] | None") -> None:
     """Nobody wants what is being read ahead any more, nor its error."""
     if ahead is not None and not ahead.cancel() and not ahead.cancelled():
         ahead.exception()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import add_DatasetServiceServicer_to_server
+from annotateforge.dataset.arranging import Arranger
 from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.imports.importing import Importer
 from annotateforge.dataset.imports.opening import Spool
@@ -43,6 +44,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         sweep = BlobSweep(pool, blobs, references=("images", "dataset_blobs", "thumbnails"))
         with inspecting(settings.image_limits, settings.dataset_image_threads) as inspector:
             backfill = Backfill(pool, blobs, inspector)
+            arranger = Arranger(blobs)
             rpc = DatasetRpc(
                 pool=pool,
                 blobs=blobs,
@@ -59,11 +61,13 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                 ),
                 spool=spool,
                 backfill=backfill,
+                arranger=arranger,
                 settings=settings,
             )
             async with (
                 sweep.sweeping(),
                 backfill.running(),
+                arranger.running(),
                 serve(
                     settings.listen,
                     [(add_DatasetServiceServicer_to_server, rpc, SERVICE)],

@@ -95,10 +95,16 @@ class _Batch:
     crc32: npt.NDArray[np.uint32]
     fixed: Sequence[bytes] = ()
     """Their bytes, where they follow from the manifest itself."""
-    images: Sequence[str] = ()
-    """For images, their digests in hexadecimal."""
+    sha256: bytes = b""
+    """For images, their digests, one after another."""
     label_offset: Sequence[int] = ()
     """For label files, where they begin in the label pack."""
+
+    @property
+    def images(self) -> Sequence[str]:
+        """For images, their digests in hexadecimal."""
+        digits = self.sha256.hex()
+        return [digits[at : at + 64] for at in range(0, len(digits), 64)]
 
     @property
     def last(self) -> int:
@@ -150,9 +156,7 @@ class _Files:
 
     def _image_batch(self, first: int, records: Records) -> _Batch:
         names, size = self.names.of_images(records), records["size"].astype(np.int64)
-        digits = records["sha256"].tobytes().hex()
-        digests = [digits[at : at + 64] for at in range(0, len(digits), 64)]
-        return _Batch(first, names, size, records["crc32"], images=digests)
+        return _Batch(first, names, size, records["crc32"], sha256=records["sha256"].tobytes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +232,7 @@ class Archive:
         headers = local_headers(batch.names, batch.size, batch.crc32).split()
         offset = self.offset[batch.first : batch.last + 1]
         alone = (offset[:-1] < begin) | (offset[1:] > end)
-        if batch.images:
+        if batch.sha256:
             alone |= batch.size > LARGE
         at = 0
         for number in (*np.flatnonzero(alone).tolist(), len(batch.size)):
@@ -246,8 +250,9 @@ class Archive:
         length = min(end - data_at, size) - start
         if length <= 0:
             return
-        if batch.images:
-            yield Span(length, None, batch.images[number], start, length == size)
+        if batch.sha256:
+            digest = batch.sha256[32 * number : 32 * number + 32].hex()
+            yield Span(length, None, digest, start, length == size)
         elif batch.fixed:
             yield batch.fixed[number][start : start + length]
         else:
@@ -278,7 +283,7 @@ def lay_out(manifest: Manifest) -> Archive:
 def _together(batch: _Batch, headers: Sequence[bytes], first: int, last: int) -> Iterator[Piece]:
     """Entries `first` to `last`, the latter excluded, that are whole and not large."""
     sizes = batch.size[first:last].tolist()
-    if batch.images:
+    if batch.sha256:
         yield ImageFiles(headers[first:last], batch.images[first:last], sizes)
     elif batch.fixed:
         pairs = zip(headers[first:last], batch.fixed[first:last], strict=True)

@@ -21,7 +21,6 @@ _EXTENSIONS = {
     ImageFormat.WEBP: b".webp",
 }
 _BY_CODE = ByteRows.of([b"", *(_EXTENSIONS[kind] for kind in FORMAT_CODES)])
-_HEXADECIMAL = ByteRows.of([b"%02x" % value for value in range(256)])
 _LABEL_FOLDERS = ByteRows.of([f"labels/{side}/".encode() for side in SIDES])
 _IMAGE_FOLDERS = ByteRows.of([f"images/{side}/".encode() for side in SIDES])
 _SIDE_FOLDERS = ByteRows.of([f"{side}/".encode() for side in SIDES])
@@ -66,7 +65,8 @@ class FileNames:
 
 def _stems(records: Records) -> ByteRows:
     """The first digits of each image's digest, and a number where there are several of the same."""
-    text = _HEXADECIMAL.text[records["sha256"][:, :NAME_BYTES]].reshape(len(records), 2 * NAME_BYTES)
+    digits_text = records["sha256"][:, :NAME_BYTES].tobytes().hex().encode()
+    text = np.frombuffer(digits_text, np.uint8).reshape(len(records), 2 * NAME_BYTES)
     digits = ByteRows(text, np.ones(text.shape, np.bool_))
     if not records["copy"].any():
         return digits

@@ -39,7 +39,8 @@ class ByteRows:
 
     def take(self, index: npt.NDArray[np.integer[Any]]) -> "ByteRows":
         """The rows at some indices."""
-        return ByteRows(self.text[index], self.there[index])
+        # Several times as fast as indexing.
+        return ByteRows(np.take(self.text, index, axis=0), np.take(self.there, index, axis=0))
 
     @property
     def lengths(self) -> Longs:

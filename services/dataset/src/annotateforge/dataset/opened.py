@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 
 from annotateforge.dataset.archive import Archive, lay_out
+from annotateforge.dataset.arranging import Arranger
 from annotateforge.dataset.manifest import read_manifest
 from annotateforge.dataset.streaming import blob_missing
 from annotateforge.runtime.blobs import BlobStore
@@ -16,8 +17,9 @@ _LOAD_TIMEOUT = 120.0
 class OpenedArchives:
     """Lays archives out and keeps those used last, up to so many bytes of memory."""
 
-    def __init__(self, blobs: BlobStore, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, blobs: BlobStore, arranger: Arranger, most_bytes: int = _MOST_BYTES) -> None:
         self._blobs = blobs
+        self._arranger = arranger
         self._most_bytes = most_bytes
         self._archives: OrderedDict[bytes, Archive] = OrderedDict()
         self._bytes = 0
@@ -34,6 +36,8 @@ class OpenedArchives:
             if archive := self._recall(digest):
                 return archive
             archive = await self._load(digest)
+            # Whoever froze it may have died before.
+            self._arranger.later(archive.manifest)
             self._archives[digest] = archive
             self._bytes += archive.memory
             while self._bytes > self._most_bytes and len(self._archives) > 1:

@@ -7,6 +7,7 @@ import asyncpg
 import structlog
 
 from annotateforge.dataset.archive import lay_out
+from annotateforge.dataset.arranging import Arranger
 from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.columns import Annotations, Images
 from annotateforge.dataset.datasets import (
@@ -58,8 +59,9 @@ class Progress:
 class Preparer:
     """Checks and freezes specs."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore, backfill: Backfill) -> None:
+    def __init__(self, pool: Pool, blobs: BlobStore, backfill: Backfill, arranger: Arranger) -> None:
         self._pool = pool
+        self._arranger = arranger
         self._blobs = blobs
         self._backfill = backfill
         self._room = asyncio.Semaphore(_AT_ONCE)
@@ -109,6 +111,7 @@ class Preparer:
         if dataset is not None:
             async with self._pool.acquire() as connection:
                 await datasets.keep_frozen(connection, key, dataset.id)
+            self._arranger.later(frozen.manifest)
         return dataset
 
     async def _recall(self, spec: DatasetSpec) -> Dataset | None:

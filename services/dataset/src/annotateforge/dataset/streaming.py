@@ -8,15 +8,13 @@ from itertools import accumulate, pairwise
 import structlog
 
 from annotateforge.dataset.archive import Archive, ImageFiles, LabelFiles, Piece, Span
-from annotateforge.runtime.blobs import BATCH_BYTES, CHUNK, BlobStore
+from annotateforge.runtime.blobs import BATCH_BYTES, CHUNK, BlobStore, Buffer
 from annotateforge.runtime.errors import DomainError, Internal, NotFound
 
 _WINDOW = 512
 """Spans that are planned at once."""
 _GAP = 16 * 1024
 """Bytes between two texts that are rather read than the second one sought."""
-
-Buffer = bytes | memoryview
 
 log = structlog.get_logger()
 
@@ -120,7 +118,7 @@ def _beside(headers: Sequence[bytes], contents: Sequence[Buffer]) -> list[Buffer
     return parts
 
 
-async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator[list[bytes]]:
+async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator[list[Buffer]]:
     """Whole images in the batches in which the store reads them."""
     number = 0
     with _missing_blobs():
@@ -131,7 +129,7 @@ async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator
             yield batch
 
 
-def _check_sizes(digests: Sequence[str], sizes: Sequence[int], contents: Sequence[bytes]) -> None:
+def _check_sizes(digests: Sequence[str], sizes: Sequence[int], contents: Sequence[Buffer]) -> None:
     """Check that images are as long as their manifest says; there may be more digests than images."""
     if list(map(len, contents)) == sizes[: len(contents)]:
         return
@@ -159,7 +157,7 @@ async def stream_images(
     for first in range(0, len(spans), _WINDOW):
         window = spans[first : first + _WINDOW]
         batches = _read_images(blobs, [span for span in window if _fits(span)])
-        read: Iterator[bytes] = iter(())
+        read: Iterator[Buffer] = iter(())
         for span in window:
             left = span.length
             if _fits(span):
@@ -168,7 +166,7 @@ async def stream_images(
                     read = iter(await anext(batches))
                     data = next(read)
                 for at in range(0, left, CHUNK):
-                    yield span.image, data[at : at + CHUNK], at + CHUNK >= left
+                    yield span.image, bytes(data[at : at + CHUNK]), at + CHUNK >= left
             else:
                 async for chunk in read_blob(blobs, span.image, 0, span.length):
                     left -= len(chunk)

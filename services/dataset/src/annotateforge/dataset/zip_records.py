@@ -64,6 +64,8 @@ def local_headers(names: ByteRows, size: Longs, crc32: npt.NDArray[np.uint32]) -
     """What precedes the bytes of each entry; the name of a folder ends with a slash."""
     large = size >= MOST_32
     header = _filled(_LOCAL, b"PK\3\4", names, size, crc32, np.where(large, 20, 0))
+    if not large.any():
+        return beside(ByteRows.of_structures(header), names)
     extra = np.zeros(len(size), _EXTRA)
     extra["tag"], extra["length"] = 1, 16
     return beside(
@@ -82,6 +84,8 @@ def central_headers(names: ByteRows, size: Longs, crc32: npt.NDArray[np.uint32],
     header["made_by"] = _UNIX | header["version"]
     header["external_attributes"] = np.where(_folders(names), _FOLDER_MODE, _FILE_MODE)
     header["offset"] = np.minimum(offset, MOST_32)
+    if not values.any():
+        return beside(ByteRows.of_structures(header), names)
     extra = np.zeros(len(size), _EXTRA)
     extra["tag"], extra["length"] = 1, values
     far_offset = np.zeros(len(size), _OFFSET)
@@ -150,6 +154,10 @@ def _sizes(size: Longs) -> npt.NDArray[np.void]:
 
 def _folders(names: ByteRows) -> Flags:
     """Which names end with a slash."""
-    last = names.there.shape[1] - 1 - np.argmax(names.there[:, ::-1], axis=1)
-    folders: Flags = names.text[np.arange(len(last)), last] == ord("/")
+    folders: Flags = np.zeros(len(names.text), np.bool_)
+    # Hardly any batch has a name of which a last column may be the slash of a folder.
+    some = np.flatnonzero((names.text[:, -1] == ord("/")) | ~names.there[:, -1])
+    there = names.there[some]
+    last = there.shape[1] - 1 - np.argmax(there[:, ::-1], axis=1)
+    folders[some] = names.text[some, last] == ord("/")
     return folders

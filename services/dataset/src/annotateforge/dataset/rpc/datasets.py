@@ -12,6 +12,7 @@ import grpc
 from annotateforge.api.content.v1.content_pb2 import ContentInfo
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.dataset.archive import Archive, Span
+from annotateforge.dataset.arranging import Arranger
 from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.datasets import Dataset
 from annotateforge.dataset.health_message import health_message
@@ -51,12 +52,14 @@ _LONGEST_HOLDER = 200
 class DatasetHandlers:
     """CheckDataset to DownloadTexts."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore, sweep: BlobSweep, backfill: Backfill) -> None:
+    def __init__(
+        self, pool: Pool, blobs: BlobStore, sweep: BlobSweep, backfill: Backfill, arranger: Arranger
+    ) -> None:
         self._pool = pool
         self._blobs = blobs
         self._sweep = sweep
-        self._preparer = Preparer(pool, blobs, backfill)
-        self._opened = OpenedArchives(blobs)
+        self._preparer = Preparer(pool, blobs, backfill, arranger)
+        self._opened = OpenedArchives(blobs, arranger)
 
     async def CheckDataset(
         self, request: api.CheckDatasetRequest, context: Context

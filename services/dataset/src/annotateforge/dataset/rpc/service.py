@@ -1,6 +1,7 @@
 """DatasetService: its handlers joined."""
 
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceServicer
+from annotateforge.dataset.arranging import Arranger
 from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.imports.importing import Importer
 from annotateforge.dataset.imports.opening import Spool
@@ -33,6 +34,7 @@ class DatasetRpc(
         importer: Importer,
         spool: Spool,
         backfill: Backfill,
+        arranger: Arranger,
         settings: Settings,
     ) -> None:
         stall_seconds = settings.dataset_stall_seconds
@@ -49,4 +51,4 @@ class DatasetRpc(
         )
         # Each class has attributes of its own names; those that are the same are the same objects.
         ExportHandlers.__init__(self, pool, blobs, spool)
-        DatasetHandlers.__init__(self, pool, blobs, sweep, backfill)
+        DatasetHandlers.__init__(self, pool, blobs, sweep, backfill, arranger)

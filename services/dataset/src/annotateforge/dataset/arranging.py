@@ -1,0 +1,40 @@
+"""The images of data sets side by side in the blob store, in the order in which archives have them."""
+
+from collections import deque
+from contextlib import AbstractAsyncContextManager
+
+from annotateforge.dataset.manifest import Manifest
+from annotateforge.runtime.blobs import BlobStore
+from annotateforge.runtime.sweep import Sweep
+
+_EVERY = 3600.0
+"""Seconds; nothing comes without waking it."""
+_MOST_WAITING = 16
+"""Data sets that wait; of more, those that have waited longest are left as they are."""
+
+
+class Arranger:
+    """Has the store lay the images of data sets in order, one data set after another in the background. All
+    data sets have their images by digest, so that what is in order for one is so for others.
+    """
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+        self._waiting: deque[Manifest] = deque(maxlen=_MOST_WAITING)
+        self._sweep = Sweep("arranging of images", self._more, _EVERY)
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Arrange for the time of the context."""
+        return self._sweep.running()
+
+    def later(self, manifest: Manifest) -> None:
+        """Arrange the images of a data set soon. What is in order already is left alone."""
+        self._waiting.append(manifest)
+        self._sweep.wake()
+
+    async def _more(self) -> bool:
+        if self._waiting:
+            manifest = self._waiting.popleft()
+            digits = manifest.records["sha256"].tobytes().hex()
+            await self._blobs.arrange([digits[at : at + 64] for at in range(0, len(digits), 64)])
+        return bool(self._waiting)
