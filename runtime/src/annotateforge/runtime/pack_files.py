@@ -69,10 +69,9 @@ def read_records(data: bytes) -> Records:
     records = np.frombuffer(data, RECORD, count=len(data) // RECORD_BYTES)
     checked = _RECORD.size
     view = memoryview(data)
-    checks = [
-        zlib.crc32(view[at : at + checked]) for at in range(0, len(records) * RECORD_BYTES, RECORD_BYTES)
-    ]
-    right = (records["check"] == np.array(checks, np.uint32)) & (records["magic"] == _MAGIC)
+    starts = range(0, len(records) * RECORD_BYTES, RECORD_BYTES)
+    checks = np.fromiter((zlib.crc32(view[at : at + checked]) for at in starts), np.uint32, len(records))
+    right = (records["check"] == checks) & (records["magic"] == _MAGIC)
     return records if right.all() else records[: int(np.argmin(right))]
 
 

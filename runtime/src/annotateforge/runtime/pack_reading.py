@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from annotateforge.runtime.pack_files import Pack
-from annotateforge.runtime.pack_index import NOWHERE, PackIndex, as_digests
+from annotateforge.runtime.pack_index import PackIndex, as_digests
 
 _GAP = 4096
 """Bytes between two blobs that are rather read than the second one sought."""
@@ -26,8 +26,6 @@ class Reading:
         self._index = index
         self._digests = as_digests(digests)
         self._places = index.find(self._digests)
-        # A blob of a pack that has come meanwhile is found the next time.
-        self._places.pack[~np.isin(self._places.pack, list(self._packs))] = NOWHERE
         self._at: list[int] = (self._places.pack << _PACK_SHIFT | self._places.offset).tolist()
         self._sizes: list[int] = self._places.size.tolist()
 
@@ -65,13 +63,15 @@ class Reading:
             if run and (row is None or at[row] - stop > _GAP):
                 base = at[run[0]]
                 number, offset = divmod(base, 1 << _PACK_SHIFT)
-                data = _read(self._packs[number], offset, stop - base, wait)
-                if data is None:
-                    return None
-                for each in run:
-                    start = at[each] - base
-                    found[each - first] = data[start : start + sizes[each]]
-                used.add(number)
+                # A pack that has come since the packs were listed counts the next time.
+                if (pack := self._packs.get(number)) is not None:
+                    data = _read(pack, offset, stop - base, wait)
+                    if data is None:
+                        return None
+                    for each in run:
+                        start = at[each] - base
+                        found[each - first] = data[start : start + sizes[each]]
+                    used.add(number)
                 run = []
             if row is not None and at[row] >= 0:
                 run.append(row)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from annotateforge.runtime.heap import trim_heap
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.local_files import sync_folder
 from annotateforge.runtime.pack_files import (
@@ -34,10 +35,15 @@ PACK_BYTES = 512 * 1024 * 1024
 """Bytes of a pack after which another one is begun."""
 
 _MOVED_AT_ONCE = 8 * 1024 * 1024
+"""Bytes that are moved with one flush."""
 _LEAST_MOVED = 256
-_WORTH_MOVING = 32
+"""Blobs; of fewer, the order makes no difference."""
+_FORWARDS = 32
+"""Steps forwards for each step backwards that are good enough."""
 _FEW_PACKS = 4
+"""Packs that are read in turn without loss."""
 _UNFREED = 4 * 1024 * 1024
+"""Bytes of a pack that are not worth looking for room that was not given back."""
 
 
 class Packs:
@@ -66,6 +72,8 @@ class Packs:
             if self._own(pack):
                 self._tidy(pack)
         self._remove_stray()
+        # The indexes as they were read.
+        trim_heap()
 
     def _all(self) -> list[Pack]:
         with self._lock:
@@ -242,8 +250,8 @@ class Packs:
     # Order.
 
     def arrange(self, digests: Sequence[str], stop: threading.Event) -> int:
-        """Lay blobs that will be read in this order side by side, unless they nearly are; answers how many
-        were moved. Nothing is moved while another process does so or the disk is nearly full.
+        """Lay blobs that will be read in this order side by side, but for those that nearly are; answers how
+        many were moved. Nothing is moved while another process does so or the disk is nearly full.
         """
         wanted = as_digests(digests)
         with self._only_mover() as alone:
@@ -253,7 +261,9 @@ class Packs:
             places = self._index.find(wanted)
             there = places.pack != NOWHERE
             wanted, places = wanted[there], places.at(there)
-            if not is_scattered(places) or shutil.disk_usage(self._folder).free < 2 * int(places.size.sum()):
+            rows = scattered(places)
+            wanted, places = wanted[rows], places.at(rows)
+            if not len(wanted) or shutil.disk_usage(self._folder).free < 2 * int(places.size.sum()):
                 return 0
             return self._move(wanted, places, stop)
 
@@ -329,15 +339,17 @@ class Packs:
         return len(blobs)
 
 
-def is_scattered(places: Places) -> bool:
-    """Whether blobs that are read in this order lie so that moving them pays: each pack is read forwards
-    where they do not, and there are few.
+def scattered(places: Places) -> Flags:
+    """Which of some blobs, read in this order, had better be moved: those of packs that would be read
+    forwards and backwards, or all when they are in many packs.
     """
-    if len(places.pack) < _LEAST_MOVED:
-        return False
-    order = np.argsort(places.pack, kind="stable")
-    pack, offset = places.pack[order], places.offset[order]
-    backwards: Flags = (pack[1:] == pack[:-1]) & (offset[1:] < offset[:-1])
-    packs = len(np.unique(pack))
-    enough = _FEW_PACKS + 2 * int(places.size.sum()) // PACK_BYTES
-    return int(np.count_nonzero(backwards)) * _WORTH_MOVING > len(pack) or packs > enough
+    if not len(places.pack):
+        return np.zeros(0, np.bool_)
+    packs, which, count = np.unique(places.pack, return_inverse=True, return_counts=True)
+    order = np.argsort(which, kind="stable")
+    pack, offset = which[order], places.offset[order]
+    backwards = (pack[1:] == pack[:-1]) & (offset[1:] < offset[:-1])
+    often = np.bincount(pack[1:][backwards], minlength=len(packs)) * _FORWARDS > count
+    many = len(packs) > _FEW_PACKS + 2 * int(places.size.sum()) // PACK_BYTES
+    rows: Flags = (often | many)[which]
+    return rows if np.count_nonzero(rows) >= _LEAST_MOVED else np.zeros(len(rows), np.bool_)
