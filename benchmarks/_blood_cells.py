@@ -29,6 +29,7 @@ from annotateforge.dataset.settings import Settings
 from annotateforge.local.postgres import embedded_postgres
 from annotateforge.runtime.auth import Role, issue_token
 from annotateforge.runtime.channel import open_channel
+from annotateforge.runtime.heap import keep_heap
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data" / "detect_bccd_voc"
 CLASSES = ("RBC", "WBC", "Platelets")
@@ -78,6 +79,8 @@ async def serve(database_url: str, folder: str) -> None:
     """Run the dataset service as production does; tells its address and waits for the end of standard
     input.
     """
+    # As runtime.process does it for every process.
+    keep_heap()
     settings = Settings(
         listen="127.0.0.1:0",
         secret=SecretStr(SECRET),

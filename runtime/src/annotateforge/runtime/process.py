@@ -16,6 +16,7 @@ import uvloop
 from prometheus_client import start_http_server
 from pydantic import ValidationError
 
+from annotateforge.runtime.heap import keep_heap
 from annotateforge.runtime.settings import ProcessSettings
 from annotateforge.runtime.telemetry import configure_logging
 
@@ -56,6 +57,7 @@ def run(name: str, settings: type[S], running: Callable[[S], AbstractAsyncContex
             print(f"  {variable}: {problem['msg']}", file=sys.stderr)
         sys.exit(EXIT_SETTINGS)
     configure_logging(name, read.log_format, read.log_level)
+    keep_heap()
     try:
         uvloop.run(_live(read, running))
     except Exception:
