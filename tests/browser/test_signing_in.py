@@ -1,12 +1,14 @@
 """Who may come in, and how."""
 
 from collections.abc import Callable
+from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from annotateforge.runtime.auth import Role
-from tests.browser.visitor import Visitor
-from tests.scenarios.installation import Running
+from tests.browser.visitor import Visitor, visiting
+from tests.scenarios.installation import Running, running
+from tests.small_provider import CLIENT_ID, CLIENT_SECRET, small_provider
 
 
 def test_the_printed_address_signs_in_and_the_token_leaves_no_trace(stack: Running, visitor: Visitor) -> None:
@@ -53,3 +55,39 @@ def test_signing_out_ends_the_session(editor: Visitor) -> None:
     assert editor.context.cookies() == []
     editor.visit("/projects")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_where_a_provider_is_set_up_people_sign_in_at_its_page(browser: Browser, tmp_path: Path) -> None:
+    with small_provider() as provider:
+        settings = {
+            "OIDC_ISSUER": provider.issuer,
+            "OIDC_CLIENT_ID": CLIENT_ID,
+            "OIDC_CLIENT_SECRET": CLIENT_SECRET,
+            "OIDC_NAME": "Lab accounts",
+            "WORKER_DEVICES": "cpu",
+            "WARM_CHILD": "false",
+        }
+        with running(tmp_path, **settings) as stack, visiting(browser, stack.url) as visitor:
+            page = visitor.page
+            visitor.visit("/workers")
+            button = page.get_by_role("link", name="Sign in with Lab accounts")
+            expect(button).to_be_visible()
+            visitor.picture("sign-in-provider")
+            assert visitor.violations() == []
+            button.click()
+            expect(page.get_by_role("heading", name="Workers", level=1)).to_be_visible()
+            page.get_by_role("button", name="You and this server").click()
+            expect(page.get_by_text("Signed in as ada")).to_be_visible()
+            page.get_by_role("menuitem", name="Sign out").click()
+            expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+            assert visitor.context.cookies() == []
+            assert visitor.errors == []
+
+            provider.claims = {"sub": "ada", "annotateforge_role": "guest"}
+            page.get_by_role("link", name="Sign in with Lab accounts").click()
+            expect(page.get_by_role("heading", name="Signing in did not work")).to_be_visible()
+            expect(page.get_by_text("Ask whoever runs the identity provider")).to_be_visible()
+            visitor.picture("sign-in-refused")
+            assert visitor.violations() == []
+            page.get_by_role("link", name="Back to signing in").click()
+            expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from annotateforge.runtime.auth import Principal, Role, TokenVerifier
-from annotateforge.runtime.errors import Unauthenticated, Unavailable
+from annotateforge.runtime.errors import PermissionDenied, Unauthenticated, Unavailable
 from annotateforge.runtime.oidc import ProviderKeys
+from annotateforge.runtime.provider_roles import RoleMapping
 
 SECRET = "the secret of this installation, long enough"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -54,7 +55,9 @@ class Provider:
             return {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"}
         return {"keys": self.keys}
 
-    def token(self, key: Any = RSA_KEY, kid: str = "rsa", algorithm: str = "RS256", **changes: Any) -> str:
+    def token(
+        self, key: Any = RSA_KEY, kid: str | None = "rsa", algorithm: str = "RS256", **changes: Any
+    ) -> str:
         now = datetime.now(UTC)
         claims = {
             "sub": "ada",
@@ -64,7 +67,9 @@ class Provider:
             "iat": now,
             "exp": now + timedelta(hours=1),
         }
-        return jwt.encode(claims | changes, key, algorithm=algorithm, headers={"kid": kid})
+        return jwt.encode(
+            claims | changes, key, algorithm=algorithm, headers={} if kid is None else {"kid": kid}
+        )
 
 
 @pytest.fixture
@@ -84,7 +89,7 @@ def verifier(provider: Provider) -> TokenVerifier:
         SECRET,
         provider=ProviderKeys(provider.issuer),
         audience="annotateforge",
-        role_claim="annotateforge_role",
+        roles=RoleMapping("annotateforge_role"),
     )
 
 
@@ -117,8 +122,7 @@ async def test_a_public_key_is_never_taken_for_a_secret(provider: Provider, veri
         lambda provider: provider.token(RSA_KEY, "rsa", "RS512"),
         lambda provider: provider.token(aud="another"),
         lambda provider: provider.token(iss="https://another"),
-        lambda provider: provider.token(annotateforge_role="root"),
-        lambda provider: provider.token(annotateforge_role=None, role="admin"),
+        lambda provider: provider.token(kid=None),
         lambda provider: provider.token(exp=datetime.now(UTC) - timedelta(hours=1)),
     ],
 )
@@ -127,6 +131,40 @@ async def test_a_forged_token_is_refused(
 ) -> None:
     with pytest.raises(Unauthenticated):
         await verifier.verify(forge(provider))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"annotateforge_role": "root"}, {"annotateforge_role": None, "role": "admin"}], ids=str
+)
+async def test_a_good_token_that_gives_no_role_is_refused_with_what_to_ask_for(
+    provider: Provider, verifier: TokenVerifier, changes: dict[str, Any]
+) -> None:
+    with pytest.raises(PermissionDenied) as caught:
+        await verifier.verify(provider.token(**changes))
+    assert caught.value.reason == "NO_ROLE"
+    assert "'annotateforge_role'" in caught.value.message
+    assert "viewer, editor or admin" in caught.value.message
+
+
+async def test_a_token_from_the_future_tells_of_the_clocks(
+    provider: Provider, verifier: TokenVerifier
+) -> None:
+    with pytest.raises(Unauthenticated, match="clocks differ by more than 10 s"):
+        await verifier.verify(provider.token(iat=datetime.now(UTC) + timedelta(minutes=2)))
+
+
+async def test_a_provider_of_a_single_key_need_not_name_it(
+    provider: Provider, verifier: TokenVerifier
+) -> None:
+    del provider.keys[1]
+    assert await verifier.verify(provider.token(kid=None)) == Principal("ada", Role.EDITOR)
+
+
+async def test_people_are_named_by_the_claim_that_is_set(provider: Provider) -> None:
+    verifier = TokenVerifier(SECRET, provider=ProviderKeys(provider.issuer), subject_claim="email")
+    assert (await verifier.verify(provider.token(email="ada@lab.example"))).subject == "ada@lab.example"
+    with pytest.raises(Unauthenticated, match="'email'"):
+        await verifier.verify(provider.token())
 
 
 async def test_unknown_keys_cannot_flood_the_provider(provider: Provider, verifier: TokenVerifier) -> None:

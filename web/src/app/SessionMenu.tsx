@@ -2,6 +2,7 @@ import { ActionIcon, Menu, Text } from "@mantine/core";
 import { IconBook2, IconLogout, IconUser } from "@tabler/icons-react";
 import { useMutation, useQueryClient, useSuspenseQuery } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
+import { forgetEverything } from "@/session/providerQuery";
 import { sessionQuery } from "@/session/sessionQuery";
 import { signOut } from "@/session/sessionService";
 
@@ -14,7 +15,7 @@ export function SessionMenu() {
     mutationFn: signOut,
     onSuccess: async () => {
       await router.navigate({ to: "/sign-in" });
-      queryClient.clear();
+      forgetEverything(queryClient);
     },
   });
   return (

@@ -1,6 +1,20 @@
-import { Anchor, Button, Card, Center, Code, PasswordInput, Stack, Text, Title } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import {
+  Anchor,
+  Button,
+  Card,
+  Center,
+  Code,
+  Divider,
+  PasswordInput,
+  Stack,
+  Text,
+  Title,
+} from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
+import { providerAddress } from "@/session/providerAddress";
+import { providerQuery } from "@/session/providerQuery";
 import { sessionQuery } from "@/session/sessionQuery";
 import { signIn } from "@/session/sessionService";
 
@@ -10,10 +24,14 @@ interface SignInPageProps {
   onSignedIn: () => void;
 }
 
-/** Asks for a token. */
+const route = getRouteApi("/sign-in");
+
+/** Asks for a token, or leads to the provider's page where one is set up. */
 export function SignInPage({ problem, onSignedIn }: SignInPageProps) {
   const [token, setToken] = useState("");
   const queryClient = useQueryClient();
+  const { next } = route.useSearch();
+  const { data: provider } = useQuery(providerQuery);
   const entering = useMutation({
     mutationFn: signIn,
     meta: { quiet: true },
@@ -36,6 +54,14 @@ export function SignInPage({ problem, onSignedIn }: SignInPageProps) {
             <Title order={1} size="h2">
               Sign in
             </Title>
+            {provider && (
+              <>
+                <Button component="a" href={providerAddress(provider, next)} fullWidth>
+                  Sign in with {provider.name}
+                </Button>
+                <Divider label="or with a token" />
+              </>
+            )}
             <Text c="dimmed" size="sm">
               Open the address that <Code>annotateforge up</Code> has printed, or paste a token.{" "}
               <Code>annotateforge token create --role editor</Code> makes one.
@@ -51,7 +77,12 @@ export function SignInPage({ problem, onSignedIn }: SignInPageProps) {
               data-autofocus
               required
             />
-            <Button type="submit" loading={entering.isPending} disabled={token.trim() === ""}>
+            <Button
+              type="submit"
+              variant={provider ? "default" : "filled"}
+              loading={entering.isPending}
+              disabled={token.trim() === ""}
+            >
               Sign in
             </Button>
             <Anchor href="/docs" size="sm">

@@ -1,6 +1,7 @@
 // @vitest-environment jsdom
 import { expect, test } from "vitest";
 import { addressToken, takeAddressToken } from "@/session/addressToken";
+import { providerAddress } from "@/session/providerAddress";
 import { includes } from "@/session/roles";
 
 test("the token of an address is read from its fragment alone", () => {
@@ -21,4 +22,12 @@ test("roles include those below them, and workers none", () => {
   expect(includes("editor", "viewer")).toBe(true);
   expect(includes("viewer", "editor")).toBe(false);
   expect(includes("worker", "viewer")).toBe(false);
+});
+
+test("a provider brings people back to the page that they wanted, with its own query", () => {
+  const provider = { name: "Lab", url: "https://forge.example/api/v1/session/authorize" };
+  expect(providerAddress(provider, "/jobs?status=training&q=a b")).toBe(
+    `${provider.url}?return_to=%2Fjobs%3Fstatus%3Dtraining%26q%3Da+b`,
+  );
+  expect(providerAddress(provider, undefined)).toBe(`${provider.url}?return_to=%2F`);
 });

@@ -1,5 +1,5 @@
 import { answerOf, api } from "@/api/client";
-import type { Principal, Session } from "@/api/generated/schema";
+import type { Principal, Session, SignInProvider } from "@/api/generated/schema";
 
 export type Role = Principal["role"];
 
@@ -12,6 +12,11 @@ export interface SignedIn {
 /** Who is signed in; null when nobody is. */
 export async function getSession(): Promise<SignedIn | null> {
   return signedIn(await answerOf(api.GET("/api/v1/session")));
+}
+
+/** At whose page people may sign in; null where tokens alone count. */
+export async function getProvider(): Promise<SignInProvider | null> {
+  return (await answerOf(api.GET("/api/v1/session"))).provider ?? null;
 }
 
 /** Exchanges a token for the session's cookie; ApiError when the token is not good. */

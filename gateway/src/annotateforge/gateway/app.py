@@ -17,6 +17,8 @@ from annotateforge.gateway.health import Health
 from annotateforge.gateway.http_server import http_server
 from annotateforge.gateway.hub import Hub
 from annotateforge.gateway.job_store import JobStore
+from annotateforge.gateway.openid.endpoint import ProviderEndpoint
+from annotateforge.gateway.openid.sign_in import ProviderSignIn
 from annotateforge.gateway.services import SERVICES, document_of
 from annotateforge.gateway.settings import Settings
 from annotateforge.gateway.site import Site
@@ -78,8 +80,14 @@ async def running(settings: Settings) -> AsyncIterator[App]:
             limits,
             settings.idle_timeout,
         )
+        provider = await stack.enter_async_context(ProviderSignIn.from_settings(settings))
         site = Site(
-            document_of(channels), Health(channels, bus), JobSocket(hub, store, tokens), tokens, _web_app()
+            document_of(channels),
+            Health(channels, bus),
+            JobSocket(hub, store, tokens),
+            tokens,
+            _web_app(),
+            ProviderEndpoint(provider, settings.public_url) if provider else None,
         )
         application = Application(site, transcoder, settings.cors_origins)
         address = await stack.enter_async_context(http_server(application, settings.listen))

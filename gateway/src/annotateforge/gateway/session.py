@@ -1,6 +1,7 @@
 """/api/v1/session: sign in with a token, see who is signed in, sign out."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -21,8 +22,10 @@ _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 class SessionEndpoint:
     """Exchanges tokens for the session's cookie."""
 
-    def __init__(self, tokens: TokenVerifier) -> None:
+    def __init__(self, tokens: TokenVerifier, provider: Mapping[str, str] | None = None) -> None:
+        """`provider`: the OpenID Connect provider as GET shows it, where people may sign in through one."""
         self._tokens = tokens
+        self._provider = provider
 
     async def serve(self, request: Request) -> Response:
         """Answer GET, POST and DELETE. DomainError for what is refused."""
@@ -38,14 +41,14 @@ class SessionEndpoint:
         headers = headers_of(request)
         token = presented_token(headers, safe=True)
         if token is None:
-            return _session(None)
+            return _session(None, provider=self._provider)
         try:
-            return _session(await self._tokens.verify(token))
+            return _session(await self._tokens.verify(token), provider=self._provider)
         except Unauthenticated:
             if token != cookie_token(headers):
                 raise
             # The session is over; that is no error of this question.
-            return _session(None, clear_cookie(headers))
+            return _session(None, clear_cookie(headers), self._provider)
 
     async def _sign_in(self, request: Request) -> Response:
         headers = headers_of(request)
@@ -100,8 +103,12 @@ def _token(body: bytes) -> str:
     return token.strip()
 
 
-def _session(principal: Principal | None, cookie: bytes | None = None) -> Response:
-    shown = {"principal": {"subject": principal.subject, "role": principal.role}} if principal else {}
+def _session(
+    principal: Principal | None, cookie: bytes | None = None, provider: Mapping[str, str] | None = None
+) -> Response:
+    shown: dict[str, Mapping[str, str]] = {"provider": provider} if provider else {}
+    if principal:
+        shown["principal"] = {"subject": principal.subject, "role": principal.role}
     return Response(orjson.dumps(shown), media_type="application/json", headers=_headers(cookie))
 
 

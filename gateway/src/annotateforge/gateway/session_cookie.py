@@ -15,8 +15,13 @@ _LARGEST = 4096
 
 def cookie_token(headers: Mapping[bytes, bytes]) -> str | None:
     """The token in a request's cookie; None when there is none."""
+    return cookie_value(headers, _NAME)
+
+
+def cookie_value(headers: Mapping[bytes, bytes], kind: str) -> str | None:
+    """The value of this installation's cookie of a kind; None when there is none."""
     # Not http.cookies: one odd cookie, which another program of this host has set, makes it find none.
-    wanted = _cookie_name(headers)
+    wanted = cookie_name(headers, kind)
     for part in headers.get(b"cookie", b"").decode("latin-1").split(";"):
         name, _, value = part.partition("=")
         if name.strip() == wanted:
@@ -26,7 +31,7 @@ def cookie_token(headers: Mapping[bytes, bytes]) -> str | None:
 
 def token_room(headers: Mapping[bytes, bytes]) -> int:
     """Bytes that a token may have for browsers to keep its cookie."""
-    return _LARGEST - len(_cookie_name(headers))
+    return _LARGEST - len(cookie_name(headers, _NAME))
 
 
 def set_cookie(headers: Mapping[bytes, bytes], token: str) -> bytes:
@@ -42,11 +47,15 @@ def clear_cookie(headers: Mapping[bytes, bytes]) -> bytes:
 def _cookie(headers: Mapping[bytes, bytes], token: str, max_age: int) -> bytes:
     # The page's own scheme, also where a proxy has taken TLS off before the gateway.
     secure = "; Secure" if headers.get(b"origin", b"").startswith(b"https://") else ""
-    kept = f"{_cookie_name(headers)}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
+    kept = (
+        f"{cookie_name(headers, _NAME)}={token}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
+    )
     return kept.encode()
 
 
-def _cookie_name(headers: Mapping[bytes, bytes]) -> str:
-    """A name for each port: cookies belong to hosts, and one host may have several installations."""
+def cookie_name(headers: Mapping[bytes, bytes], kind: str) -> str:
+    """The name of a kind of cookie, one for each port: cookies belong to hosts, and one host may have several
+    installations.
+    """
     _, _, port = headers.get(b"host", b"").decode("latin-1").rpartition(":")
-    return f"{_NAME}_{port}" if port.isdigit() else _NAME
+    return f"{kind}_{port}" if port.isdigit() else kind

@@ -62,8 +62,27 @@ def schemas() -> dict[str, Schema]:
             "type": "object",
             "description": "A session of the web app.",
             "properties": {
-                "principal": {**reference("Principal"), "description": "Left out when nobody is signed in."}
+                "principal": {**reference("Principal"), "description": "Left out when nobody is signed in."},
+                "provider": {
+                    **reference("SignInProvider"),
+                    "description": "Left out of what signing in answers, and where none is set up.",
+                },
             },
+        },
+        "SignInProvider": {
+            "type": "object",
+            "description": "An OpenID Connect provider at whose page people may sign in.",
+            "properties": {
+                "name": {"type": "string", "description": "What people call it."},
+                "url": {
+                    "type": "string",
+                    "description": (
+                        "Where a browser begins; `return_to` in the query is the path of the page to come"
+                        " back to."
+                    ),
+                },
+            },
+            "required": ["name", "url"],
         },
         "SignInRequest": {
             "type": "object",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator
 
 from annotateforge.runtime.settings import Address, BusSettings, ServiceSettings
 
@@ -27,6 +27,22 @@ class Settings(BusSettings, ServiceSettings):
     inference_address: Address | None = None
     """The inference service; without it there are no routes for predictions."""
 
+    public_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")] | None = None
+    """Where browsers reach the web app, such as https://forge.example; needed where a proxy takes TLS off,
+    by default what they themselves say.
+    """
+    oidc_client_id: str | None = None
+    """The installation as the issuer knows it; with it the web app offers signing in at the issuer's page.
+    """
+    oidc_client_secret: SecretStr | None = None
+    """Its password there; without one it is a public client."""
+    oidc_scopes: Annotated[str, StringConstraints(pattern=r"(^|\s)openid(\s|$)")] = "openid profile email"
+    """What is asked for, separated by blanks."""
+    oidc_name: str | None = None
+    """What people call the issuer; by default its host."""
+    oidc_session_seconds: Annotated[int, Field(ge=60, le=30 * 24 * 3600)] = 12 * 3600
+    """Seconds after which people sign in there again."""
+
     cors_origins: tuple[Origin, ...] = ()
     """Origins such as https://app.example.com whose pages may call the API, as a JSON list; none by
     default.
@@ -43,6 +59,20 @@ class Settings(BusSettings, ServiceSettings):
     """How often the events of watched jobs are read from the trainer while NATS is away."""
     max_json_bytes: Annotated[int, Field(ge=1024)] = 10 * MIB
     """Most bytes of a JSON body."""
+
+    @field_validator("oidc_client_id")
+    @classmethod
+    def _has_issuer(cls, client_id: str | None, info: ValidationInfo) -> str | None:
+        if client_id is not None and info.data.get("oidc_issuer") is None:
+            raise ValueError("needs ANNOTATEFORGE_OIDC_ISSUER too")
+        return client_id
+
+    @field_validator("oidc_client_secret")
+    @classmethod
+    def _has_client(cls, word: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if word is not None and info.data.get("oidc_client_id") is None:
+            raise ValueError("needs ANNOTATEFORGE_OIDC_CLIENT_ID too")
+        return word
 
     def addresses(self) -> Mapping[str, str]:
         """Addresses of the services that there are, by name."""

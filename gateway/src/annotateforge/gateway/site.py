@@ -22,6 +22,7 @@ from annotateforge.gateway.docs_page import docs_body
 from annotateforge.gateway.exchange import SECURITY
 from annotateforge.gateway.health import Health
 from annotateforge.gateway.html_page import file_text, html_page
+from annotateforge.gateway.openid.endpoint import AUTHORIZE, CALLBACK, ProviderEndpoint
 from annotateforge.gateway.refusals import method_not_allowed
 from annotateforge.gateway.session import SessionEndpoint, headers_of
 from annotateforge.gateway.web_app import WebApp
@@ -41,8 +42,11 @@ class Site:
         job_socket: JobSocket,
         tokens: TokenVerifier,
         web_app: WebApp | None = None,
+        provider: ProviderEndpoint | None = None,
     ) -> None:
-        """`web_app`: the built app; without it `/` is a page about the API."""
+        """`web_app`: the built app; without it `/` is a page about the API. `provider`: where people may sign
+        in, if not by tokens alone.
+        """
         self._document = orjson.dumps(document)
         self._version = str(document["info"]["version"])
         self._docs = html_page(f"{document['info']['title']} API", docs_body(document))
@@ -55,8 +59,14 @@ class Site:
             Route("/healthz", health.alive),
             Route("/readyz", health.ready),
             Route("/metrics", self._show_metrics),
-            Route(session.PATH, SessionEndpoint(tokens).serve, methods=["GET", "POST", "DELETE"]),
+            Route(
+                session.PATH,
+                SessionEndpoint(tokens, provider.shown() if provider else None).serve,
+                methods=["GET", "POST", "DELETE"],
+            ),
         ]
+        if provider is not None:
+            routes += [Route(AUTHORIZE, provider.authorize), Route(CALLBACK, provider.callback)]
         self._paths = frozenset(route.path for route in routes)
         app_routes = [] if web_app is None else [Route("/{path:path}", web_app.serve)]
         self._app = Starlette(

@@ -1,7 +1,7 @@
 """Tokens and roles: JWTs signed with the installation's secret, or by an OpenID Connect provider."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,8 +10,9 @@ from typing import Any
 import jwt
 
 from annotateforge.api.options.v1.options_pb2 import Role as RoleProto
-from annotateforge.runtime.errors import Unauthenticated
+from annotateforge.runtime.errors import PermissionDenied, Unauthenticated
 from annotateforge.runtime.oidc import ProviderKeys
+from annotateforge.runtime.provider_roles import RoleMapping
 from annotateforge.runtime.settings import MIN_SECRET_BYTES, ServiceSettings
 
 AUDIENCE = "annotateforge"
@@ -93,16 +94,18 @@ class TokenVerifier:
         *,
         provider: ProviderKeys | None = None,
         audience: str = AUDIENCE,
-        role_claim: str = "role",
+        roles: RoleMapping | None = None,
+        subject_claim: str = "sub",
     ) -> None:
-        """`provider` holds the keys of an OpenID Connect issuer whose tokens are accepted too; audience and
-        claim are theirs.
+        """`provider` holds the keys of an OpenID Connect issuer whose tokens are accepted too; audience,
+        roles and the claim that names people are theirs.
         """
         _check_secret(secret)
         self._secret = secret
         self._provider = provider
         self._audience = audience
-        self._role_claim = role_claim
+        self._roles = roles or RoleMapping()
+        self._subject_claim = subject_claim
         self._verified: dict[str, _Verified] = {}
 
     @classmethod
@@ -112,14 +115,16 @@ class TokenVerifier:
             settings.secret.get_secret_value(),
             provider=ProviderKeys(settings.oidc_issuer) if settings.oidc_issuer else None,
             audience=settings.oidc_audience,
-            role_claim=settings.oidc_role_claim,
+            roles=settings.role_mapping(),
+            subject_claim=settings.oidc_subject_claim,
         )
 
     async def verify(self, token: str | None) -> Principal:
         """Who the token stands for.
 
-        Unauthenticated: TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID. Unavailable
-        IDENTITY_PROVIDER_UNAVAILABLE when the provider's keys cannot be had.
+        Unauthenticated: TOKEN_MISSING, TOKEN_EXPIRED or TOKEN_INVALID. PermissionDenied NO_ROLE: a provider's
+        good token gives no role. Unavailable IDENTITY_PROVIDER_UNAVAILABLE when the provider's keys cannot be
+        had.
         """
         if not token:
             raise Unauthenticated(
@@ -131,8 +136,7 @@ class TokenVerifier:
         known = self._verified.get(token)
         if known is not None and time.time() < known.good_until:
             return known.principal
-        claims, role_claim = await self._claims(token)
-        principal = _principal(claims, role_claim)
+        claims, principal = await self._read(token)
         if len(self._verified) >= _MOST_VERIFIED:
             self._verified.clear()
         # Not for long: a provider may take a key back.
@@ -140,20 +144,27 @@ class TokenVerifier:
         self._verified[token] = _Verified(principal, good_until)
         return principal
 
-    async def _claims(self, token: str) -> tuple[dict[str, Any], str]:
-        """What a good token says, and the claim in which it names the role."""
+    async def _read(self, token: str) -> tuple[dict[str, Any], Principal]:
+        """What a good token says, and whom it stands for."""
         try:
             # The header chooses between two disjoint families only; each is checked with its own algorithms
             # and keys, so that a token can never have a public key taken for a secret, nor go unsigned.
             algorithm = jwt.get_unverified_header(token).get("alg")
             if algorithm == "HS256":
-                return self._decode(token, self._secret, ["HS256"], AUDIENCE, None), "role"
+                claims = self._decode(token, self._secret, ["HS256"], AUDIENCE, None)
+                return claims, _principal(claims)
             if self._provider is not None and algorithm in ProviderKeys.ALGORITHMS:
                 key = await self._provider.key_of(token)
                 claims = self._decode(token, key, [algorithm], self._audience, self._provider.issuer)
-                return claims, self._role_claim
+                return claims, provided_principal(claims, self._roles, self._subject_claim)
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("TOKEN_EXPIRED", "The token has expired. Get a new one.") from error
+        except jwt.ImmatureSignatureError as error:
+            raise Unauthenticated(
+                "TOKEN_INVALID",
+                f"By this machine's clock the token is not valid yet: the clocks differ by more than"
+                f" {CLOCK_LEEWAY} s. Set the clock of this machine, or of the one that made the token.",
+            ) from error
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise _invalid() from error
         raise _invalid()
@@ -178,8 +189,33 @@ def bearer(authorization: str | None) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _principal(claims: dict[str, Any], role_claim: str) -> Principal:
-    subject, role = claims["sub"], claims.get(role_claim)
+def provided_principal(claims: Mapping[str, Any], roles: RoleMapping, subject_claim: str) -> Principal:
+    """Whom the verified claims of an OpenID Connect provider stand for. PermissionDenied NO_ROLE when they
+    give no role; Unauthenticated TOKEN_INVALID when they lack the name.
+    """
+    subject = claims.get(subject_claim)
+    if not isinstance(subject, str) or not subject:
+        raise Unauthenticated(
+            "TOKEN_INVALID",
+            f"The identity provider gives no name in the claim {subject_claim!r}. Whoever runs this"
+            " installation has to name one that it gives in ANNOTATEFORGE_OIDC_SUBJECT_CLAIM.",
+        )
+    role = roles.role_of(claims)
+    if role is None:
+        found = ", ".join(roles.named(claims)[:5])
+        wanted = ", ".join(roles.names) or "viewer, editor or admin"
+        raise PermissionDenied(
+            "NO_ROLE",
+            f"{subject} has no role here: the claim {roles.claim!r} of the identity provider "
+            + (f"says {found[:200]}" if found else "is not there")
+            + f", and this installation knows {wanted}. Ask whoever runs the identity provider for one of"
+            " these.",
+        )
+    return Principal(subject, Role(role))
+
+
+def _principal(claims: dict[str, Any]) -> Principal:
+    subject, role = claims["sub"], claims.get("role")
     if not isinstance(subject, str) or not isinstance(role, str):
         raise _invalid()
     try:

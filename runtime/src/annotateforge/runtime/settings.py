@@ -4,10 +4,13 @@ A process's settings class puts together what it needs: `class Settings(Database
 ServiceSettings)`. What a process does not use is no field of its settings.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from annotateforge.runtime.provider_roles import RoleMapping, RoleName
 
 Address = Annotated[str, StringConstraints(pattern=r"^(unix:.+|.+:\d+|dns:.+|ipv4:.+|ipv6:.+)$")]
 """Where a gRPC server is reached: host:port, or another target that gRPC understands."""
@@ -49,8 +52,22 @@ class ServiceSettings(ProcessSettings):
     """OpenID Connect issuer whose tokens are accepted too; none by default."""
     oidc_audience: str = "annotateforge"
     """Audience that the issuer's tokens must name."""
-    oidc_role_claim: str = "annotateforge_role"
-    """Claim of the issuer's tokens that holds the role."""
+    oidc_role_claim: Annotated[str, StringConstraints(min_length=1)] = "annotateforge_role"
+    """Claim of the issuer that holds the role, or a list of roles or groups; dots lead into objects, such as
+    realm_access.roles.
+    """
+    oidc_roles: Mapping[str, RoleName] = {}
+    """The role by what that claim calls it, as a JSON object such as {"labellers": "editor"}; when empty,
+    roles go by their own names.
+    """
+    oidc_default_role: RoleName | None = None
+    """Role of whom the issuer gives none, such as viewer; without one they are refused."""
+    oidc_subject_claim: Annotated[str, StringConstraints(min_length=1)] = "sub"
+    """Claim of the issuer by which people are named here, such as email."""
+
+    def role_mapping(self) -> RoleMapping:
+        """How the issuer's claims become a role."""
+        return RoleMapping(self.oidc_role_claim, self.oidc_roles, self.oidc_default_role)
 
     @field_validator("secret")
     @classmethod
