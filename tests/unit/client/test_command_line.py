@@ -136,7 +136,7 @@ def test_what_a_killed_up_left_behind_is_not_taken_for_a_server(run: Run, tmp_pa
         (["dataset", "check"], "Name the project"),
         (["dataset", "prepare", "--project", "a", "--task", "x"], "choose one of classify"),
         (["compare"], "Name jobs, or one --sweep"),
-        (["model", "compare", "1"], "Name two models or more"),
+        (["model", "compare", "1"], "Name 2 to 6 models"),
         (["images"], "Missing argument 'PROJECT'"),
         (["train"], "either --project or --dataset"),
         (["train", "--project", "a", "--dataset", "b"], "either --project or --dataset"),

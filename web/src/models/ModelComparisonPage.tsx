@@ -1,27 +1,22 @@
 import { Anchor, SimpleGrid, Table, Text } from "@mantine/core";
-import { useQueries, useSuspenseQueries } from "@tanstack/react-query";
+import { useSuspenseQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Page } from "@/components/Page";
 import { ScrollTable } from "@/components/ScrollTable";
 import { Section } from "@/components/Section";
-import { jobEpochsQuery } from "@/jobs/jobQueries";
 import { METRIC_GROUPS, metricName, metricValue } from "@/jobs/metricNames";
-import { comparedCurves, comparedMetrics, differingSettings } from "@/models/comparison";
-import { modelQuery } from "@/models/modelQueries";
+import { comparedCurves, comparedMetrics } from "@/models/comparison";
+import { comparisonQuery } from "@/models/modelQueries";
 import { Plot } from "@/plot/Plot";
 
 /** Models side by side: metrics, what differs in how they were trained, and their curves. */
 export function ModelComparisonPage({ modelIds }: { modelIds: string[] }) {
-  const models = useSuspenseQueries({ queries: modelIds.map(modelQuery) }).map(({ data }) => data);
-  const trainings = useQueries({
-    queries: models.map(({ jobId }) => jobEpochsQuery(jobId)),
-    combine: (results) => results.map(({ data }) => data ?? []),
-  });
-  const settings = differingSettings(models);
+  const { data } = useSuspenseQuery(comparisonQuery(modelIds));
+  const { models, settings, curves, sameDataset } = data;
   const best = models[0] && METRIC_GROUPS[models[0].taskType][0]?.metrics[0];
-  const losses = comparedCurves(models, trainings, ({ valLoss }) => valLoss);
-  const metrics = comparedCurves(models, trainings, (epoch) =>
-    best === undefined ? undefined : epoch.metrics[best],
+  const losses = comparedCurves(models, curves, ({ valLoss }) => valLoss);
+  const metrics = comparedCurves(models, curves, (point) =>
+    best === undefined ? undefined : point.metrics[best],
   );
   const head = (
     <Table.Thead>
@@ -51,7 +46,13 @@ export function ModelComparisonPage({ modelIds }: { modelIds: string[] }) {
     >
       <Section
         title="Metrics"
-        aside={<MeasuredNote digests={models.map(({ datasetDigest }) => datasetDigest)} />}
+        aside={
+          sameDataset ? null : (
+            <Text size="xs" c="dimmed">
+              Measured on different data sets: compare with care
+            </Text>
+          )
+        }
       >
         <ScrollTable label="Metrics" minWidth={140 * (models.length + 1)}>
           {head}
@@ -101,14 +102,5 @@ export function ModelComparisonPage({ modelIds }: { modelIds: string[] }) {
         </SimpleGrid>
       )}
     </Page>
-  );
-}
-
-function MeasuredNote({ digests }: { digests: string[] }) {
-  if (new Set(digests).size === 1) return null;
-  return (
-    <Text size="xs" c="dimmed">
-      Measured on different data sets: compare with care
-    </Text>
   );
 }

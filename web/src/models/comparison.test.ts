@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Epoch } from "@/jobs/jobEvents";
-import { comparedCurves, comparedMetrics, differingSettings } from "@/models/comparison";
+import { comparedCurves, comparedMetrics } from "@/models/comparison";
+import type { CurvePoint } from "@/models/comparisonService";
 import type { Model } from "@/models/modelService";
 
 function model(part: Partial<Model>): Model {
@@ -22,19 +22,8 @@ test("the best value of each metric is found, also when two share it", () => {
   ]);
 });
 
-test("only what differs is compared, down to the settings of ultralytics", () => {
-  const models = [
-    model({ config: { epochs: 10, batch_size: 8, settings: { mosaic: 1 } } }),
-    model({ config: { epochs: 20, batch_size: 8 } }),
-  ];
-  expect(differingSettings(models)).toEqual([
-    { name: "epochs", values: ["10", "20"] },
-    { name: "mosaic", values: ["1", undefined] },
-  ]);
-});
-
 test("a training that stopped earlier has a shorter line", () => {
-  const epochs = [1, 2, 3].map((epoch) => ({ epoch, valLoss: epoch / 10 }) as Epoch);
+  const epochs = [1, 2, 3].map((epoch) => ({ epoch, valLoss: epoch / 10 }) as CurvePoint);
   const curves = comparedCurves(
     [model({}), model({})],
     [epochs, epochs.slice(0, 1)],

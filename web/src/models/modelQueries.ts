@@ -1,6 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { infiniteList } from "@/api/infiniteList";
 import type { TaskType } from "@/jobs/jobService";
+import { compareModels } from "@/models/comparisonService";
 import { getActiveModel, getModel, listModels, type ModelFilter } from "@/models/modelService";
 
 /** Everything about models in the cache begins with this. */
@@ -12,6 +13,13 @@ export function modelListQuery(filter: ModelFilter) {
 
 export function modelQuery(modelId: string) {
   return queryOptions({ queryKey: [...MODELS, modelId], queryFn: () => getModel(modelId) });
+}
+
+export function comparisonQuery(modelIds: string[]) {
+  return queryOptions({
+    queryKey: [...MODELS, "compared", modelIds],
+    queryFn: () => compareModels(modelIds),
+  });
 }
 
 export function activeModelQuery(task: TaskType) {

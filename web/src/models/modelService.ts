@@ -87,7 +87,7 @@ export function weightsAddress(modelId: string): string {
   return `/api/v1/training/models/${modelId}/weights`;
 }
 
-function readModel(wire: WireModel): Model {
+export function readModel(wire: WireModel): Model {
   return {
     id: wire.id,
     name: wire.name,

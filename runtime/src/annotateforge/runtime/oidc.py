@@ -170,8 +170,8 @@ def _undiscovered(issuer: str, error: Exception) -> DomainError:
         return _away()
     return FailedPrecondition(
         "IDENTITY_PROVIDER_MISCONFIGURED",
-        f"There is no OpenID Connect provider at {issuer}: {error}. Whoever runs this installation has to put the"
-        " provider's issuer into ANNOTATEFORGE_OIDC_ISSUER, letter for letter.",
+        f"There is no OpenID Connect provider at {issuer}: {error}. Whoever runs this installation has to put"
+        " the provider's issuer into ANNOTATEFORGE_OIDC_ISSUER, letter for letter.",
     )
 
 

@@ -1,6 +1,7 @@
 """`annotateforge compare`, `job compare` and `model compare`: side by side."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -10,9 +11,16 @@ from annotateforge.api.trainer.v1 import sweep_pb2, trainer_service_pb2
 from annotateforge.client.command import completion, jobs, models
 from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_table
-from annotateforge.client.command.texts import best_first, styled_status, task_name
+from annotateforge.client.command.texts import best_first, sparkline, styled_status
 from annotateforge.client.errors import WrongArgument
-from annotateforge.client.messages import to_dict
+
+FEWEST_MODELS = 2
+MOST_MODELS = 6
+
+_CURVE = 12
+
+_OF_THE_DATA = frozenset({"project_ids", "classes", "dataset_id"})
+"""Settings that the rows about the model tell better."""
 
 JobsArgument = Annotated[
     list[str] | None,
@@ -74,55 +82,43 @@ def compare_models(
     """Put models side by side: their metrics, each on its own data set's validation images, and the settings
     in which they differ.
     """
-    if len(model) < 2:
-        raise WrongArgument("Name two models or more.")
-    found = [session.client.find_model(one) for one in model]
-    if len({one.task_type for one in found}) > 1:
-        told = ", ".join(f"{one.name} {task_name(one.task_type)}" for one in found)
-        raise WrongArgument(f"Models of different tasks have no metrics in common: {told}.")
-    configs = [_flat(to_dict(one.config)) for one in found]
-    differing = [
-        name
-        for name in dict.fromkeys(name for config in configs for name in config)
-        if len({config.get(name, "-") for config in configs}) > 1
-    ]
+    if not FEWEST_MODELS <= len(model) <= MOST_MODELS:
+        raise WrongArgument(f"Name {FEWEST_MODELS} to {MOST_MODELS} models.")
+    compared = session.client.compare_models([session.client.find_model(one).id for one in model])
     if session.output.as_json:
-        session.output.json({"settings": differing, "models": [to_dict(one) for one in found]})
+        session.output.message(compared, "")
         return
-    if len({one.dataset_digest for one in found}) > 1:
+    if not compared.same_dataset:
         session.output.note(
             "They were validated on different data sets, so their metrics are not of the same images.",
             style="yellow",
         )
+    found = [one.model for one in compared.models]
     names = best_first(dict.fromkeys(name for one in found for name in one.metrics))
-    facts: list[tuple[str, list[str]]] = [
+    differing = [name for name in compared.settings if name not in _OF_THE_DATA]
+    facts: list[tuple[str, Sequence[Cell]]] = [
         ("name", [one.name for one in found]),
+        ("", [Text("best", "green") if one.id == compared.best_model_id else "" for one in found]),
         ("architecture", [one.architecture for one in found]),
         ("active", ["yes" if one.is_active else "no" for one in found]),
         *((name, [_number(one.metrics.get(name)) for one in found]) for name in names),
         ("best epoch", [f"{one.best_epoch} of {one.epochs_trained}" for one in found]),
+        ("validation loss", [_course(one.curve) for one in compared.models]),
         ("images", [str(one.image_size) for one in found]),
-        ("classes", [_classes(one) for one in found]),
-        *((name, [config.get(name, "-") for config in configs]) for name in differing),
+        ("classes", [", ".join(one.classes) for one in found]),
+        *(
+            (name.removeprefix("settings."), [one.settings.get(name, "-") for one in compared.models])
+            for name in differing
+        ),
     ]
     rows: list[list[Cell]] = [[Text(title, "dim"), *cells] for title, cells in facts]
     session.output.rows(["", *(one.id[-8:] for one in found)], rows, "")
 
 
+def _course(curve: Sequence[model_pb2.CurvePoint]) -> str:
+    """The losses of a training as a line of bars."""
+    return sparkline([point.val_loss for point in curve if point.HasField("val_loss")], _CURVE) or "-"
+
+
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _classes(model: model_pb2.Model) -> str:
-    return ", ".join(model.classes)
-
-
-def _flat(config: dict[str, Any]) -> dict[str, str]:
-    """Settings by name as texts; where the data came from aside, which the data set tells."""
-    found: dict[str, str] = {}
-    for name, value in config.items():
-        if name in ("project_ids", "classes", "dataset_id"):
-            continue
-        inner = value if isinstance(value, dict) else {name: value}
-        found |= {key: str(one) for key, one in inner.items()}
-    return found

@@ -1,9 +1,7 @@
 """Files that are written by commands, whole or not at all, with a bar while they come."""
 
-import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +10,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from annotateforge.client.command.output import Output
 from annotateforge.client.command.texts import size
 from annotateforge.client.errors import ClientError
+from annotateforge.client.whole_file import whole_file
 
 STANDARD_OUTPUT = Path("-")
 
@@ -36,27 +35,19 @@ def save(
         return
     if path.exists() and not force:
         raise ClientError(f"{path} is there already. Name another file with --to, or say --force.")
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with (
-            partial.open("wb") as file,
-            Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                DownloadColumn(),
-                console=output.notes,
-                transient=True,
-                disable=not output.notes.is_terminal,
-            ) as progress,
-        ):
-            bar = progress.add_task(path.name, total=total)
-            written = fetch(_Told(file, lambda count: progress.advance(bar, count)))  # type: ignore[arg-type]  # it writes
-        partial.replace(path)
-    except OSError as error:
-        raise ClientError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with (
+        whole_file(path) as file,
+        Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            console=output.notes,
+            transient=True,
+            disable=not output.notes.is_terminal,
+        ) as progress,
+    ):
+        bar = progress.add_task(path.name, total=total)
+        written = fetch(_Told(file, lambda count: progress.advance(bar, count)))  # type: ignore[arg-type]  # it writes
     if output.as_json:
         output.json({"path": str(path), "size_bytes": written})
     else:

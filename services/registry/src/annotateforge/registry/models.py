@@ -13,6 +13,9 @@ from annotateforge.runtime.errors import Aborted, FailedPrecondition, NotFound
 WEIGHTS = "best.pt"
 """Name of the artifact that holds a model's weights; every model has it."""
 
+RESULTS = "results.csv"
+"""Name of the artifact that holds what was measured epoch by epoch, as ultralytics writes it."""
+
 
 class TaskType(StrEnum):
     """What a model does; the values are those of the enum in SQL."""

@@ -9,11 +9,14 @@ import grpc
 
 from annotateforge.api.content.v1.content_pb2 import ContentInfo
 from annotateforge.api.registry.v1 import registry_service_pb2 as api
+from annotateforge.api.registry.v1.model_pb2 import CurvePoint
 from annotateforge.api.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer
 from annotateforge.registry import messages, store
+from annotateforge.registry.comparison import check_number, check_tasks, compared
+from annotateforge.registry.curves import LARGEST_TABLE, curve_of
 from annotateforge.registry.filenames import weights_filename
 from annotateforge.registry.header import read_header, read_task_filter, read_update
-from annotateforge.registry.models import WEIGHTS, Artifact, Model, artifact_not_found
+from annotateforge.registry.models import RESULTS, WEIGHTS, Artifact, Model, artifact_not_found
 from annotateforge.registry.registry import Registry
 from annotateforge.registry.upload import Parts, receive_artifacts
 from annotateforge.runtime.blobs import BlobStore
@@ -128,6 +131,21 @@ class RegistryRpc(RegistryServiceServicer):
     async def DeleteModel(self, request: api.DeleteModelRequest, context: Context) -> api.DeleteModelResponse:
         await self._registry.delete(parse_id(request.model_id, "model_id"))
         return api.DeleteModelResponse()
+
+    async def CompareModels(
+        self, request: api.CompareModelsRequest, context: Context
+    ) -> api.CompareModelsResponse:
+        check_number(request.model_ids)
+        model_ids = [parse_id(text, f"model_ids[{index}]") for index, text in enumerate(request.model_ids)]
+        models = [await self._registry.get(model_id) for model_id in model_ids]
+        check_tasks(models)
+        return compared(models, [await self._curve(model) for model in models])
+
+    async def _curve(self, model: Model) -> list[CurvePoint]:
+        table = next((file for file in await self._artifacts(model.id) if file.name == RESULTS), None)
+        if table is None or table.size_bytes > LARGEST_TABLE:
+            return []
+        return curve_of(await self._blobs.get(table.sha256), model.training.task_type)
 
     async def ListArtifacts(
         self, request: api.ListArtifactsRequest, context: Context

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
-from annotateforge.api.trainer.v1.job_pb2 import Job
+from annotateforge.api.trainer.v1.job_pb2 import Job, JobConfig
 from annotateforge.api.trainer.v1.sweep_pb2 import ComparedJob, Sweep
 from annotateforge.api.trainer.v1.trainer_service_pb2 import CreateJobRequest, CreateSweepRequest
 from annotateforge.runtime.database import Connection, Pool
+from annotateforge.runtime.differences import fields_that_differ
 from annotateforge.runtime.errors import Aborted, InvalidArgument, NotFound
 from annotateforge.runtime.ids import new_id
 from annotateforge.trainer import store, sweep_store
-from annotateforge.trainer.comparison import compared, settings_that_differ
+from annotateforge.trainer.comparison import compared
 from annotateforge.trainer.config import filled_config
 from annotateforge.trainer.job import Change
 from annotateforge.trainer.jobs import Jobs
@@ -131,7 +132,7 @@ class Sweeps:
             )
         async with self._pool.acquire() as connection, connection.transaction(readonly=True):
             jobs = [await _read(connection, job_id) for job_id in job_ids]
-            differing = settings_that_differ([job.config for job in jobs])
+            differing = fields_that_differ(JobConfig.DESCRIPTOR, [job.config for job in jobs])
             return differing, [await _line(connection, job, differing) for job in jobs]
 
     async def _made_by(self, request: RequestKey | None) -> UUID | None:

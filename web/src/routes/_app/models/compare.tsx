@@ -1,7 +1,7 @@
 import { createFileRoute, redirect } from "@tanstack/react-router";
 import { FEWEST_COMPARED, MOST_COMPARED } from "@/models/comparison";
 import { ModelComparisonPage } from "@/models/ModelComparisonPage";
-import { modelQuery } from "@/models/modelQueries";
+import { comparisonQuery } from "@/models/modelQueries";
 
 export const Route = createFileRoute("/_app/models/compare")({
   validateSearch: (search): { models: string[] } => ({
@@ -11,8 +11,7 @@ export const Route = createFileRoute("/_app/models/compare")({
     if (search.models.length < FEWEST_COMPARED) throw redirect({ to: "/models" });
   },
   loaderDeps: ({ search }) => search,
-  loader: ({ context, deps }) =>
-    Promise.all(deps.models.map((modelId) => context.queryClient.query(modelQuery(modelId)))),
+  loader: ({ context, deps }) => context.queryClient.query(comparisonQuery(deps.models)),
   component: Comparison,
 });
 

@@ -1,8 +1,6 @@
 """Calls of the registry: models, their files, and which of them is active."""
 
-import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import IO
 
@@ -11,8 +9,8 @@ from annotateforge.api.registry.v1 import model_pb2, registry_service_pb2
 from annotateforge.client.aio.calls.pages import listed
 from annotateforge.client.aio.transport import Transport
 from annotateforge.client.enums import enum_value
-from annotateforge.client.errors import ClientError
 from annotateforge.client.references import Search, is_id
+from annotateforge.client.whole_file import whole_file
 
 SERVICE = registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"]
 
@@ -71,6 +69,12 @@ class RegistryCalls:
         request = registry_service_pb2.DeactivateModelRequest(model_id=model_id)
         return await self._transport.call(SERVICE, "DeactivateModel", request, model_pb2.Model)
 
+    async def compare_models(self, model_ids: Iterable[str]) -> registry_service_pb2.CompareModelsResponse:
+        """Two to six models of one task side by side: the settings that differ, their metrics and curves."""
+        request = registry_service_pb2.CompareModelsRequest(model_ids=model_ids)
+        answer = registry_service_pb2.CompareModelsResponse
+        return await self._transport.call(SERVICE, "CompareModels", request, answer)
+
     def activations(self, task_type: str = "") -> AsyncIterator[model_pb2.Activation]:
         """Which models were active when, the newest first."""
         request = registry_service_pb2.ListActivationsRequest(
@@ -105,20 +109,11 @@ class RegistryCalls:
         `received` is told of every chunk's size.
         """
         request = registry_service_pb2.DownloadArtifactRequest(model_id=model_id, name=name)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            with partial.open("wb") as file:
+        with whole_file(path) as file:
 
-                def write(chunk: bytes) -> None:
-                    file.write(chunk)
-                    if received is not None:
-                        received(len(chunk))
+            def write(chunk: bytes) -> None:
+                file.write(chunk)
+                if received is not None:
+                    received(len(chunk))
 
-                size = await self._transport.download(SERVICE, "DownloadArtifact", request, write)
-            partial.replace(path)
-        except OSError as error:
-            raise ClientError(f"{path} cannot be written: {error.strerror or error}.") from error
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-        return size
+            return await self._transport.download(SERVICE, "DownloadArtifact", request, write)

@@ -4,19 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import SupportsFloat
 
-_OF_DETECTION = {
-    "metrics/precision(B)": "precision",
-    "metrics/recall(B)": "recall",
-    "metrics/mAP50(B)": "map50",
-    "metrics/mAP50-95(B)": "map50_95",
-}
-NAMES: Mapping[str, Mapping[str, str]] = {
-    "detect": _OF_DETECTION,
-    "segment": {name: f"box_{short}" for name, short in _OF_DETECTION.items()}
-    | {name.replace("(B)", "(M)"): f"mask_{short}" for name, short in _OF_DETECTION.items()},
-    "classify": {"metrics/accuracy_top1": "top1_accuracy", "metrics/accuracy_top5": "top5_accuracy"},
-}
-"""By task: ultralytics' name of a metric to the name in `Epoch.metrics`."""
+from annotateforge.runtime.metric_names import METRIC_NAMES
 
 _VAL = "val/"
 
@@ -27,7 +15,9 @@ def task_metrics(task: str, measured: Values) -> dict[str, float]:
     """The metrics of a task out of all that ultralytics measured, 0 to 1; may hold values that are no
     numbers.
     """
-    return {ours: float(measured[theirs]) for theirs, ours in NAMES[task].items() if theirs in measured}
+    return {
+        ours: float(measured[theirs]) for theirs, ours in METRIC_NAMES[task].items() if theirs in measured
+    }
 
 
 def val_losses(measured: Values) -> dict[str, float]:

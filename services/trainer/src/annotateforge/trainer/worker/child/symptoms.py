@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from annotateforge.api.trainer.v1.event_pb2 import Warning
 from annotateforge.api.trainer.v1.job_pb2 import ClassMetrics, Epoch
+from annotateforge.runtime.metric_names import MAIN_METRICS
 
 SMOOTHED_OVER = 5
 """Epochs of which a mean is taken."""
@@ -28,9 +29,6 @@ STARVED_PERCENT = 30.0
 """Share of an epoch's training time that a GPU waits for images from which on more loaders would pay."""
 STARVED_EPOCHS = 3
 """Epochs in a row for which it does; the first one, which fills caches, does not count."""
-
-MAIN_METRICS = ("map50_95", "mask_map50_95", "top1_accuracy")
-"""Metrics of which a task has one: the one by which epochs are compared."""
 
 _NAMES_SHOWN = 10
 
