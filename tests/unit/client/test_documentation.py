@@ -26,7 +26,7 @@ def test_a_command_that_is_shown_is_understood(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("cells.zip", "image.jpg", "labels.json"):
+    for name in ("cells.zip", "image.jpg", "labels.json", "sweep.yaml"):
         (tmp_path / name).touch()
     words = shlex.split(line, comments=True)[1:]
     command: Any = typer.main.get_command(app)

@@ -11,20 +11,10 @@ from annotateforge.api.dataset.v1 import dataset_pb2, problem_pb2
 from annotateforge.client.command.arguments import DatasetArgument, LimitOption, TaskFilter, YesOption
 from annotateforge.client.command.health import balance, list_findings, list_skipped, sides
 from annotateforge.client.command.nouns import ListsByDefault
+from annotateforge.client.command.option_groups import with_options
 from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session, with_table
-from annotateforge.client.command.spec_options import (
-    BackgroundsOption,
-    ClassOption,
-    ProjectsOption,
-    SplitSeedOption,
-    SplitStrategyOption,
-    TaskOption,
-    TestRatioOption,
-    TrainRatioOption,
-    TypeOption,
-    dataset_spec,
-)
+from annotateforge.client.command.spec_options import SpecOptions
 from annotateforge.client.command.texts import ago, size, task_name
 from annotateforge.client.command.transfers import save, target
 from annotateforge.client.errors import ClientError
@@ -39,33 +29,12 @@ def register(root: typer.Typer) -> None:
 
 @app.command("check")
 @with_table
-def check(
-    session: Session,
-    project: ProjectsOption = None,
-    task: TaskOption = "detect",
-    class_label: ClassOption = None,
-    annotation_type: TypeOption = None,
-    train_ratio: TrainRatioOption = None,
-    test_ratio: TestRatioOption = None,
-    split_seed: SplitSeedOption = None,
-    split_strategy: SplitStrategyOption = "",
-    backgrounds: BackgroundsOption = False,
-) -> None:
+@with_options(SpecOptions)
+def check(session: Session, chosen: SpecOptions) -> None:
     """Say what a data set would hold and what may hurt; nothing is written. Exits with 1 if it cannot be
     trained.
     """
-    spec, _ = dataset_spec(
-        session.client,
-        _named(project),
-        task,
-        classes=class_label,
-        annotation_types=annotation_type,
-        train_ratio=train_ratio,
-        test_ratio=test_ratio,
-        split_seed=split_seed,
-        split_strategy=split_strategy,
-        backgrounds=backgrounds,
-    )
+    spec = _spec(session, chosen)
     report = session.client.check_dataset(spec)
     if session.output.as_json:
         session.output.message(report, "")
@@ -81,37 +50,16 @@ def check(
 
 @app.command("prepare")
 @with_session
-def prepare(
-    session: Session,
-    project: ProjectsOption = None,
-    task: TaskOption = "detect",
-    class_label: ClassOption = None,
-    annotation_type: TypeOption = None,
-    train_ratio: TrainRatioOption = None,
-    test_ratio: TestRatioOption = None,
-    split_seed: SplitSeedOption = None,
-    split_strategy: SplitStrategyOption = "",
-    backgrounds: BackgroundsOption = False,
-) -> None:
+@with_options(SpecOptions)
+def prepare(session: Session, chosen: SpecOptions) -> None:
     """Freeze a data set; the one that is there when nothing has changed since."""
-    spec, _ = dataset_spec(
-        session.client,
-        _named(project),
-        task,
-        classes=class_label,
-        annotation_types=annotation_type,
-        train_ratio=train_ratio,
-        test_ratio=test_ratio,
-        split_seed=split_seed,
-        split_strategy=split_strategy,
-        backgrounds=backgrounds,
-    )
+    spec = _spec(session, chosen)
     found = session.client.prepare_dataset(spec)
     list_findings(session.output.note, found.findings)
     session.output.message(
         found,
         f"Data set {found.id} is frozen: {sides(found)}. Train on it with "
-        f"`annotateforge train --dataset {found.id} --task {task}`.",
+        f"`annotateforge train --dataset {found.id} --task {chosen.task}`.",
     )
 
 
@@ -208,7 +156,7 @@ def delete(session: Session, dataset: DatasetArgument, yes: YesOption = False) -
     session.output.message(found, f"Data set {found.id} is deleted.")
 
 
-def _named(project: list[str] | None) -> list[str]:
-    if not project:
+def _spec(session: Session, chosen: SpecOptions) -> dataset_pb2.DatasetSpec:
+    if not chosen.project:
         raise typer.BadParameter("Name the project with --project, several of them if you like.")
-    return project
+    return chosen.spec(session.client)[0]

@@ -33,6 +33,11 @@ SweepOption = Annotated[
 ]
 
 
+SamplesOption = Annotated[
+    int | None, typer.Option(help="Draw so many jobs of the sweep.", show_default="every combination")
+]
+
+
 def sweep_axes(texts: Iterable[str]) -> list[sweep_pb2.SweepAxis]:
     """The axes that texts such as "mosaic=0,0.5,1" or "learning_rate=0.001..0.1:log" say.
 

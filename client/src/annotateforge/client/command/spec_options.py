@@ -1,6 +1,7 @@
 """The options that say what a data set is made of, for `train` and for `dataset check` and `prepare`."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 import typer
@@ -53,50 +54,54 @@ BackgroundsOption = Annotated[
 ]
 
 
-def dataset_spec(
-    client: Client,
-    projects: Iterable[str],
-    task: str,
-    *,
-    classes: Iterable[str] | None,
-    annotation_types: Iterable[str] | None,
-    train_ratio: float | None,
-    test_ratio: float | None,
-    split_seed: int | None,
-    split_strategy: str,
-    backgrounds: bool = False,
-    image_size: int | None = None,
-) -> tuple[dataset_pb2.DatasetSpec, list[str]]:
-    """The spec that the options say, without classes all that the task can use; and the projects' names.
+@dataclass(frozen=True, kw_only=True)
+class SpecOptions:
+    """What a data set is made of."""
 
-    projects: names or ids. WrongArgument for a choice that is none, ClientError when nothing is labelled for
-    the task, ServerRefused for a project that is not there.
-    """
-    task_type = enum_value(dataset_pb2.TaskType, task, "task")
-    shapes: list[Shape] = [
-        enum_value(annotation_pb2.AnnotationType, one, "annotation type") for one in annotation_types or ()
-    ]
-    split = dataset_pb2.Split(
-        train_ratio=train_ratio,
-        test_ratio=test_ratio,
-        seed=split_seed,
-        strategy=enum_value(dataset_pb2.SplitStrategy, split_strategy, "split strategy"),
-    )
-    found = [client.find_project(one) for one in projects]
-    project_ids = [one.id for one in found]
-    spec = dataset_pb2.DatasetSpec(
-        project_ids=project_ids,
-        task_type=task_type,
-        classes=list(classes or ()) or _all_classes(client, project_ids, task_type, shapes),
-        annotation_types=shapes,
-        split=split,
-        backgrounds=backgrounds,
-        image_size=image_size or 0,
-    )
-    return spec, [one.name for one in found]
+    project: ProjectsOption = None
+    task: TaskOption = "detect"
+    class_label: ClassOption = None
+    annotation_type: TypeOption = None
+    train_ratio: TrainRatioOption = None
+    test_ratio: TestRatioOption = None
+    split_seed: SplitSeedOption = None
+    split_strategy: SplitStrategyOption = ""
+    backgrounds: BackgroundsOption = False
+
+    def spec(
+        self, client: Client, *, image_size: int | None = None
+    ) -> tuple[dataset_pb2.DatasetSpec, list[str]]:
+        """The spec that the options say, without classes all that the task can use; and the projects' names.
+
+        WrongArgument for a choice that is none, ClientError when nothing is labelled for the task,
+        ServerRefused for a project that is not there.
+        """
+        task_type = enum_value(dataset_pb2.TaskType, self.task, "task")
+        shapes: list[Shape] = [
+            enum_value(annotation_pb2.AnnotationType, one, "annotation type")
+            for one in self.annotation_type or ()
+        ]
+        split = dataset_pb2.Split(
+            train_ratio=self.train_ratio,
+            test_ratio=self.test_ratio,
+            seed=self.split_seed,
+            strategy=enum_value(dataset_pb2.SplitStrategy, self.split_strategy, "split strategy"),
+        )
+        found = [client.find_project(one) for one in self.project or ()]
+        project_ids = [one.id for one in found]
+        spec = dataset_pb2.DatasetSpec(
+            project_ids=project_ids,
+            task_type=task_type,
+            classes=self.class_label or all_classes(client, project_ids, task_type, shapes),
+            annotation_types=shapes,
+            split=split,
+            backgrounds=self.backgrounds,
+            image_size=image_size or 0,
+        )
+        return spec, [one.name for one in found]
 
 
-def _all_classes(
+def all_classes(
     client: Client,
     project_ids: Iterable[str],
     task: dataset_pb2.TaskType.ValueType,

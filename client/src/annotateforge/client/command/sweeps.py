@@ -1,26 +1,93 @@
 """`annotateforge sweep`: jobs that were made together and differ in some settings."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from annotateforge.api.trainer.v1 import sweep_pb2
+from annotateforge.api.trainer.v1 import sweep_pb2, trainer_service_pb2
 from annotateforge.client.command.comparing import show_comparison
 from annotateforge.client.command.jobs import ENDED
+from annotateforge.client.command.option_groups import only_options, with_options
 from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session, with_table
+from annotateforge.client.command.setting_options import SamplesOption, SweepOption, sweep_axes
+from annotateforge.client.command.sweep_files import order_of_file
 from annotateforge.client.command.texts import ago, task_name
+from annotateforge.client.command.training_options import TrainingOptions
+from annotateforge.client.command.waiting import DryRunOption, told
 
-app = typer.Typer(help="Jobs that were made together by `annotateforge train --sweep`.", no_args_is_help=True)
+app = typer.Typer(help="Jobs that were made together and differ in some settings.", no_args_is_help=True)
 
 SweepArgument = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="Its id, which `train --sweep` prints.", show_default=False)
+    str, typer.Argument(metavar="SWEEP", help="Its id, which making it prints.", show_default=False)
 ]
+
+
+_BESIDE_A_FILE = frozenset({"file", "project", "name", "dry_run", "server", "token", "data_dir", "as_json"})
 
 
 def register(root: typer.Typer) -> None:
     """Add the commands to the program."""
     root.add_typer(app, name="sweep")
+
+
+@app.command("create")
+@with_session
+@with_options(TrainingOptions)
+def create(
+    session: Session,
+    chosen: TrainingOptions,
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="YAML or JSON as POST /api/v1/training/sweeps takes it, instead of options; --project and"
+            " --name count over what it says.",
+            show_default=False,
+        ),
+    ] = None,
+    sweep: SweepOption = None,
+    samples: SamplesOption = None,
+    draw_seed: Annotated[
+        int, typer.Option(help="Of the draw of --samples: the same one draws the same.")
+    ] = 0,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Train models that differ in some settings: every combination of them, or so many that are drawn."""
+    if file is not None:
+        only_options(context, _BESIDE_A_FILE, "The file says how to train")
+        request, spec = order_of_file(session.client, file, chosen.project or (), chosen.name)
+    else:
+        axes = sweep_axes(sweep or ())
+        if not axes:
+            raise typer.BadParameter("Say what is to differ with --sweep NAME=VALUES, or name a file.")
+        chosen.check()
+        ordered = chosen.training(session.client)
+        spec = ordered.spec
+        request = trainer_service_pb2.CreateSweepRequest(
+            name=ordered.name,
+            description=chosen.description,
+            task_type=ordered.task_type,
+            config=ordered.config,
+            axes=axes,
+            samples=samples or 0,
+            seed=draw_seed,
+        )
+    if told(session, request.config, spec, dry_run=dry_run):
+        make_sweep(session, request)
+
+
+def make_sweep(session: Session, request: trainer_service_pb2.CreateSweepRequest) -> None:
+    """Order a sweep and say what was made."""
+    made = session.client.create_sweep(request)
+    session.output.message(
+        made,
+        f"Sweep {made.id} is made, with {len(made.job_ids)} jobs; compare them with "
+        f"`annotateforge sweep compare {made.id}`.",
+    )
 
 
 @app.command("show")

@@ -1,6 +1,7 @@
 """Watching a job from the command line: before it, while it runs, and what comes after."""
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import typer
 
@@ -14,6 +15,26 @@ from annotateforge.client.errors import ClientError, ServerRefused
 from annotateforge.client.references import short_id
 
 _INTERRUPTED = 130
+
+
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would be trained, and what may hurt.")
+]
+
+
+def told(
+    session: Session,
+    config: job_pb2.JobConfig,
+    spec: dataset_pb2.DatasetSpec | None,
+    *,
+    dry_run: bool,
+) -> bool:
+    """Say what will be trained where that is wanted; False when that is all that is wanted."""
+    if not session.output.as_json or dry_run:
+        preview(session, config, spec)
+    if dry_run:
+        session.output.note("Nothing was made.", style="dim")
+    return not dry_run
 
 
 def preview(session: Session, config: job_pb2.JobConfig, spec: dataset_pb2.DatasetSpec | None) -> None:
