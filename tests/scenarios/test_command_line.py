@@ -293,6 +293,10 @@ def test_sweeps_are_made_compared_and_cancelled(run: Run, installation: Running,
     made = run("train", "--project", name, *small, "--sweep", "mosaic=0,1", "--json").json
     shown = run("sweep", "show", made["id"]).out
     assert "mosaic: 0, 1" in shown
+    assert made["id"] in run("sweeps").out
+    assert made["id"] in [one["id"] for one in run("sweep", "list", "--json").json]
+    for reference in (made["id"][-8:], made["name"]):
+        assert run("sweep", "show", reference, "--json").json == made
     for comparison in (
         run("sweep", "compare", made["id"], "--json"),
         run("compare", *made["job_ids"], "--json"),

@@ -44,6 +44,19 @@ async def refusal(call: Any) -> DomainError:
     return from_rpc_error(caught.value)
 
 
+async def test_sweeps_are_listed_the_newest_first_in_pages(editor: Editor) -> None:
+    made = [await make_sweep(editor, name=f"sweep {number}", axes=AXES[:1]) for number in range(3)]
+    seen: list[Sweep] = []
+    token = ""
+    while True:
+        page = await editor.ListSweeps(api.ListSweepsRequest(page_size=2, page_token=token))
+        seen += page.sweeps
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == made[::-1]
+
+
 async def test_one_call_makes_a_job_for_each_combination(editor: Editor) -> None:
     sweep = await make_sweep(editor)
     jobs = [await get_job(editor, job_id) for job_id in sweep.job_ids]

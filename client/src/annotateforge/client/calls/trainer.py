@@ -93,6 +93,24 @@ class TrainerCalls:
         request = trainer_service_pb2.GetSweepRequest(sweep_id=sweep_id)
         return self._transport.call(SERVICE, "GetSweep", request, sweep_pb2.Sweep)
 
+    def sweeps(self) -> Iterator[sweep_pb2.Sweep]:
+        """Sweeps, the newest first."""
+        request = trainer_service_pb2.ListSweepsRequest()
+        answer = trainer_service_pb2.ListSweepsResponse
+        return listed(self._transport, SERVICE, "ListSweeps", request, answer, lambda page: page.sweeps)
+
+    def find_sweep(self, reference: str) -> sweep_pb2.Sweep:
+        """The sweep of this id, the only one of this name, or the one whose id alone begins or ends so.
+
+        ServerRefused SWEEP_NOT_FOUND when there is none, WrongArgument when there are several.
+        """
+        if is_id(reference):
+            return self.sweep(reference)
+        search = Search("sweep", reference)
+        for found in self.sweeps():
+            search.add(found.id, found.name)
+        return self.sweep(search.found())
+
     def compare_jobs(
         self, job_ids: Iterable[str] = (), sweep_id: str = ""
     ) -> trainer_service_pb2.CompareJobsResponse:

@@ -39,13 +39,21 @@ def register(root: typer.Typer) -> None:
 def compare(
     session: Session,
     job: JobsArgument = None,
-    sweep: Annotated[str, typer.Option(help="Id of a sweep, instead of jobs.", show_default=False)] = "",
+    sweep: Annotated[
+        str,
+        typer.Option(
+            help="Id or name of a sweep, instead of jobs.",
+            show_default=False,
+            autocompletion=completion.sweeps,
+        ),
+    ] = "",
 ) -> None:
     """Put jobs, or those of a sweep, side by side: the settings that differ, and the best of each."""
     if bool(job) == bool(sweep):
         raise typer.BadParameter("Name jobs, or one --sweep.")
     ids = [session.client.find_job(one).id for one in job or ()]
-    show_comparison(session, session.client.compare_jobs(ids, sweep))
+    sweep_id = session.client.find_sweep(sweep).id if sweep else ""
+    show_comparison(session, session.client.compare_jobs(ids, sweep_id))
 
 
 def show_comparison(session: Session, found: trainer_service_pb2.CompareJobsResponse) -> None:

@@ -75,6 +75,17 @@ def jobs(ctx: Any, incomplete: str) -> Offer:
     )
 
 
+def sweeps(ctx: Any, incomplete: str) -> Offer:
+    """Ids of sweeps, the newest first."""
+    return _told(
+        ctx,
+        incomplete,
+        lambda client: (
+            (short_id(one.id), f"{one.name}, {len(one.job_ids)} jobs") for one in client.sweeps()
+        ),
+    )
+
+
 def models(ctx: Any, incomplete: str) -> Offer:
     """Ids of models, the newest first."""
     return _told(

@@ -1,13 +1,17 @@
 """`annotateforge sweep`: jobs that were made together and differ in some settings."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from annotateforge.api.trainer.v1 import sweep_pb2, trainer_service_pb2
+from annotateforge.client.command import completion
+from annotateforge.client.command.arguments import LimitOption
 from annotateforge.client.command.comparing import show_comparison
 from annotateforge.client.command.jobs import ENDED
+from annotateforge.client.command.nouns import ListsByDefault
 from annotateforge.client.command.option_groups import only_options, with_options
 from annotateforge.client.command.output import Cell
 from annotateforge.client.command.session import Session, with_session, with_table
@@ -17,12 +21,20 @@ from annotateforge.client.command.texts import ago, task_name
 from annotateforge.client.command.training_options import TrainingOptions
 from annotateforge.client.command.waiting import DryRunOption, told
 
-app = typer.Typer(help="Jobs that were made together and differ in some settings.", no_args_is_help=True)
+app = typer.Typer(
+    cls=ListsByDefault,
+    help="Jobs that were made together and differ in some settings; without a further word, list them.",
+)
 
 SweepArgument = Annotated[
-    str, typer.Argument(metavar="SWEEP", help="Its id, which making it prints.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="SWEEP",
+        help="Its id, the beginning or end of it, or its name where that is the only one.",
+        show_default=False,
+        autocompletion=completion.sweeps,
+    ),
 ]
-
 
 _BESIDE_A_FILE = frozenset({"file", "project", "name", "dry_run", "server", "token", "data_dir", "as_json"})
 
@@ -90,11 +102,35 @@ def make_sweep(session: Session, request: trainer_service_pb2.CreateSweepRequest
     )
 
 
+@app.command("list")
+@with_table
+def list_sweeps(session: Session, limit: LimitOption = 0) -> None:
+    """List sweeps, the newest first."""
+
+    def row(one: sweep_pb2.Sweep) -> list[Cell]:
+        differs = "; ".join(map(_axis, one.axes))
+        return [
+            one.id,
+            one.name,
+            task_name(one.task_type),
+            str(len(one.job_ids)),
+            ago(one.create_time),
+            differs,
+        ]
+
+    session.output.table(
+        islice(session.client.sweeps(), limit or None),
+        ["id", "name", "task", "jobs", "made", "differs"],
+        row,
+        "There are no sweeps. `annotateforge sweep create` makes one.",
+    )
+
+
 @app.command("show")
 @with_session
 def show(session: Session, sweep: SweepArgument) -> None:
     """Show a sweep: what differs, and its jobs."""
-    found = session.client.sweep(sweep)
+    found = session.client.find_sweep(sweep)
     if session.output.as_json:
         session.output.message(found, "")
         return
@@ -122,14 +158,14 @@ def _axis(axis: sweep_pb2.SweepAxis) -> str:
 @with_table
 def compare(session: Session, sweep: SweepArgument) -> None:
     """Put the jobs of a sweep side by side."""
-    show_comparison(session, session.client.compare_jobs(sweep_id=sweep))
+    show_comparison(session, session.client.compare_jobs(sweep_id=session.client.find_sweep(sweep).id))
 
 
 @app.command("cancel")
 @with_session
 def cancel(session: Session, sweep: SweepArgument) -> None:
     """Cancel all jobs of a sweep that have not ended."""
-    found = session.client.sweep(sweep)
+    found = session.client.find_sweep(sweep)
     running = [job for job in map(session.client.job, found.job_ids) if job.status not in ENDED]
     for job in running:
         session.client.cancel_job(job.id)

@@ -18,7 +18,7 @@ from annotateforge.runtime.errors import FailedPrecondition, InvalidArgument
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import page_token, read_page
 from annotateforge.runtime.telemetry import bind
-from annotateforge.trainer import log_store, queue_store, store, worker_store
+from annotateforge.trainer import log_store, queue_store, store, sweep_store, worker_store
 from annotateforge.trainer.architectures import ARCHITECTURES
 from annotateforge.trainer.comparison import best_of
 from annotateforge.trainer.jobs import Jobs
@@ -155,6 +155,14 @@ class TrainerRpc(TrainerServiceServicer):
 
     async def GetSweep(self, request: api.GetSweepRequest, context: Context) -> api.GetSweepResponse:
         return api.GetSweepResponse(sweep=await self._sweeps.get(parse_id(request.sweep_id, "sweep_id")))
+
+    async def ListSweeps(self, request: api.ListSweepsRequest, context: Context) -> api.ListSweepsResponse:
+        page = read_page(request.page_size, request.page_token, (UUID,))
+        async with self._pool.acquire() as connection:
+            before = page.cursor[0] if page.cursor else None
+            found = await sweep_store.list_sweeps(connection, before, page.limit)
+        sweeps, next_page_token = page.cut(found, lambda sweep: (UUID(sweep.id),))
+        return api.ListSweepsResponse(sweeps=sweeps, next_page_token=next_page_token)
 
     async def CompareJobs(self, request: api.CompareJobsRequest, context: Context) -> api.CompareJobsResponse:
         if request.sweep_id and request.job_ids:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from annotateforge.api.trainer.v1.job_pb2 import Epoch
+from annotateforge.api.trainer.v1.sweep_pb2 import Sweep
 from annotateforge.runtime.database import Connection
 from annotateforge.trainer.request_keys import Made, RequestKey
 
@@ -22,6 +23,16 @@ SELECT $1, number, job_id FROM unnest($2::uuid[]) WITH ORDINALITY AS new (job_id
 FIND_SWEEP = "SELECT id, request_digest FROM sweeps WHERE request_id = $1"
 
 READ_SWEEP = "SELECT message FROM sweeps WHERE id = $1"
+
+LIST_SWEEPS = """
+SELECT
+    sweeps.message,
+    ARRAY (SELECT job_id FROM sweep_jobs WHERE sweep_id = sweeps.id ORDER BY number) AS job_ids
+FROM sweeps
+WHERE $1::uuid IS NULL OR id < $1
+ORDER BY id DESC
+LIMIT $2
+"""
 
 LIST_SWEEP_JOBS = "SELECT job_id FROM sweep_jobs WHERE sweep_id = $1 ORDER BY number"
 
@@ -50,6 +61,16 @@ async def find_sweep(connection: Connection, request_id: str) -> Made | None:
 async def read_sweep(connection: Connection, sweep_id: UUID) -> bytes | None:
     """A serialised sweep without its jobs; None when there is none."""
     found: bytes | None = await connection.fetchval(READ_SWEEP, sweep_id)
+    return found
+
+
+async def list_sweeps(connection: Connection, before: UUID | None, limit: int) -> list[Sweep]:
+    """Sweeps with those of their jobs that are still there, the newest first, with ids below `before`."""
+    found = []
+    for row in await connection.fetch(LIST_SWEEPS, before, limit):
+        sweep = Sweep.FromString(row["message"])
+        sweep.job_ids.extend(map(str, row["job_ids"]))
+        found.append(sweep)
     return found
 
 
