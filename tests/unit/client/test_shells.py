@@ -1,7 +1,6 @@
 """Completion as shells do it: what `--show-completion` prints is loaded by the shell itself, and asked."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -83,8 +82,5 @@ def test_a_shell_that_has_loaded_the_completion_completes(complete: Callable[[st
     offered = complete("annotateforge models --task s")
     assert "segment" in offered
     assert "classify" not in offered
-    # Zsh's are quoted, and have explanations.
-    commands = re.findall(r"[\w-]+", complete("annotateforge "))
-    assert {"train", "sweep", "doctor"} <= set(commands)
     # A server that is away offers nothing, and says nothing.
     assert complete("annotateforge job show 0").strip() == ""
