@@ -13,8 +13,17 @@ from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.dataset.app import running
 from annotateforge.dataset.settings import Settings
-from tests.integration.dataset.calls import Sent, all_images, editing, new_project, refusal, upload
+from tests.integration.dataset.calls import (
+    Sent,
+    all_images,
+    editing,
+    import_archive,
+    new_project,
+    refusal,
+    upload,
+)
 from tests.integration.dataset.specs import CLASSIFY, annotate, archive, box, prepare, spec_of
+from tests.unit.dataset.archives import zipped
 from tests.unit.dataset.copies import COPIES, copy_of, encoded, picture
 
 Eventually = Callable[[Callable[[], Awaitable[bool] | bool]], Awaitable[None]]
@@ -83,10 +92,11 @@ async def test_older_images_get_their_fingerprints_in_the_background(
         )
         try:
             await connection.execute("DELETE FROM fingerprints", timeout=10)
-            assert found(await checked(client, spec))["FINGERPRINTS_PENDING"].count == 15
-            # A split that depends on them does not go without.
+            # Neither a split that depends on them nor findings that do go without.
             assert (await prepare(client, grouped)).digest == digest
-            assert "FINGERPRINTS_PENDING" not in found(await checked(client, spec))
+            await connection.execute("DELETE FROM fingerprints", timeout=10)
+            assert found(await checked(client, spec))["NEAR_DUPLICATES"].count == 6
+            assert await connection.fetchval("SELECT count(*) FROM fingerprints", timeout=10) == 15
             await connection.execute("DELETE FROM fingerprints", timeout=10)
         finally:
             await connection.close(timeout=5)
@@ -97,6 +107,42 @@ async def test_older_images_get_their_fingerprints_in_the_background(
 
         await eventually(complete)
         assert found(await checked(client, spec))["NEAR_DUPLICATES"].count == 6
+
+
+async def test_an_import_leaves_fingerprints_to_the_background_and_a_check_waits_for_them(
+    settings: Settings, secret: str, eventually: Eventually
+) -> None:
+    pictures = {f"{number:02}.jpg": encoded(picture(number)) for number in range(12)}
+    connection = await asyncpg.connect(
+        str(settings.database_url), server_settings={"search_path": "dataset"}, timeout=10
+    )
+
+    async def fingerprints() -> list[Any]:
+        query = """
+            SELECT images.sha256, fingerprint FROM images JOIN fingerprints USING (sha256) ORDER BY sha256
+        """
+        return [tuple(row) for row in await connection.fetch(query, timeout=10)]
+
+    async def complete() -> bool:
+        return len(await fingerprints()) == 12
+
+    try:
+        async with running(settings) as app, editing(app, secret) as client:
+            project_id = await new_project(client, "imported")
+            report = await import_archive(client, project_id, zipped(dict(pictures)))
+            assert (report.images_added, len(report.problems)) == (12, 0)
+            await eventually(complete)
+            imported = await fingerprints()
+            await connection.execute("DELETE FROM fingerprints", timeout=10)
+            spec = spec_of(project_id, task=CLASSIFY, classes=["red"])
+            assert "FINGERPRINTS_PENDING" not in found(await checked(client, spec))
+            assert await fingerprints() == imported
+            await client.DeleteProject(api.DeleteProjectRequest(project_id=project_id))
+            again = await new_project(client, "uploaded")
+            await upload(client, again, [Sent(name, data) for name, data in pictures.items()])
+            assert await fingerprints() == imported
+    finally:
+        await connection.close(timeout=5)
 
 
 async def test_reviewed_images_without_annotations_are_backgrounds(editor: DatasetServiceStub) -> None:

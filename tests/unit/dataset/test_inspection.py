@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from PIL import Image
 from annotateforge.dataset import thumbnails
 from annotateforge.dataset.decoding import decoding_bytes
 from annotateforge.dataset.images import ImageFormat, ImageLimits, ImageRefused, clean_filename
-from annotateforge.dataset.inspection import inspect, is_deeper_than_8_bits
+from annotateforge.dataset.inspection import inspect, is_deeper_than_8_bits, look_again
 from annotateforge.dataset.thumbnails import draw_thumbnail, thumbnail_etag
 from annotateforge.runtime.errors import FailedPrecondition
 from tests.unit.dataset.archives import encoded
@@ -118,6 +119,57 @@ def test_no_bytes_bring_it_down(kind: str, data: st.DataObject) -> None:
         assert text
     else:
         assert facts.width > 0
+
+
+JPEGS = [
+    encoded("JPEG", 90, 70, **options)
+    for options in (
+        {},
+        {"quality": 95, "subsampling": 0},
+        {"restart_marker_blocks": 3},
+        {"optimize": True},
+        {"progressive": True},
+        {"exif": exif(6)},
+    )
+]
+
+
+def answer(data: bytes, *, fingerprint_later: bool) -> object:
+    """What is recorded of an image, its fingerprint left out, or why it is refused."""
+    try:
+        facts = inspect(data, LIMITS, fingerprint_later=fingerprint_later)
+    except ImageRefused as refusal:
+        return refusal.args
+    if facts.fingerprint is None:
+        assert fingerprint_later
+        assert look_again(data, facts.format) == inspect(data, LIMITS).fingerprint
+    return replace(facts, fingerprint=None)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from([*JPEGS, *ENCODED.values()]), st.data())
+def test_an_image_is_taken_or_refused_for_the_same_reason_whether_it_is_decoded_or_not(
+    content: bytes, data: st.DataObject
+) -> None:
+    changed = bytearray(content)
+    headers = max(content.find(b"\xff\xda") + 20, 40)
+    for _ in range(data.draw(st.integers(0, 2))):
+        changed[data.draw(st.integers(0, min(headers, len(changed)) - 1))] = data.draw(st.integers(0, 255))
+    for marker in data.draw(
+        st.lists(st.sampled_from([0, 1, 0xC4, 0xD0, 0xD8, 0xD9, 0xDA, 0xFF]), max_size=2)
+    ):
+        at = data.draw(st.integers(2, len(changed) - 2))
+        changed[at : at + 2] = bytes([0xFF, marker])
+    if data.draw(st.booleans()):
+        del changed[data.draw(st.integers(2, len(changed))) :]
+    assert answer(bytes(changed), fingerprint_later=True) == answer(bytes(changed), fingerprint_later=False)
+
+
+@pytest.mark.parametrize("content", [*JPEGS, *ENCODED.values()])
+def test_what_need_not_be_decoded_is_not_when_its_fingerprint_comes_later(content: bytes) -> None:
+    facts = inspect(content, LIMITS, fingerprint_later=True)
+    is_decoded = facts.format not in (ImageFormat.JPEG, ImageFormat.PNG) or content == JPEGS[4]
+    assert (facts.fingerprint is not None) == is_decoded
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "F", "CMYK"])

@@ -1,11 +1,11 @@
-"""JPEGs that ask for endless work are told from those that only look like it."""
+"""JPEGs that ask for endless work, and those that are whole, are told without decoding them."""
 
 import io
 
 import pytest
 from PIL import Image
 
-from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans
+from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans, whole_scan_stub
 
 
 def jpeg(**options: object) -> bytes:
@@ -39,3 +39,31 @@ def test_scans_within_other_data_do_not_count() -> None:
     assert not has_too_many_scans(data[:2] + segment + data[2:])
     assert not has_too_many_scans(data + other)
     assert not has_too_many_scans(other)
+
+
+@pytest.mark.parametrize("options", [{}, {"quality": 100, "restart_marker_rows": 1}, {"optimize": True}])
+def test_a_single_scan_that_is_whole_has_a_stub_with_its_headers(options: dict[str, object]) -> None:
+    stub = whole_scan_stub(jpeg(**options, comment=b"no part of the decoding" * 99))
+    assert stub is not None
+    assert len(stub) < 1000
+    with Image.open(io.BytesIO(stub)) as picture:
+        picture.load()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"nothing",
+        jpeg()[:-2],
+        jpeg()[: len(jpeg()) // 2],
+        jpeg()[:100],
+        jpeg(progressive=True),
+        jpeg().replace(b"\xff\xc0", b"\xff\xc9"),
+        jpeg()[:-2] + b"\xff\xd8\xff\xd9",
+        jpeg()[:2] + (b"\xff\xe0\x00\x10" + b"x" * 14) * 1000 + jpeg()[2:],
+    ],
+    ids=("empty", "no JPEG", "no end", "half", "headers", "scans", "arithmetic", "marker", "huge headers"),
+)
+def test_what_only_decoding_tells_has_no_stub(data: bytes) -> None:
+    assert whole_scan_stub(data) is None

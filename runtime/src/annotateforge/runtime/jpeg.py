@@ -1,6 +1,7 @@
-"""What a JPEG costs to decode, seen without decoding it."""
+"""What a JPEG costs to decode, and whether it is whole, seen without decoding it."""
 
 import re
+import struct
 
 MOST_SCANS = 50
 """Most passes over all of its pixels that a JPEG may ask for; encoders write 10 to 20 at most."""
@@ -9,6 +10,17 @@ _SCAN = b"\xff\xda"
 _END = b"\xd9"
 # Neither stuffing nor a marker without a segment: fill bytes, TEM, RST0 to RST7, SOI.
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+# What ends the data of a scan: any marker but RST0 to RST7.
+_AFTER_SCAN = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+_SEQUENTIAL = (0xC0, 0xC1)
+_NEEDED = frozenset((0xC4, 0xDB, 0xDD, 0xE0, 0xEE))
+"""DHT, DQT, DRI, and APP0 and APP14, which say what the components are."""
+_PASSED_OVER = frozenset((*range(0xE0, 0xF0), 0xFE))
+"""APP0 to APP15 and COM."""
+_SOF = struct.Struct(">BHHB")
+_STUB_SIDE = 16
+_LONGEST_STUB = 8192
+"""Bytes; those of real pictures are some hundred."""
 
 
 def has_too_many_scans(data: bytes, most: int = MOST_SCANS) -> bool:
@@ -27,3 +39,42 @@ def has_too_many_scans(data: bytes, most: int = MOST_SCANS) -> bool:
             return True
         at = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
     return False
+
+
+def whole_scan_stub(data: bytes) -> bytes | None:
+    """A JPEG of a few pixels with the headers of `data`, if that is a sequential, Huffman-coded one whose
+    only scan goes to an end of image; None for any other, of which only decoding tells whether it is whole.
+
+    libjpeg takes whatever stands in such a scan, and fills up what is missing before the end. So decoding
+    `data` fails exactly where decoding the stub does, which takes no time.
+    """
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    parts = [data[:2]]
+    components = 0
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4])
+        end = at + 2 + length
+        if length < 2 or end > len(data):
+            return None
+        if marker in _NEEDED:
+            parts.append(data[at:end])
+        elif marker in _SEQUENTIAL and not components and length >= 2 + _SOF.size:
+            precision, *_, components = _SOF.unpack_from(data, at + 4)
+            side = _SOF.pack(precision, _STUB_SIDE, _STUB_SIDE, components)
+            parts.append(data[at : at + 4] + side + data[at + 4 + _SOF.size : end])
+        elif marker == _SCAN[1]:
+            after = _AFTER_SCAN.search(data, end)
+            if not components or data[at + 4] != components or after is None or after[1] != _END:
+                return None
+            stub = b"".join((*parts, data[at:end], b"\xff" + _END))
+            return stub if len(stub) <= _LONGEST_STUB else None
+        elif marker not in _PASSED_OVER:
+            return None
+        at = end
+    return None

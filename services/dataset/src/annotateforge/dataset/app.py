@@ -58,6 +58,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                     spool,
                     settings.archive_limits,
                     settings.import_turns,
+                    backfill.wake,
                 ),
                 spool=spool,
                 backfill=backfill,

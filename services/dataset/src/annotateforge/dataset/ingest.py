@@ -8,25 +8,36 @@ from annotateforge.dataset.store.fingerprints import put_fingerprints
 from annotateforge.runtime.blob_claims import Claims
 from annotateforge.runtime.blobs import BlobStore
 
-BATCH_IMAGES = 64
-BATCH_BYTES = 16 * 1024**2
+BATCH_IMAGES = 512
+BATCH_BYTES = 8 * 1024**2
 """A batch is taken in when it has as many images or bytes: enough for one claim and one flush to pay off."""
 
 
 class Ingest:
     """Takes images in, batch by batch, for one upload or import."""
 
-    def __init__(self, inspector: Inspector, blobs: BlobStore, claims: Claims) -> None:
+    def __init__(
+        self, inspector: Inspector, blobs: BlobStore, claims: Claims, *, fingerprint_later: bool = False
+    ) -> None:
+        """With `fingerprint_later`, images that need not be decoded to be taken are left to `Backfill`."""
         self._inspector = inspector
         self._blobs = blobs
         self._claims = claims
+        self._fingerprint_later = fingerprint_later
 
     async def take(self, images: Sequence[bytes]) -> list[ImageFacts | ImageRefused]:
         """Inspect encoded images and store those that are taken; for each its facts, or why it is refused.
 
         What is stored stays claimed until the claims are given back.
         """
-        inspected = await self._inspector.inspect(images)
+        return await self.store(await self.inspect(images))
+
+    async def inspect(self, images: Sequence[bytes]) -> list[Inspected | ImageRefused]:
+        """Each encoded image as it can be taken, or why it is refused."""
+        return await self._inspector.inspect(images, fingerprint_later=self._fingerprint_later)
+
+    async def store(self, inspected: Sequence[Inspected | ImageRefused]) -> list[ImageFacts | ImageRefused]:
+        """Store what was inspected; what is stored stays claimed until the claims are given back."""
         # One entry per digest: an archive may hold the same picture many times.
         taken = {each.facts.sha256: each.data for each in inspected if isinstance(each, Inspected)}
         results = [each.facts if isinstance(each, Inspected) else each for each in inspected]
@@ -43,5 +54,6 @@ class Ingest:
             for facts in results
             if isinstance(facts, ImageFacts) and facts.fingerprint is not None
         }
-        async with self._claims.pool.acquire() as connection:
-            await put_fingerprints(connection, list(found.items()))
+        if found:
+            async with self._claims.pool.acquire() as connection:
+                await put_fingerprints(connection, list(found.items()))

@@ -1,6 +1,7 @@
 """Preparing data sets: read the projects, freeze what is there, keep the result once."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 import asyncpg
@@ -35,6 +36,8 @@ _AT_ONCE = 2
 100,000 images with a million annotations."""
 _TRIES = 3
 _PUT_TIMEOUT = 600.0
+_CHECK_WAITS = 10.0
+"""Seconds for which a check waits for fingerprints on which only findings depend."""
 
 log = structlog.get_logger()
 
@@ -70,6 +73,7 @@ class Preparer:
         """What freezing a spec would give. NotFound PROJECT_NOT_FOUND."""
         async with self._room:
             try:
+                await self._look_for_check(spec)
                 _, report, _ = await self._freeze(spec, Progress())
                 return report
             finally:
@@ -95,6 +99,8 @@ class Preparer:
 
     async def _try(self, spec: DatasetSpec, progress: Progress) -> Dataset | None:
         """Freeze a spec and keep the result; None when one of its images has gone meanwhile."""
+        # The findings are kept with the data set, and a grouped split depends on them.
+        await self._look(spec, progress)
         frozen, report, key = await self._freeze(spec, progress)
         if report.errors:
             raise dataset_invalid(spec, report)
@@ -120,12 +126,23 @@ class Preparer:
             revisions = await columns.read_revisions(connection, spec)
             return await datasets.find_frozen(connection, freezing_key(spec, revisions))
 
-    async def _freeze(self, spec: DatasetSpec, progress: Progress) -> tuple[Frozen, HealthReport, bytes]:
-        """What a spec gives, its health, and the key of the freezing."""
+    async def _look_for_check(self, spec: DatasetSpec) -> None:
         if spec.split.strategy is Strategy.GROUPED:
             # The split depends on them.
-            progress.begin("looking at images")
-            await self._backfill.complete(spec.project_ids, progress.reach)
+            await self._look(spec, Progress())
+            return
+        # What is missing after that is a finding of its own.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CHECK_WAITS):
+                await self._look(spec, Progress())
+
+    async def _look(self, spec: DatasetSpec, progress: Progress) -> None:
+        """See that all images of a spec have a fingerprint."""
+        progress.begin("looking at images")
+        await self._backfill.complete(spec.project_ids, progress.reach)
+
+    async def _freeze(self, spec: DatasetSpec, progress: Progress) -> tuple[Frozen, HealthReport, bytes]:
+        """What a spec gives, its health, and the key of the freezing."""
         images, annotations, key = await self._read(spec, progress)
         progress.begin("splitting and writing labels", len(images))
         frozen = await asyncio.to_thread(freeze, spec, images, annotations)

@@ -148,7 +148,7 @@ def _begins_image(event: XmlEvent) -> bool:
 
 
 def _is_cvat(tree: Tree, member: Member) -> bool:
-    events = xml_events(tree.blocks(member))
+    events = xml_events(tree.blocks(member), at_a_glance=True)
     try:
         for _, event in zip(range(_LOOKED_AT_EVENTS), events, strict=False):
             match event.path:

@@ -8,7 +8,7 @@ is left of it.
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +20,7 @@ import structlog
 from annotateforge.dataset.conversion import is_convertible
 from annotateforge.dataset.images import LONGEST_CLASS, ImageFacts, ImageRefused, NewImage
 from annotateforge.dataset.imports import FORMATS
+from annotateforge.dataset.imports.ahead import working_ahead
 from annotateforge.dataset.imports.containers import ArchiveLimits, Container, Member
 from annotateforge.dataset.imports.detection import choose_format
 from annotateforge.dataset.imports.image_table import Kept, read_image_table
@@ -31,7 +32,7 @@ from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree
 from annotateforge.dataset.ingest import BATCH_BYTES, BATCH_IMAGES, Ingest
 from annotateforge.dataset.inspection import is_deeper_than_8_bits
-from annotateforge.dataset.inspector import Inspector
+from annotateforge.dataset.inspector import Inspected, Inspector
 from annotateforge.dataset.problems import Problem, ProblemCount
 from annotateforge.dataset.store.images import digests_of
 from annotateforge.dataset.store.imports import StagedAnnotation, Staging, staging
@@ -87,13 +88,16 @@ class Importer:
         spool: Spool,
         limits: ArchiveLimits,
         concurrent: int,
+        left_unseen: Callable[[], None] = lambda: None,
     ) -> None:
+        """`left_unseen` is called when images came in that may have no fingerprint yet."""
         self._pool = pool
         self._blobs = blobs
         self._inspector = inspector
         self._spool = spool
         self._limits = limits
         self._turns = asyncio.Semaphore(concurrent)
+        self._left_unseen = left_unseen
 
     async def run(self, project_id: UUID, wanted_format: str, archive: IO[bytes]) -> ImportReport:
         """Import an archive that lies on the disk.
@@ -115,12 +119,13 @@ class Importer:
                 labels = await asyncio.to_thread(_read_as, container, wanted_format, report)
                 kept = await asyncio.to_thread(read_image_table, labels.tree, report)
                 run = _Run(self._pool, self._inspector, project_id, labels, kept, staged, report)
-                await run.take_images(Ingest(self._inspector, self._blobs, claims))
+                await run.take_images(Ingest(self._inspector, self._blobs, claims, fingerprint_later=True))
                 trim_heap()
                 await run.take_labels()
                 async with connection.transaction():
                     landed = await staged.commit(project_id, _COMMIT_TIMEOUT)
                     await claims.give_back(connection)
+        self._left_unseen()
         trim_heap()
         log.info("archive imported", format=labels.name, images=landed.images, annotations=landed.annotations)
         return ImportReport(
@@ -162,20 +167,33 @@ class _Run:
         """Image files of the archive."""
 
     async def take_images(self, ingest: Ingest) -> None:
-        """Inspect, store and stage the images that the project does not have."""
+        """Inspect, store and stage the images that the project does not have.
+
+        While a batch is stored the next one is inspected, and the one after it read.
+        """
         there = await self._digests()
         batches = self._batches()
-        while batch := await asyncio.to_thread(next, batches, None):
-            fresh = [file for file in batch if self._is_fresh(file, there)]
-            images = []
-            contents = [file.content or b"" for file in fresh]
-            for file, facts in zip(fresh, await ingest.take(contents), strict=True):
-                if isinstance(facts, ImageRefused):
-                    self._report.warn(facts.reason, file.member.name, facts.message, facts.hint)
-                elif self._is_new(file, facts, there):
-                    images.append(self._image(file, facts))
-                    self._remark(file, facts)
-            await self._staged.add_images(images)
+        storing: asyncio.Task[None] | None = None
+        async with working_ahead() as begin:
+            reading = begin(asyncio.to_thread(next, batches, None))
+            while batch := await reading:
+                # Images that fill the memory by themselves are alone in it.
+                fills_memory = sum(len(file.content or b"") for file in batch) > 2 * BATCH_BYTES
+                if fills_memory and storing is not None:
+                    await storing
+                if not fills_memory:
+                    reading = begin(asyncio.to_thread(next, batches, None))
+                fresh = [file for file in batch if self._is_fresh(file, there)]
+                inspected = await ingest.inspect([file.content or b"" for file in fresh])
+                if storing is not None:
+                    await storing
+                storing = begin(self._keep(ingest, fresh, inspected, there))
+                if fills_memory:
+                    await storing
+                    del batch, fresh, inspected
+                    reading = begin(asyncio.to_thread(next, batches, None))
+            if storing is not None:
+                await storing
         if self._there_already:
             self._report.inform(
                 "IMAGE_EXISTS",
@@ -186,19 +204,49 @@ class _Run:
                 "Nothing needs to be done.",
             )
 
+    async def _keep(
+        self,
+        ingest: Ingest,
+        fresh: Sequence[_ImageFile],
+        inspected: Sequence[Inspected | ImageRefused],
+        there: Mapping[str, bytes],
+    ) -> None:
+        """Store and stage a batch that was inspected."""
+        images = []
+        for file, facts in zip(fresh, await ingest.store(inspected), strict=True):
+            if isinstance(facts, ImageRefused):
+                self._report.warn(facts.reason, file.member.name, facts.message, facts.hint)
+            elif self._is_new(file, facts, there):
+                images.append(self._image(file, facts))
+                self._remark(file, facts)
+        if images:
+            await self._staged.add_images(images)
+
     async def take_labels(self) -> None:
-        """Check and stage the annotations of the images that are being added."""
+        """Check and stage the annotations of the images that are being added.
+
+        While a batch is staged the next one is read.
+        """
+        if not self._new.sizes:
+            return
         labels = self._labels.labels(self._new.sizes)
 
         def take() -> tuple[bool, list[StagedAnnotation]]:
             batch = list(islice(labels, _LABELS_PER_BATCH))
             return bool(batch), self._new.take(batch, self._report)
 
-        more = bool(self._new.sizes)
-        while more:
-            more, annotations = await asyncio.to_thread(take)
-            if annotations:
-                await self._staged.add_annotations(annotations)
+        storing: asyncio.Task[None] | None = None
+        more = True
+        async with working_ahead() as begin:
+            while more:
+                more, annotations = await begin(asyncio.to_thread(take))
+                if storing is not None:
+                    await storing
+                    storing = None
+                if annotations:
+                    storing = begin(self._staged.add_annotations(annotations))
+            if storing is not None:
+                await storing
 
     async def _digests(self) -> Mapping[str, bytes]:
         """The digests of the archive's images that the project has under the same names."""

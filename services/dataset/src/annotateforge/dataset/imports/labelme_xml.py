@@ -150,7 +150,7 @@ def _shape(item: _Object) -> Shape:
 
 
 def _is_labelme(tree: Tree, member: Member) -> bool:
-    events = xml_events(tree.blocks(member))
+    events = xml_events(tree.blocks(member), at_a_glance=True)
     try:
         for _, event in zip(range(_LOOKED_AT_EVENTS), events, strict=False):
             match event.path:

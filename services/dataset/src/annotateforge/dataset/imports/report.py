@@ -1,5 +1,6 @@
 """What an import found out about single files, collected for the person who started it."""
 
+import threading
 from collections import Counter
 
 from annotateforge.dataset.annotations import LONGEST_LABEL
@@ -14,13 +15,17 @@ _BY_WEIGHT = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
 class Report:
-    """Collects problems, of which it lists a thousand and counts all, and the class labels in their order."""
+    """Collects problems, of which it lists a thousand and counts all, and the class labels in their order.
+
+    Several threads may add to it.
+    """
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self._listed: Counter[str] = Counter()
         self._found: Counter[tuple[Severity, str]] = Counter()
         self._classes: dict[str, None] = {}
+        self._lock = threading.Lock()
 
     @property
     def classes(self) -> list[str]:
@@ -56,13 +61,14 @@ class Report:
         return sorted(self.problems, key=lambda problem: (problem.file, problem.line))
 
     def _add(self, problem: Problem) -> None:
-        self._found[problem.severity, problem.reason] += 1
-        if len(self.problems) >= MOST_PROBLEMS:
-            if self._listed[problem.reason] >= _LISTED_OF_EACH:
-                return
-            self._drop_one_of_the_most_frequent()
-        self._listed[problem.reason] += 1
-        self.problems.append(problem)
+        with self._lock:
+            self._found[problem.severity, problem.reason] += 1
+            if len(self.problems) >= MOST_PROBLEMS:
+                if self._listed[problem.reason] >= _LISTED_OF_EACH:
+                    return
+                self._drop_one_of_the_most_frequent()
+            self._listed[problem.reason] += 1
+            self.problems.append(problem)
 
     def _drop_one_of_the_most_frequent(self) -> None:
         ((reason, _),) = self._listed.most_common(1)

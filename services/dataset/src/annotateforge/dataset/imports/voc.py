@@ -6,22 +6,16 @@ pixel off the frame used here; the tools that write VOC today (labelImg, CVAT, R
 Source: VOC2012 development kit, section 4.4.
 """
 
-import xml.sax
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import cos, sin
-from typing import Any
-from xml.sax.handler import ContentHandler
-
-import defusedxml.sax
-from defusedxml.common import DefusedXmlException
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
 from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.pairing import ImagePaths, pair_by_stem
 from annotateforge.dataset.imports.tree import Tree, folders
-from annotateforge.dataset.imports.xml_stream import XmlMalformed
+from annotateforge.dataset.imports.xml_stream import XML_ERRORS, XmlMalformed, XmlParser, malformed
 
 SOURCE = "import:voc"
 _LARGEST_LABEL_FILE = 8 << 20
@@ -206,60 +200,72 @@ def parse_voc(content: bytes) -> VocDocument | None:
     """Read a VOC file; None when it is XML of another kind. Raises XmlMalformed, also for entity
     declarations.
     """
-    handler = _Handler()
+    parser = _VocParser()
     try:
-        defusedxml.sax.parseString(content, handler, forbid_dtd=False)
-    except xml.sax.SAXParseException as error:
-        raise XmlMalformed(f"It is not XML: {error.getMessage()}.", error.getLineNumber() or 0) from error
-    except (DefusedXmlException, xml.sax.SAXException, ValueError, LookupError) as error:
-        raise XmlMalformed("It declares entities or an encoding that are not read.", 0) from error
-    return handler.document if handler.is_voc else None
+        parser.feed(content)
+        parser.close()
+    except XML_ERRORS as error:
+        raise malformed(error) from error
+    return parser.document if parser.is_voc else None
 
 
-class _Handler(ContentHandler):
-    """Picks the few elements that matter by their path, with the lines of objects."""
+class _VocParser(XmlParser):
+    """Picks the few elements that matter by their depth, with the lines of objects."""
 
     def __init__(self) -> None:
         super().__init__()
         self.document = VocDocument()
         self.is_voc = False
-        self._path: list[str] = []
+        self._depth = 0
+        self._below_root = ""
+        self._below_object = ""
         self._text: list[str] = []
-        self._locator: Any = None
 
-    def setDocumentLocator(self, locator: Any) -> None:
-        self._locator = locator
-
-    def startElement(self, name: str, attrs: Any) -> None:
-        self._path.append(name.lower())
+    def start_element(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._depth += 1
         self._text.clear()
-        if len(self._path) == 1:
-            self.is_voc = self._path == ["annotation"]
-        if self._path == ["annotation", "object"]:
-            self.document.objects.append(VocObject(self._locator.getLineNumber() if self._locator else 0))
+        if self._depth == 1:
+            self.is_voc = name.lower() == "annotation"
+        elif self._depth == 2:
+            self._below_root = name.lower()
+            if self._below_root == "object":
+                self.document.objects.append(VocObject(self.line))
+        elif self._depth == 3:
+            self._below_object = name.lower()
 
-    def characters(self, content: str) -> None:
-        self._text.append(content)
+    def characters(self, text: str) -> None:
+        self._text.append(text)
 
-    def endElement(self, name: str) -> None:
-        text = "".join(self._text).strip()
+    def end_element(self, name: str) -> None:
+        depth = self._depth
+        self._depth -= 1
+        if depth == 4 and self._below_root == "object":
+            if (numbers := self._numbers()) is not None:
+                numbers[name.lower()] = self._taken_text()
+        elif depth == 3 and self._below_root == "object" and self._below_object == "name":
+            self.document.objects[-1].name = self._taken_text()
+        elif depth == 3 and self._below_root == "size":
+            self.document.size_texts[name.lower()] = self._taken_text()
+        elif depth == 2 and self._below_root == "filename":
+            self.document.filename = self._taken_text()
+        elif depth == 2 and self._below_root == "path":
+            self.document.path = self._taken_text()
         self._text.clear()
-        match self._path[1:]:
-            case ["filename"]:
-                self.document.filename = text
-            case ["path"]:
-                self.document.path = text
-            case ["size", side]:
-                self.document.size_texts[side] = text
-            case ["object", "name"]:
-                self.document.objects[-1].name = text
-            case ["object", "bndbox", side]:
-                self.document.objects[-1].box[side] = text
-            case ["object", "polygon", side]:
-                self.document.objects[-1].polygon[side] = text
-            case ["object", "robndbox", side]:
-                self.document.objects[-1].turned[side] = text
-        self._path.pop()
+
+    def _numbers(self) -> dict[str, str] | None:
+        """Where the numbers of the shape go that an object is being described by."""
+        item = self.document.objects[-1]
+        match self._below_object:
+            case "bndbox":
+                return item.box
+            case "polygon":
+                return item.polygon
+            case "robndbox":
+                return item.turned
+        return None
+
+    def _taken_text(self) -> str:
+        return "".join(self._text).strip()
 
 
 def _corners(box: Mapping[str, str]) -> tuple[float, ...] | None:

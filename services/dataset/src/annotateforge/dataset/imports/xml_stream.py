@@ -4,14 +4,14 @@ import xml.sax
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from xml.sax.handler import ContentHandler
 
-import defusedxml.sax
 from defusedxml.common import DefusedXmlException
+from defusedxml.expatreader import DefusedExpatParser
 
 _LARGEST_PART = 8 << 20
 """Bytes of a tag or of a text."""
 _MOST_FED = 4 << 20
+_FIRST_PIECE = 512
 _DEEPEST = 64
 
 
@@ -37,16 +37,56 @@ class XmlEvent(NamedTuple):
     line: int
 
 
-def xml_events(blocks: Iterator[bytes]) -> Iterator[XmlEvent]:
-    """The beginnings and ends of all elements, in the order of the document.
+class XmlParser(DefusedExpatParser):
+    """Expat as defusedxml makes it safe, without the objects that SAX makes of every element. Fed with the
+    bytes of a document, it calls the methods below, and raises XML_ERRORS.
+    """
+
+    _parser: Any
+
+    def start_element(self, name: str, attributes: Mapping[str, str]) -> None:
+        """An element begins."""
+
+    def end_element(self, name: str) -> None:
+        """An element ends."""
+
+    def characters(self, text: str) -> None:
+        """Text, or a part of it."""
+
+    @property
+    def line(self) -> int:
+        """Where it is, from 1; 0 where that is not known."""
+        return self.getLineNumber() or 0
+
+    def reset(self) -> None:
+        """Begin a document; called by the first `feed`."""
+        super().reset()
+        self._parser.buffer_text = True
+        self._parser.CharacterDataHandler = self.characters
+
+
+XML_ERRORS = (xml.sax.SAXException, DefusedXmlException, ValueError, LookupError)
+"""What feeding a parser raises over bytes that are not XML, or that are refused."""
+
+
+def malformed(error: Exception) -> XmlMalformed:
+    """One of XML_ERRORS as people are told of it."""
+    if isinstance(error, xml.sax.SAXParseException):
+        return XmlMalformed(f"It is not XML: {error.getMessage()}.", error.getLineNumber() or 0)
+    return XmlMalformed("It declares entities or an encoding that are not read.", 0)
+
+
+def xml_events(blocks: Iterator[bytes], *, at_a_glance: bool = False) -> Iterator[XmlEvent]:
+    """The beginnings and ends of all elements, in the order of the document. `at_a_glance` is for those who
+    only want the first ones: what comes in a block after them is not read before they are there.
 
     Raises XmlMalformed, also for entity declarations, more than 64 elements within each other and a tag or a
     text of more than 8 MiB.
     """
-    parser = defusedxml.sax.make_parser()
-    handler = _Handler(parser)
-    parser.setContentHandler(handler)
+    parser = _EventParser()
     unseen = 0
+    if at_a_glance:
+        blocks = _growing(blocks)
     try:
         # Without it an empty file would be taken for a whole document.
         parser.feed(b"")
@@ -56,45 +96,50 @@ def xml_events(blocks: Iterator[bytes]) -> Iterator[XmlEvent]:
                 block += more
             parser.feed(block)
             unseen += len(block)
-            if handler.events:
+            if parser.events:
                 unseen = 0
             if unseen > _LARGEST_PART:
-                raise XmlMalformed("A tag or a text is larger than 8 MiB.", handler.line)
-            while handler.events:
-                yield handler.events.popleft()
+                raise XmlMalformed("A tag or a text is larger than 8 MiB.", parser.line)
+            while parser.events:
+                yield parser.events.popleft()
         parser.close()
-    except xml.sax.SAXParseException as error:
-        yield from handler.events
-        raise XmlMalformed(f"It is not XML: {error.getMessage()}.", error.getLineNumber() or 0) from error
-    except (DefusedXmlException, xml.sax.SAXException, ValueError, LookupError) as error:
-        raise XmlMalformed("It declares entities or an encoding that are not read.", 0) from error
-    yield from handler.events
+    except XML_ERRORS as error:
+        if isinstance(error, xml.sax.SAXParseException):
+            yield from parser.events
+        raise malformed(error) from error
+    yield from parser.events
 
 
-class _Handler(ContentHandler):
-    def __init__(self, parser: Any) -> None:
+def _growing(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, at first in small pieces."""
+    size = _FIRST_PIECE
+    for block in blocks:
+        at = 0
+        while at < len(block):
+            yield block[at : at + size]
+            at += size
+            size = min(2 * size, _MOST_FED)
+
+
+class _EventParser(XmlParser):
+    def __init__(self) -> None:
         super().__init__()
         self.events: deque[XmlEvent] = deque()
-        self._parser = parser
-        self._path: list[str] = []
+        self._path: tuple[str, ...] = ()
         self._text: list[str] = []
 
-    @property
-    def line(self) -> int:
-        return self._parser.getLineNumber() or 0
-
-    def startElement(self, name: str, attrs: Any) -> None:
+    def start_element(self, name: str, attributes: Mapping[str, str]) -> None:
         if len(self._path) >= _DEEPEST:
             raise XmlMalformed(f"More than {_DEEPEST} elements stand within each other.", self.line)
-        self._path.append(name.lower())
+        self._path = (*self._path, name.lower())
         self._text.clear()
-        self.events.append(XmlEvent(False, tuple(self._path), dict(attrs), "", self.line))
+        self.events.append(XmlEvent(False, self._path, attributes, "", self.line))
 
-    def characters(self, content: str) -> None:
-        self._text.append(content)
+    def characters(self, text: str) -> None:
+        self._text.append(text)
 
-    def endElement(self, name: str) -> None:
+    def end_element(self, name: str) -> None:
         text = "".join(self._text).strip()
         self._text.clear()
-        self.events.append(XmlEvent(True, tuple(self._path), {}, text, self.line))
-        self._path.pop()
+        self.events.append(XmlEvent(True, self._path, {}, text, self.line))
+        self._path = self._path[:-1]

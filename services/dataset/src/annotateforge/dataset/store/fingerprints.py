@@ -28,22 +28,35 @@ WITH seen AS (
 )
 UPDATE projects SET revision = revision + 1 FROM seen WHERE projects.id = seen.id
 """
-_LACKING = f"""
-FROM images
-LEFT JOIN fingerprints ON fingerprints.sha256 = images.sha256
-WHERE (
-    fingerprints.sha256 IS NULL
-    OR octet_length(fingerprint) > 0 AND get_byte(fingerprint, 0) <> {VERSION}
-)
-"""
+# A part of the images is read in the order of an index and whatever it lacks, so that going through all of
+# them neither sorts them nor reads those again that lack nothing.
 NEXT_LACKING = f"""
-SELECT DISTINCT ON (images.sha256) images.sha256, images.format
-{_LACKING}
-    AND ($1::uuid[] IS NULL OR images.project_id = ANY($1))
-    AND ($2::bytea IS NULL OR images.sha256 > $2)
-ORDER BY images.sha256
-LIMIT $3
+WITH part AS MATERIALIZED (
+    SELECT DISTINCT ON (sha256) sha256, format, size_bytes
+    FROM images
+    WHERE sha256 > $2 AND ($1::uuid[] IS NULL OR project_id = ANY($1))
+    ORDER BY sha256
+    LIMIT $3
+),
+lacking AS (
+    SELECT part.*
+    FROM part
+    LEFT JOIN fingerprints ON fingerprints.sha256 = part.sha256
+    WHERE fingerprints.sha256 IS NULL
+        OR octet_length(fingerprint) > 0 AND get_byte(fingerprint, 0) <> {VERSION}
+    ORDER BY part.sha256
+    LIMIT $4
+)
+SELECT bounds.*, lacking.*
+FROM (
+    SELECT
+        (SELECT count(*) FROM part) AS part_size,
+        (SELECT sha256 FROM part ORDER BY sha256 DESC LIMIT 1) AS last
+) AS bounds
+LEFT JOIN lacking ON true
+ORDER BY lacking.sha256
 """
+_PART = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ class Unseen:
 
     sha256: bytes
     format: ImageFormat
+    size_bytes: int
 
 
 async def put_fingerprints(connection: Connection, found: Sequence[tuple[bytes, bytes]]) -> None:
@@ -66,8 +80,17 @@ async def renew_fingerprints(connection: Connection, found: Sequence[tuple[bytes
 
 
 async def next_unseen(
-    connection: Connection, project_ids: Sequence[UUID] | None, after: bytes | None, limit: int
-) -> list[Unseen]:
-    """Contents without a fingerprint by digest, beginning after one; of all projects where none is named."""
-    rows = await connection.fetch(NEXT_LACKING, project_ids, after, limit)
-    return [Unseen(row["sha256"], ImageFormat(row["format"])) for row in rows]
+    connection: Connection, project_ids: Sequence[UUID] | None, after: bytes, limit: int
+) -> tuple[list[Unseen], bytes | None]:
+    """The next contents without a fingerprint by digest, and the digest after which to go on; None where
+    there are no more. Of all projects where none is named.
+    """
+    rows = await connection.fetch(NEXT_LACKING, project_ids, after, _PART, limit)
+    unseen = [
+        Unseen(row["sha256"], ImageFormat(row["format"]), row["size_bytes"])
+        for row in rows
+        if row["sha256"] is not None
+    ]
+    if len(unseen) == limit:
+        return unseen, unseen[-1].sha256
+    return unseen, rows[0]["last"] if rows[0]["part_size"] == _PART else None
