@@ -109,7 +109,8 @@ class Backfill:
         """The images' bytes, or None for those that are missing."""
         try:
             batches = self._blobs.read_many([each.sha256.hex() for each in unseen])
-            return [content async for batch in batches for content in batch]
+            # Copied where they are parts of a larger buffer, which decoders do not take.
+            return [bytes(content) async for batch in batches for content in batch]
         except NotFound:
             return [await self._read_one(each) for each in unseen]
 

@@ -28,7 +28,7 @@ class Settings(DatabaseSettings, StoreSettings, ServiceSettings):
     dataset_most_archive_bytes: Annotated[int, Field(ge=1)] = 50 * _GIB
     """Most bytes of an archive."""
     dataset_most_archive_files: Annotated[int, Field(ge=1)] = 500_000
-    """Most files and folders of an archive; an import needs about 1 KiB of memory for each."""
+    """Most files and folders of an archive; an import needs about 400 bytes of memory for each."""
     dataset_most_unpacked_bytes: Annotated[int, Field(ge=1)] = 200 * _GIB
     """Most bytes that are unpacked from one archive."""
     dataset_most_unpack_ratio: Annotated[int, Field(ge=1)] = 200

@@ -7,11 +7,11 @@ Source: cloud.google.com/vision/automl/object-detection/docs/csv-format.
 from collections.abc import Iterator, Mapping
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.csv_format import CsvFormat
 from annotateforge.dataset.imports.csv_tables import TableRow, number, table_rows
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.listing import Listing
+from annotateforge.dataset.imports.members import Member
 
 SOURCE = "import:automl"
 _SETS = frozenset(("train", "training", "validation", "validate", "test", "unassigned", ""))

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from annotateforge.dataset.imports.coco_file import CocoFile
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.json_stream import JsonMalformed, array_elements
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.repeats import unrepeated
 from annotateforge.dataset.imports.tree import Tree, folders

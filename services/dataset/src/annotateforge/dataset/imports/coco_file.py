@@ -6,10 +6,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from annotateforge.dataset.annotations import MOST_POINTS, Annotation, AnnotationType
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.json_stream import Element, array_elements
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.masks import MaskRefused, rings_of_runs
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.rings import joined

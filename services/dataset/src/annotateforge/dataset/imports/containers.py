@@ -4,6 +4,7 @@ Nothing that an archive says about itself is believed: members are counted and t
 work, and what is unpacked is counted while it is read.
 """
 
+import io
 import lzma
 import tarfile
 import zipfile
@@ -11,9 +12,10 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 from annotateforge.dataset.images import clean_filename
+from annotateforge.dataset.imports.members import Member, Members
 from annotateforge.runtime.errors import InvalidArgument, ResourceExhausted
 
 BLOCK_BYTES = 1 << 18
@@ -83,22 +85,10 @@ class UnpackBudget:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A regular file of an archive."""
-
-    name: str
-    """Path with "/" between folders, checked and composed (NFC)."""
-    size: int
-    """Bytes as the archive states them."""
-    key: int
-    """Where the container finds it."""
-
-
 class Container(ABC):
     """An opened archive. Blocking, and for one thread at a time: call it in a worker thread."""
 
-    members: list[Member]
+    members: Members
     """Its regular files in the order in which the archive lists them."""
 
     def __init__(self, budget: UnpackBudget) -> None:
@@ -132,6 +122,28 @@ class Container(ABC):
             if len(content) > most_bytes:
                 return None
         return bytes(content)
+
+
+class Section(io.RawIOBase):
+    """A range of an archive, read from its own position. EOFError when the archive ends within it."""
+
+    def __init__(self, file: IO[bytes], offset: int, size: int) -> None:
+        self._file = file
+        self._at = offset
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._file.seek(self._at)
+        content = self._file.read(min(len(buffer), self._left))
+        if not content and self._left:
+            raise EOFError("the archive ends within a file")
+        buffer[: len(content)] = content
+        self._at += len(content)
+        self._left -= len(content)
+        return len(content)
 
 
 class MemberNames:

@@ -8,10 +8,10 @@ corner, of the centre.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.drawn import Shape, ShapeRefused, box, numbers
 from annotateforge.dataset.imports.json_outline import Outline
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.reading import Place, Reading
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree

@@ -8,12 +8,12 @@ from math import isfinite
 from typing import NamedTuple
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.csv_columns import Columns, columns_of
 from annotateforge.dataset.imports.csv_format import CsvFormat, first_rows
 from annotateforge.dataset.imports.csv_tables import CsvMalformed, TableRow, number, table_rows
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.listing import Listing
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.vott import is_vott_table
 
 SOURCE = "import:csv"

@@ -5,10 +5,10 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.csv_tables import CsvMalformed, TableRow, table_rows
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.listing import Listing
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.repeats import unrepeated
 from annotateforge.dataset.imports.report import Report

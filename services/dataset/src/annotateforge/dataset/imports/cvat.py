@@ -7,7 +7,6 @@ around their centres, in degrees.
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.drawn import (
     KindRefused,
     Shape,
@@ -19,6 +18,7 @@ from annotateforge.dataset.imports.drawn import (
     turned_box,
 )
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.reading import Place, Reading
 from annotateforge.dataset.imports.tree import Tree
 from annotateforge.dataset.imports.xml_stream import XmlEvent, XmlMalformed, xml_events

@@ -4,8 +4,8 @@ above.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree, folders
 
@@ -56,9 +56,15 @@ def image_classes(paths: Sequence[str]) -> dict[str, str]:
 
     A folder called `unlabelled…`, `images` or the like is no class.
     """
-    chains = {path: folders(path) for path in paths}
+    # By folder: there are few of them, and may be hundreds of thousands of images.
+    chains = {_folder(path): folders(path) for path in paths}
     shared = _shared_depth(list(chains.values()))
-    return {path: _class_of(chain[shared:]) for path, chain in chains.items()}
+    classes = {folder: _class_of(chain[shared:]) for folder, chain in chains.items()}
+    return {path: classes[_folder(path)] for path in paths}
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _class_of(chain: Sequence[str]) -> str:

@@ -36,7 +36,7 @@ def read_image_table(tree: Tree, report: Report) -> Mapping[str, Kept]:
     """What the archive's tables say of its images, by their paths in the archive; rows that are wrong go to
     the report, rows of other images are passed over, so that no more is kept than there are images. Blocking.
     """
-    images = {member.name for member in tree.images}
+    images: set[str] = set()
     kept: dict[str, Kept] = {}
     for member in tree.having("csv"):
         folder, _, name = member.name.rpartition("/")
@@ -47,6 +47,7 @@ def read_image_table(tree: Tree, report: Report) -> Mapping[str, Kept]:
             header = next(rows, None)
             if header is None or header.fields != _HEADER:
                 continue
+            images = images or set(tree.images.names())
             for row in rows:
                 path, image_class, group, *_ = (*row.fields, "", "", "")
                 image = unicodedata.normalize("NFC", f"{folder}/{path}".lstrip("/"))

@@ -21,12 +21,13 @@ from annotateforge.dataset.conversion import is_convertible
 from annotateforge.dataset.images import LONGEST_CLASS, ImageFacts, ImageRefused, NewImage
 from annotateforge.dataset.imports import FORMATS
 from annotateforge.dataset.imports.ahead import working_ahead
-from annotateforge.dataset.imports.containers import ArchiveLimits, Container, Member
+from annotateforge.dataset.imports.containers import ArchiveLimits, Container
 from annotateforge.dataset.imports.detection import choose_format
 from annotateforge.dataset.imports.image_table import Kept, read_image_table
 from annotateforge.dataset.imports.imported import ImportedClass, class_counts
 from annotateforge.dataset.imports.intake import NewImages
 from annotateforge.dataset.imports.label_format import LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.opening import Spool, open_container
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree
@@ -118,6 +119,7 @@ class Importer:
                 )
                 labels = await asyncio.to_thread(_read_as, container, wanted_format, report)
                 kept = await asyncio.to_thread(read_image_table, labels.tree, report)
+                trim_heap()
                 run = _Run(self._pool, self._inspector, project_id, labels, kept, staged, report)
                 await run.take_images(Ingest(self._inspector, self._blobs, claims, fingerprint_later=True))
                 trim_heap()
@@ -250,7 +252,7 @@ class _Run:
 
     async def _digests(self) -> Mapping[str, bytes]:
         """The digests of the archive's images that the project has under the same names."""
-        names = [member.name for member in self._labels.tree.images]
+        names = list(self._labels.tree.images.names())
         there: dict[str, bytes] = {}
         for at in range(0, len(names), _NAMES_PER_QUERY):
             async with self._pool.acquire() as connection:

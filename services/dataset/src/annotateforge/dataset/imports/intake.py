@@ -1,6 +1,7 @@
 """Intake of labels: each is checked and counted before it is staged."""
 
-from collections.abc import Iterable, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 from annotateforge.dataset.annotations import (
@@ -17,25 +18,28 @@ from annotateforge.dataset.store.imports import StagedAnnotation
 
 class NewImages:
     """The images that an import is about to add: id, upright size and number of annotations, by path in the
-    archive.
+    archive. There may be hundreds of thousands, so that these lie in arrays.
     """
 
     def __init__(self) -> None:
-        self._ids: dict[str, UUID] = {}
-        self._sizes: dict[str, Size] = {}
-        self._counts: dict[str, int] = {}
-        self._numbers: dict[str, int] = {}
+        self._rows: dict[str, int] = {}
+        self._ids = bytearray()
+        self._widths = array("L")
+        self._heights = array("L")
+        self._counts = array("L")
+        self._numbers = array("L")
         self._overfull: set[str] = set()
-
-    @property
-    def sizes(self) -> Mapping[str, Size]:
+        self.sizes: Mapping[str, Size] = _Sizes(self._rows, self._widths, self._heights)
         """Upright sizes by path."""
-        return self._sizes
 
     def add(self, path: str, image_id: UUID, size: Size) -> None:
         """Take note of an image."""
-        self._ids[path] = image_id
-        self._sizes[path] = size
+        self._rows[path] = len(self._widths)
+        self._ids += image_id.bytes
+        self._widths.append(size.width)
+        self._heights.append(size.height)
+        self._counts.append(0)
+        self._numbers.append(0)
 
     def take(self, labels: Iterable[Label], report: Report) -> list[StagedAnnotation]:
         """Those of the labels that are valid, in their order; the others go to the report."""
@@ -54,7 +58,7 @@ class NewImages:
                     path=label.path,
                 )
                 continue
-            if _is_outside(label.annotation, self._sizes[label.image]):
+            if _is_outside(label.annotation, self.sizes[label.image]):
                 report.inform(
                     "ANNOTATION_OUTSIDE_IMAGE",
                     label.file,
@@ -65,12 +69,14 @@ class NewImages:
                     line=label.line,
                     path=label.path,
                 )
-            position = self._counts.get(label.image, 0)
-            numbers = self._numbers.get(label.image, 0) + len(label.annotation.coordinates)
+            row = self._rows[label.image]
+            position = self._counts[row]
+            numbers = self._numbers[row] + len(label.annotation.coordinates)
             if position < MOST_PER_IMAGE and numbers <= MOST_NUMBERS_PER_IMAGE:
-                self._counts[label.image] = position + 1
-                self._numbers[label.image] = numbers
-                staged.append(StagedAnnotation(self._ids[label.image], position, label.annotation))
+                self._counts[row] = position + 1
+                self._numbers[row] = numbers
+                image_id = UUID(bytes=bytes(self._ids[16 * row : 16 * row + 16]))
+                staged.append(StagedAnnotation(image_id, position, label.annotation))
             elif label.image not in self._overfull:
                 self._overfull.add(label.image)
                 report.warn(
@@ -83,6 +89,26 @@ class NewImages:
                     path=label.path,
                 )
         return staged
+
+
+class _Sizes(Mapping[str, Size]):
+    def __init__(self, rows: Mapping[str, int], widths: Sequence[int], heights: Sequence[int]) -> None:
+        self._rows = rows
+        self._widths = widths
+        self._heights = heights
+
+    def __getitem__(self, path: str) -> Size:
+        row = self._rows[path]
+        return Size(self._widths[row], self._heights[row])
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 def _is_outside(annotation: Annotation, size: Size) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from annotateforge.dataset.annotations import Annotation
-from annotateforge.dataset.imports.containers import Member
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.drawn import (
     KindRefused,
     Shape,
@@ -25,6 +24,7 @@ from annotateforge.dataset.imports.json_outline import Outline
 from annotateforge.dataset.imports.json_stream import JsonPath
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.label_studio_task import Region, Task, parse_task
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.reading import Place, Reading
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree

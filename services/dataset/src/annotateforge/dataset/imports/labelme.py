@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.drawn import (
     KindRefused,
     Shape,
@@ -22,6 +21,7 @@ from annotateforge.dataset.imports.drawn import (
 from annotateforge.dataset.imports.json_outline import Outline
 from annotateforge.dataset.imports.json_stream import JsonMalformed, JsonPath, entries, shown_path
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.reading import Place, Reading
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from annotateforge.dataset.annotations import MOST_POINTS
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.drawn import Shape, ShapeRefused, box, four_corners, number, polygon
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.reading import Place, Reading
 from annotateforge.dataset.imports.tree import Tree, folders
 from annotateforge.dataset.imports.xml_stream import XmlEvent, XmlMalformed, xml_events

@@ -4,8 +4,8 @@ what is told about it once instead of in every row.
 
 from collections.abc import Callable, Mapping
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.label_format import Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.text_lines import LineTooLong

@@ -11,9 +11,9 @@ from math import isfinite
 from typing import Any
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.listing import Listing
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.text_lines import LineTooLong, lines_of

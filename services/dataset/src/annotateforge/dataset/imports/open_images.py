@@ -7,11 +7,11 @@ Source: storage.googleapis.com/openimages/web/download_v7.html.
 from collections.abc import Iterator, Mapping
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.csv_format import CsvFormat, first_rows
 from annotateforge.dataset.imports.csv_tables import CsvMalformed, TableRow, number, table_rows
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.listing import Listing
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree
 

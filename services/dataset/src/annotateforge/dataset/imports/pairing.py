@@ -8,8 +8,11 @@ shared folders; the only one of that stem.
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from urllib.parse import unquote
+
+import numpy as np
 
 from annotateforge.dataset.imports.tree import folders, stem
 
@@ -43,19 +46,15 @@ class ImagePaths:
     """The images of an archive, to be found by what label files say."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        self._by_stem: dict[str, list[str]] = defaultdict(list)
-        for path in paths:
-            self._by_stem[stem(path).casefold()].append(path)
+        self._by_stem = _ByStem(paths)
 
     def of_stem(self, label_path: str) -> Sequence[str]:
         """All images with the stem of a label file, or else those whose whole name is it (a.jpg.txt)."""
         wanted = stem(label_path).casefold()
-        if found := self._by_stem.get(wanted):
+        if found := self._by_stem.of(wanted):
             return found
         return [
-            path
-            for path in self._by_stem.get(stem(wanted), ())
-            if path.rsplit("/", 1)[-1].casefold() == wanted
+            path for path in self._by_stem.of(stem(wanted)) if path.rsplit("/", 1)[-1].casefold() == wanted
         ]
 
     def meant(self, reference: str, label_path: str) -> Sequence[str]:
@@ -80,11 +79,11 @@ class ImagePaths:
             return ()
         name = wanted[-1]
         candidates = [
-            path for path in self._by_stem.get(stem(name), ()) if path.casefold().rsplit("/", 1)[-1] == name
+            path for path in self._by_stem.of(stem(name)) if path.casefold().rsplit("/", 1)[-1] == name
         ]
         if not candidates:
             # Named without its extension, or with that of another encoding.
-            candidates = [*self._by_stem.get(stem(name), ())] or [*self._by_stem.get(name, ())]
+            candidates = [*self._by_stem.of(stem(name))] or [*self._by_stem.of(name)]
         if len(candidates) <= 1 or len(candidates) > _MOST_COMPARED:
             return candidates
         label_place = place(label_path)
@@ -107,19 +106,58 @@ def pair_by_stem(labels: Iterable[str], images: ImagePaths) -> dict[str, Sequenc
 
     A label takes an image only if no other label of that stem is closer to the image.
     """
-    by_stem: dict[str, list[str]] = defaultdict(list)
-    for label in labels:
-        by_stem[stem(label).casefold()].append(label)
-    return {
-        label: paired
-        for rivals in by_stem.values()
-        for label, paired in _pair(rivals, images.of_stem(rivals[0])).items()
-    }
+    pairs: dict[str, Sequence[str]] = {}
+    for rivals in _by_equal_stem(list(labels)):
+        images_of_stem = images.of_stem(rivals[0])
+        if len(rivals) == 1 and len(images_of_stem) == 1:
+            pairs[rivals[0]] = images_of_stem
+        else:
+            pairs |= _pair(rivals, images_of_stem)
+    return pairs
+
+
+class _ByStem:
+    """Paths by their stem, letter case ignored. Most stems have one, which takes no list then: there may be
+    hundreds of thousands.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths: dict[str, str | list[str]] = {}
+        for path in paths:
+            key = stem(path).casefold()
+            there = self._paths.get(key)
+            if there is None:
+                self._paths[key] = path
+            elif isinstance(there, str):
+                self._paths[key] = [there, path]
+            else:
+                there.append(path)
+
+    def of(self, key: str) -> Sequence[str]:
+        """The paths of a stem."""
+        found = self._paths.get(key, ())
+        return (found,) if isinstance(found, str) else found
+
+
+def _by_equal_stem(paths: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The paths in groups of the same stem, letter case ignored: by hashes, because a dictionary of all stems
+    would take more memory than the paths.
+    """
+    hashes = np.fromiter((hash(stem(path).casefold()) for path in paths), np.int64, len(paths))
+    order = np.argsort(hashes, kind="stable")
+    ends = (np.flatnonzero(np.diff(hashes[order])) + 1).tolist()
+    for begin, end in pairwise((0, *ends, len(paths))):
+        group = [paths[at] for at in order[begin:end].tolist()]
+        if len(group) == 1:
+            yield group
+            continue
+        by_stem: dict[str, list[str]] = defaultdict(list)
+        for path in group:
+            by_stem[stem(path).casefold()].append(path)
+        yield from by_stem.values()
 
 
 def _pair(labels: Sequence[str], images: Sequence[str]) -> dict[str, Sequence[str]]:
-    if len(labels) == 1 and len(images) == 1:
-        return {labels[0]: images}
     images_at: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for image in images:
         images_at[place(image)].append(image)

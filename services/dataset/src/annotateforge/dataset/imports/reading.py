@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from annotateforge.dataset.annotations import Annotation
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.drawn import KindRefused, Shape, ShapeRefused
 from annotateforge.dataset.imports.json_stream import (
     Entry,
@@ -17,6 +16,7 @@ from annotateforge.dataset.imports.json_stream import (
     shown_path,
 )
 from annotateforge.dataset.imports.label_format import Label, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.pairing import ImagePaths
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree, extension

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.label_format import Label
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.report import Report
 
 

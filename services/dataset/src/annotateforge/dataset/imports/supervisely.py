@@ -11,11 +11,11 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.drawn import KindRefused, Shape, ShapeRefused, box, number, pairs, polygon
 from annotateforge.dataset.imports.json_outline import Outline
 from annotateforge.dataset.imports.json_stream import JsonMalformed, JsonPath, entries
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.reading import Place, Reading
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree, folders

@@ -10,12 +10,13 @@ from annotateforge.dataset.imports.containers import (
     BLOCK_BYTES,
     DECODER_ERRORS,
     Container,
-    Member,
     MemberNames,
+    Section,
     UnpackBudget,
     damaged_archive,
     link_in_archive,
 )
+from annotateforge.dataset.imports.members import Member, Members
 
 _LONGEST_EXTENSION = 1 << 20
 """Bytes of an extended header, which tarfile reads into memory as a whole, and of all global ones, which it
@@ -40,7 +41,7 @@ class TarContainer(Container):
     def __init__(self, file: IO[bytes], budget: UnpackBudget) -> None:
         super().__init__(budget)
         self._file = file
-        self.members = []
+        self.members = Members()
         names = MemberNames()
         size = file.seek(0, io.SEEK_END)
         file.seek(0)
@@ -53,7 +54,7 @@ class TarContainer(Container):
                     archive.extensions = 0
                     count += 1
                     budget.count_members(count)
-                    if entry.offset_data + (entry.size if entry.isreg() else 0) > size:
+                    if entry.size < 0 or entry.offset_data + (entry.size if entry.isreg() else 0) > size:
                         raise damaged_archive(entry.name)
                     self._add(entry, names)
                 file.seek(archive.offset)
@@ -72,10 +73,10 @@ class TarContainer(Container):
             return
         if not entry.isreg() or entry.issparse():
             raise link_in_archive(name, _kind(entry))
-        self.members.append(Member(name, entry.size, entry.offset_data))
+        self.members.append(name, entry.size, entry.offset_data)
 
     def _open(self, member: Member) -> IO[bytes]:
-        return io.BufferedReader(_Section(self._file, member.key, member.size), BLOCK_BYTES)
+        return io.BufferedReader(Section(self._file, member.key, member.size), BLOCK_BYTES)
 
 
 def unpack_gzip(
@@ -121,28 +122,6 @@ class _Entry(tarfile.TarInfo):
             ):
                 raise tarfile.ReadError("extended headers of unreasonable size or number")
         return super()._proc_member(archive)  # type: ignore[misc]  # the hook that tarfile documents for subclasses
-
-
-class _Section(io.RawIOBase):
-    """A range of a file, read from its own position."""
-
-    def __init__(self, file: IO[bytes], offset: int, size: int) -> None:
-        self._file = file
-        self._at = offset
-        self._left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._file.seek(self._at)
-        content = self._file.read(min(len(buffer), self._left))
-        if not content and self._left:
-            raise EOFError("the archive ends within a file")
-        buffer[: len(content)] = content
-        self._at += len(content)
-        self._left -= len(content)
-        return len(content)
 
 
 def _decoded_name(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from annotateforge.dataset.imports.containers import Member
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.tree import Tree
 
 _LONGEST_LINE = 4 << 20

@@ -2,14 +2,17 @@
 the rest.
 """
 
+import sys
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import chain
 from math import ceil
-from pathlib import PurePosixPath
 
-from annotateforge.dataset.imports.containers import Container, Member
+from annotateforge.dataset.imports.containers import Container
 from annotateforge.dataset.imports.json_outline import HEAD_BYTES, Outline, outline
+from annotateforge.dataset.imports.members import Member, Members
 
 KEPT_EXTENSIONS = frozenset(
     ("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "tif", "tiff", "webp", "mpo"),
@@ -30,23 +33,25 @@ class Tree:
 
     def __init__(self, container: Container) -> None:
         self._container = container
-        self.members: Sequence[Member] = [
-            member for member in container.members if not _is_left_behind(member.name)
-        ]
-        self._by_extension: dict[str, list[Member]] = defaultdict(list)
-        for member in self.members:
-            self._by_extension[extension(member.name)].append(member)
+        names = list(container.members.names())
+        kept = [row for row, name in enumerate(names) if not _is_left_behind(name)]
+        self.members = container.members.rows(kept)
+        self._by_extension: dict[str, array[int]] = defaultdict(lambda: array("L"))
+        for row in kept:
+            self._by_extension[sys.intern(extension(names[row]))].append(row)
         self._outlines: dict[str, Outline] = {}
 
     @cached_property
-    def images(self) -> Sequence[Member]:
+    def images(self) -> Members:
         """Files whose extension is that of an image, in the order of the archive."""
-        return [member for member in self.members if extension(member.name) in IMAGE_EXTENSIONS]
+        return self._container.members.rows(sorted(self._rows_having(IMAGE_EXTENSIONS)))
 
-    def having(self, *extensions: str) -> list[Member]:
+    def having(self, *extensions: str) -> Members:
         """Files with one of these extensions (lower case, no dot), by path."""
-        found = [member for wanted in extensions for member in self._by_extension.get(wanted, ())]
-        return sorted(found, key=lambda member: member.name)
+        return self._container.members.rows(self._rows_having(extensions)).sorted()
+
+    def _rows_having(self, extensions: Iterable[str]) -> Iterator[int]:
+        return chain.from_iterable(self._by_extension.get(wanted, ()) for wanted in extensions)
 
     def read(self, member: Member, most_bytes: int) -> bytes | None:
         """All bytes of a file; None when there are more than `most_bytes`. Raises as Container.blocks
@@ -98,12 +103,17 @@ class Tree:
 
 def extension(path: str) -> str:
     """The extension of a path, lower case, without its dot; empty when it has none."""
-    return PurePosixPath(path).suffix[1:].lower()
+    name = path.rstrip("/").rpartition("/")[2]
+    at = name.rfind(".")
+    # As pathlib has it: a dot at either end begins no extension.
+    return name[at + 1 :].lower() if 0 < at < len(name) - 1 else ""
 
 
 def stem(path: str) -> str:
     """The file name without folders and extension."""
-    return PurePosixPath(path).stem
+    name = path.rstrip("/").rpartition("/")[2]
+    at = name.rfind(".")
+    return name[:at] if 0 < at < len(name) - 1 else name
 
 
 def folders(path: str) -> tuple[str, ...]:

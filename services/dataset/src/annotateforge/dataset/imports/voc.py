@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from math import cos, sin
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.pairing import ImagePaths, pair_by_stem
 from annotateforge.dataset.imports.tree import Tree, folders
 from annotateforge.dataset.imports.xml_stream import XML_ERRORS, XmlMalformed, XmlParser, malformed

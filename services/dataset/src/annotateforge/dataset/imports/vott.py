@@ -6,7 +6,6 @@ Source: github.com/microsoft/VoTT, src/models/applicationState.ts and src/provid
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.csv_format import first_rows
 from annotateforge.dataset.imports.csv_tables import CsvMalformed, TableRow, table_rows
 from annotateforge.dataset.imports.drawn import (
@@ -22,6 +21,7 @@ from annotateforge.dataset.imports.drawn import (
 from annotateforge.dataset.imports.json_outline import Outline
 from annotateforge.dataset.imports.json_stream import JsonPath
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.reading import Place, Reading
 from annotateforge.dataset.imports.repeats import unrepeated
 from annotateforge.dataset.imports.report import Report

@@ -7,13 +7,14 @@ docs.ultralytics.com/datasets/detect and …/segment; ultralytics' verify_image_
 tolerance of 0.01 around 0 to 1; AlexeyAB/darknet.
 """
 
+from array import array
 from collections.abc import Iterator, Mapping
 from math import isfinite
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
-from annotateforge.dataset.imports.containers import Member
 from annotateforge.dataset.imports.folders import Folders
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.pairing import ImagePaths, pair_by_stem
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import IMAGE_EXTENSIONS, Tree, extension, stem
@@ -63,20 +64,17 @@ class Yolo(LabelFormat):
 
     @classmethod
     def labelled_images(cls, tree: Tree) -> int:
-        paired = [
-            (label, images)
-            for label, images in pair_by_stem(_label_files(tree), _paths(tree)).items()
-            if images
-        ]
-        count = sum(len(images) for _, images in paired)
-        labels = {label for label, _ in paired}
-        filled = [member for member in tree.having("txt") if member.name in labels and member.size > 0]
-        sampled = filled[:: max(1, len(filled) // _SAMPLED_FILES)]
+        pairs = pair_by_stem(_label_files(tree), _paths(tree))
+        count = sum(map(len, pairs.values()))
+        members = tree.having("txt")
+        filled = array("L")
+        filled.extend(at for at, each in enumerate(members) if each.size > 0 and pairs.get(each.name))
+        sampled = [members[at] for at in filled[:: max(1, len(filled) // _SAMPLED_FILES)]]
         if sampled:
             # A file that somebody spoilt is reported when it is read, and does not hide the others.
             fitting = sum(_looks_like_labels(tree.head(member, 4096)) for member in sampled)
             return count if 2 * fitting > len(sampled) else 0
-        if not filled and not labels and Folders.labelled_images(tree):
+        if not filled and not count and Folders.labelled_images(tree):
             # YOLO classify: the data.yaml beside folders per class only repeats their names.
             return 0
         # All background, or label files missing: a data.yaml still says what it is.
@@ -91,6 +89,7 @@ class Yolo(LabelFormat):
         images_there = _paths(self.tree)
         self._check_lists(images_there)
         pairs = pair_by_stem(_label_files(self.tree), images_there)
+        del images_there
         unlabelled = set(sizes).difference(*pairs.values())
         for member in self.tree.having("txt"):
             if member.name not in pairs:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from annotateforge.dataset.imports.containers import Member
+from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.report import Report
 from annotateforge.dataset.imports.tree import Tree, extension, folders
 
