@@ -1,11 +1,13 @@
 """What an attempt leaves on the disk for the next worker in the folder."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
 import torch
+from google.protobuf.message import DecodeError
 
-from annotateforge.api.trainer.v1.job_pb2 import Job
+from annotateforge.api.trainer.v1.job_pb2 import Failure, Job
 from annotateforge.api.trainer.v1.worker_service_pb2 import (
     Assignment,
     FinishAttemptRequest,
@@ -50,6 +52,40 @@ def test_a_note_of_the_end_that_a_loss_of_power_has_torn_is_none(
     content = note.read_bytes()
     note.write_bytes({"zeros": bytes(len(content)), "cut": content[:-1], "empty": b""}[torn])
     assert one.ending() is None
+
+
+def test_a_note_or_an_assignment_that_is_cut_anywhere_counts_as_none(tmp_path: Path) -> None:
+    one = begun(tmp_path)
+    ending = FinishAttemptRequest(
+        job_id="job",
+        attempt=1,
+        failed=Failure(reason="OUT_OF_MEMORY", message="Memory ran out.", log_tail=["a", "b"]),
+    )
+    one.will_end(ending)
+    note = one.folder / "finish"
+    content = note.read_bytes()
+    # Without the check some of these would be read as other ends: a failure without its hint, or no outcome.
+    readable = 0
+    for length in range(len(content)):
+        note.write_bytes(content[:length])
+        assert one.ending() is None
+        with contextlib.suppress(DecodeError):
+            FinishAttemptRequest.FromString(content[32:length])
+            readable += 1
+    assert readable > 3
+    for place in range(len(content)):
+        note.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert one.ending() is None
+    note.write_bytes(content + b"\0")
+    assert one.ending() is None
+    note.write_bytes(content)
+    assert one.ending() == ending
+
+    assignment = (one.folder / "assignment").read_bytes()
+    for length in range(len(assignment)):
+        cut = begun(tmp_path)
+        (cut.folder / "assignment").write_bytes(assignment[:length])
+        assert Undelivered.found(tmp_path) == []
 
 
 def test_of_what_was_set_aside_the_newest_few_stay(tmp_path: Path) -> None:

@@ -1,11 +1,15 @@
 """What the trainer has not got yet of an attempt, in a folder that outlives the worker: its reports, its
 newest state, and how it ended. See docs/adr/0013-what-a-worker-leaves-behind.md.
+
+The assignment and the note of the end begin with the SHA-256 of what follows: a message whose end is missing
+may still be a message, and would tell of another end.
 """
 
 import asyncio
 import os
 import shutil
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
@@ -24,10 +28,15 @@ _WORKER = "worker.json"
 _FINISH = "finish"
 _RELEASE = "release"
 _ASIDE = "broken"
+_DIGEST_BYTES = sha256().digest_size
 MOST_ASIDE = 8
 """Folders that are kept of those that could not be handed in."""
 
 log = structlog.get_logger()
+
+
+class Torn(Exception):
+    """A file is not as it was written: the machine has lost power."""
 
 
 class Undelivered:
@@ -46,7 +55,7 @@ class Undelivered:
         folder = parent / _name(assignment)
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "states").mkdir(parents=True)
-        (folder / _ASSIGNMENT).write_bytes(assignment.SerializeToString())
+        _write(folder / _ASSIGNMENT, _sealed(assignment.SerializeToString()))
         # Last: a folder without it is not looked at.
         _write(folder / _WORKER, orjson.dumps({"worker_id": worker_id}))
         return cls(folder, worker_id, assignment)
@@ -58,7 +67,7 @@ class Undelivered:
         for folder in sorted(parent.iterdir()):
             try:
                 worker_id = str(orjson.loads((folder / _WORKER).read_bytes())["worker_id"])
-                assignment = Assignment.FromString((folder / _ASSIGNMENT).read_bytes())
+                assignment = Assignment.FromString(_opened((folder / _ASSIGNMENT).read_bytes()))
                 if folder.name != _name(assignment):
                     raise ValueError(f"the assignment is that of {_name(assignment)}")
             except Exception as error:
@@ -81,7 +90,7 @@ class Undelivered:
     def will_end(self, ending: FinishAttemptRequest | ReleaseAttemptRequest) -> None:
         """Note how the attempt ends, before the trainer is told. OSError when the disk is full."""
         name = _FINISH if isinstance(ending, FinishAttemptRequest) else _RELEASE
-        _write(self.folder / name, ending.SerializeToString())
+        _write(self.folder / name, _sealed(ending.SerializeToString()))
 
     def ending(self) -> FinishAttemptRequest | ReleaseAttemptRequest | None:
         """How the attempt has ended; None when its worker died before it did, or when the machine lost power
@@ -89,17 +98,12 @@ class Undelivered:
         """
         kinds = ((_FINISH, FinishAttemptRequest), (_RELEASE, ReleaseAttemptRequest))
         for name, kind in kinds:
-            told = _read(self.folder / name)
-            if told is None:
-                continue
             try:
-                ending = kind.FromString(told)
-            except DecodeError as error:
-                log.warning("how an attempt ended is unreadable", folder=self.folder.name, error=str(error))
+                return kind.FromString(_opened((self.folder / name).read_bytes()))
+            except FileNotFoundError:
                 continue
-            if (ending.job_id, ending.attempt) == (self.assignment.job.id, self.assignment.attempt):
-                return ending
-            log.warning("how an attempt ended is torn", folder=self.folder.name)
+            except (Torn, DecodeError) as error:
+                log.warning("how an attempt ended is unreadable", folder=self.folder.name, error=str(error))
         return None
 
     async def remove_damaged_states(self) -> None:
@@ -147,5 +151,14 @@ def _write(path: Path, content: bytes) -> None:
     unfinished.replace(path)
 
 
-def _read(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _sealed(content: bytes) -> bytes:
+    """The content behind its SHA-256."""
+    return sha256(content).digest() + content
+
+
+def _opened(sealed: bytes) -> bytes:
+    """The content. Torn when some of it is missing or is not what was written."""
+    digest, content = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
+    if sha256(content).digest() != digest:
+        raise Torn(f"{len(sealed):,} bytes are not those that were written")
+    return content
