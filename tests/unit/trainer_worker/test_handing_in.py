@@ -18,11 +18,12 @@ from annotateforge.api.trainer.v1.worker_service_pb2_grpc import (
     WorkerServiceStub,
     add_WorkerServiceServicer_to_server,
 )
-from annotateforge.trainer.worker import handing_in, retries
+from annotateforge.trainer.worker import handing_in, leftovers, retries
 from annotateforge.trainer.worker.attempt import Equipment
 from annotateforge.trainer.worker.devices import Devices
 from annotateforge.trainer.worker.handing_in import MOST_LEFT, hand_in
 from annotateforge.trainer.worker.kept_state import KeptState
+from annotateforge.trainer.worker.leftovers import Leftovers
 from annotateforge.trainer.worker.machine import look_at_machine
 from annotateforge.trainer.worker.report_journal import ReportJournal
 from annotateforge.trainer.worker.undelivered import Undelivered
@@ -97,6 +98,7 @@ async def equipment(tmp_path: Path, stub: WorkerServiceStub) -> Equipment:
         trainer=stub,
         folders=SimpleNamespace(undelivered=tmp_path / "undelivered"),
         kept_state=KeptState(tmp_path / "states"),
+        leftovers=Leftovers(),
         devices=Devices(await look_at_machine("cpu", 1, {}), None, 20),
     )
     return cast(Equipment, given)
@@ -150,7 +152,7 @@ async def test_a_fault_or_a_wrong_token_costs_nothing_that_was_left(
     assert servicer.taken == [("a", 1), ("a", 2)]
     assert names(tmp_path / "undelivered") == []
 
-    # For longer than the worker waits: it stays for the next start.
+    # For longer than the worker waits: it stays, for later or for the next start.
     monkeypatch.setattr(handing_in, "OFFERED_FOR", 0.0)
     left = leave(tmp_path, "b")
     servicer.refusals = 10**6
@@ -200,10 +202,10 @@ async def test_what_nobody_foresaw_keeps_neither_the_worker_nor_other_attempts_f
     leave(tmp_path, "b")
     whole = handing_in._hand_in
 
-    async def fail(given: Equipment, left: Undelivered) -> None:
+    async def fail(given: Equipment, left: Undelivered, kept: KeptState | None) -> None:
         if left.assignment.job.id == "a":
             raise ValueError("what nobody foresaw")
-        await whole(given, left)
+        await whole(given, left, kept)
 
     monkeypatch.setattr(handing_in, "_hand_in", fail)
     async with asyncio.timeout(60):
@@ -212,7 +214,39 @@ async def test_what_nobody_foresaw_keeps_neither_the_worker_nor_other_attempts_f
     assert (names(tmp_path / "undelivered"), names(tmp_path / "undelivered-broken")) == ([], ["a-1"])
 
 
-async def test_of_what_stays_only_the_newest_few_are_kept_for_the_next_start(
+async def test_what_stays_is_offered_again_while_the_worker_works_and_no_state_of_its_jobs_is_touched(
+    tmp_path: Path, trainer: tuple[Trainer, WorkerServiceStub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servicer, stub = trainer
+    monkeypatch.setattr(handing_in, "OFFERED_FOR", 0.0)
+    monkeypatch.setattr(leftovers, "AGAIN_AFTER", 0.01)
+    given = await equipment(tmp_path, stub)
+    of_another_job = tmp_path / "states" / "0.pt"
+    of_another_job.write_bytes(b"a state from which a child goes on")
+    for job_id in "ab":
+        torch.save({"tensor": torch.zeros(10)}, leave(tmp_path, job_id).states / "000002.pt")
+    servicer.code, servicer.refusals = grpc.StatusCode.PERMISSION_DENIED, 10**6
+    async with asyncio.timeout(60):
+        await hand_in(given)
+    assert names(tmp_path / "undelivered") == ["a-1", "b-1"]
+
+    working = asyncio.create_task(handing_in.hand_in_leftovers(given))
+    async with asyncio.timeout(60):
+        while servicer.refusals > 10**6 - 6:
+            await asyncio.sleep(0.01)
+        assert servicer.taken == []
+        servicer.refusals = 0
+        given.leftovers.wake()
+        while given.leftovers.all():
+            await asyncio.sleep(0.01)
+    working.cancel()
+    assert sorted(servicer.taken) == [(job_id, number) for job_id in "ab" for number in (1, 2)]
+    assert (sorted(servicer.ended), servicer.states) == (["a", "b"], [2, 2])
+    assert names(tmp_path / "undelivered") == []
+    assert names(tmp_path / "states") == ["0.pt"]
+
+
+async def test_of_what_stays_only_the_newest_few_are_offered_again(
     tmp_path: Path, trainer: tuple[Trainer, WorkerServiceStub], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     servicer, stub = trainer

@@ -22,7 +22,7 @@ from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer.worker.attempt import Attempt, Equipment
-from annotateforge.trainer.worker.handing_in import hand_in
+from annotateforge.trainer.worker.handing_in import hand_in, hand_in_leftovers
 from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.retries import Backoff
 
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 async def work_for_ever(equipment: Equipment, name: str) -> None:
     """Hand in what a worker before has left, then take jobs and carry them out, until cancelled: then the
-    jobs at hand go back.
+    jobs at hand go back. What cannot be handed in then is offered again meanwhile.
 
     As many at a time as there are GPUs, each in a slot of its own, which the trainer takes for a worker. One
     slot asks at a time, and offers the devices that are free; the others wait or train.
@@ -47,7 +47,9 @@ async def work_for_ever(equipment: Equipment, name: str) -> None:
     backoff = Backoff()
     threads = equipment.machine.threads(equipment.machine.devices[0].name)
     slots = _slots(equipment, name)
+    unanswered = False
     async with asyncio.TaskGroup() as attempts:
+        attempts.create_task(hand_in_leftovers(equipment))
         while True:
             await equipment.devices.some_free()
             await equipment.warm_child.prepare(threads)
@@ -60,9 +62,13 @@ async def work_for_ever(equipment: Equipment, name: str) -> None:
                 log.warning("gets no job", error=str(error))
                 if error.reason == "WORKER_BUSY":
                     await _give_up(equipment, error)
+                unanswered = True
                 await backoff.wait()
                 continue
             backoff.reset()
+            if unanswered:
+                unanswered = False
+                equipment.leftovers.wake()
             if assignment is not None:
                 slots.remove(slot)
                 begun = asyncio.Event()
@@ -94,6 +100,13 @@ def _equipment_of(equipment: Equipment, number: int) -> Equipment:
     return replace(equipment, worker_id=str(new_id()), kept_state=KeptState(states))
 
 
+def _renewed(slot: _Slot) -> _Slot:
+    """The slot as another worker: the trainer believes that it still has an attempt, of which what is left is
+    yet to be handed in.
+    """
+    return replace(slot, equipment=replace(slot.equipment, worker_id=str(new_id())))
+
+
 async def _carry_out(slot: _Slot, assignment: Assignment, slots: list[_Slot], begun: asyncio.Event) -> None:
     """Train in a slot, and put it back among the free ones. A fault of this one ends no other one."""
     job = assignment.job
@@ -104,7 +117,10 @@ async def _carry_out(slot: _Slot, assignment: Assignment, slots: list[_Slot], be
             task = TaskType.Name(job.task_type).removeprefix("TASK_TYPE_").lower()
             log.info("begins", task=task, dataset=job.dataset.digest, device=share.device)
             with slot.equipment.datasets.in_use(job.dataset.digest):
-                await Attempt(slot.equipment, assignment, share).run()
+                attempt = Attempt(slot.equipment, assignment, share)
+                await attempt.run()
+                if attempt.owing:
+                    slot = _renewed(slot)
         except Exception:
             log.exception("an attempt ended by a fault of the worker")
             await _release(slot.equipment, job.id, assignment.attempt, "The worker failed by its own fault.")

@@ -17,6 +17,7 @@ from annotateforge.trainer.worker.datasets import DatasetCache
 from annotateforge.trainer.worker.devices import Devices
 from annotateforge.trainer.worker.folders import occupied
 from annotateforge.trainer.worker.kept_state import KeptState
+from annotateforge.trainer.worker.leftovers import Leftovers
 from annotateforge.trainer.worker.machine import look_at_machine
 from annotateforge.trainer.worker.settings import Settings
 from annotateforge.trainer.worker.stalls import Patience
@@ -69,6 +70,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                     settings.stall_seconds, settings.stall_batches, settings.stall_start_seconds
                 ),
                 kept_state=KeptState(folders.states),
+                leftovers=Leftovers(),
                 checkpoint_seconds=settings.checkpoint_seconds,
                 grace=settings.worker_grace_seconds,
             )

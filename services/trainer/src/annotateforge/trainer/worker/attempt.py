@@ -34,6 +34,7 @@ from annotateforge.trainer.worker.interruption import Interrupted, KilledForMemo
 from annotateforge.trainer.worker.job_log import JobLog
 from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.lease import Lease, is_fenced
+from annotateforge.trainer.worker.leftovers import Leftovers
 from annotateforge.trainer.worker.log_tail import LogTail
 from annotateforge.trainer.worker.machine import Machine
 from annotateforge.trainer.worker.order import Places, order_for
@@ -76,6 +77,8 @@ class Equipment:
     patience: Patience
     """How long a training may be silent."""
     kept_state: KeptState
+    leftovers: Leftovers
+    """What former attempts left that the trainer has not got."""
     checkpoint_seconds: float
     """Seconds of training after which its state is uploaded at the latest."""
     grace: float
@@ -92,7 +95,12 @@ class Attempt:
         self._name = f"{self._job.id}-{assignment.attempt}"
         self._stop = Stop()
         self._lease = Lease(
-            equipment.trainer, equipment.worker_id, assignment, self._stop, equipment.devices.load
+            equipment.trainer,
+            equipment.worker_id,
+            assignment,
+            self._stop,
+            equipment.devices.load,
+            equipment.leftovers.wake,
         )
         self._share = share
         self._undelivered: Undelivered | None = None
@@ -131,8 +139,16 @@ class Attempt:
                     await self._finish(outcome)
         finally:
             self._journal.close()
-            if self._undelivered is not None and not self._owing:
-                self._undelivered.remove()
+            if self._undelivered is not None:
+                if self._owing:
+                    self._with.leftovers.add(self._undelivered)
+                else:
+                    self._undelivered.remove()
+
+    @property
+    def owing(self) -> bool:
+        """Whether the trainer still believes that the attempt is open: it could not be told how it ended."""
+        return self._owing
 
     async def _work(self) -> Outcome:
         """Train and register. What goes wrong becomes a Failure."""
@@ -396,4 +412,4 @@ class Attempt:
             log.warning("could not release the attempt; its lease runs out", error=str(error))
             self._owing = False
         except TimeoutError:
-            log.warning("could not release the attempt; the next worker in this folder will")
+            log.warning("could not release the attempt; it is offered again later")

@@ -44,12 +44,12 @@ class Checkpoints:
         assignment: Assignment,
         stop: Stop,
         reported: Callable[[], Awaitable[None]],
-        kept: KeptState,
+        kept: KeptState | None,
         every: float,
     ) -> None:
         """reported: waits until all reports so far are accepted. A checkpoint comes after the report of its
         epoch: an attempt that goes on from it does not report that epoch.
-        kept: gets what was uploaded last.
+        kept: gets what was uploaded last; None removes it.
         every: seconds from the beginning of one upload to that of the next, unless it is in a hurry.
         """
         self._stub = stub
@@ -113,7 +113,10 @@ class Checkpoints:
                 else:
                     self.refused = None
                     backoff.reset()
-                    self._kept.keep(path, digest)
+                    if self._kept is None:
+                        path.unlink(missing_ok=True)
+                    else:
+                        self._kept.keep(path, digest)
                 self._done = max(self._done, int(path.stem))
             self._settled.set()
 

@@ -1,5 +1,5 @@
-"""Brings the trainer what a worker that is gone had not told it, before the next one in its folder asks for a
-job.
+"""Brings the trainer what attempts had not told it: those of a worker that is gone before the next one in its
+folder asks for a job, and what it does not take then, or did not take when an attempt ended, while it works.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import (
 from annotateforge.runtime.errors import DomainError
 from annotateforge.trainer.worker.attempt import DEADLINE, Equipment
 from annotateforge.trainer.worker.checkpoints import Checkpoints
+from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.lease import Lease, is_fenced
 from annotateforge.trainer.worker.report_journal import ReportJournal
 from annotateforge.trainer.worker.reports import Reports
@@ -30,8 +31,8 @@ log = structlog.get_logger()
 
 
 OFFERED_FOR = 60.0
-"""Seconds for which what an attempt left is offered again, before it stays for the next start of the worker.
-Faults of the trainer are borne for minutes within one try, see `retries`."""
+"""Seconds for which what an attempt left is offered again, before the worker goes to work. Faults of the
+trainer are borne for minutes within one try, see `retries`."""
 MOST_LEFT = 8
 """Attempts whose rest stays so; the older ones are set aside."""
 
@@ -46,29 +47,47 @@ async def hand_in(equipment: Equipment) -> None:
 
     Reports and the newest state go first, then the word that ends the attempt, so that another attempt goes
     on from there. It is removed when the trainer has it, or when the attempt has become another worker's.
-    When the trainer is at fault or the token is wrong it is offered for a while, and then stays for the next
-    start. What the trainer will never take, and what nobody foresaw, is set aside. When the task is
+    When the trainer is at fault or the token is wrong it is offered for a while, and then goes to the
+    leftovers. What the trainer will never take, and what nobody foresaw, is set aside. When the task is
     cancelled, what is left stays.
     """
+    for left in Undelivered.found(equipment.folders.undelivered):
+        equipment.leftovers.add(left)
+    await _offer_all(equipment, equipment.kept_state, OFFERED_FOR)
+
+
+async def hand_in_leftovers(equipment: Equipment) -> None:
+    """Offer the leftovers again and again for as long as the worker works, until cancelled."""
+    while True:
+        await equipment.leftovers.due()
+        # The states that the worker keeps are those of the jobs that it trains meanwhile.
+        await _offer_all(equipment, None, 0.0)
+
+
+async def _offer_all(equipment: Equipment, kept: KeptState | None, patience: float) -> None:
+    leftovers = equipment.leftovers
     async with asyncio.TaskGroup() as tasks:
         working = [
-            (left, tasks.create_task(_offer(equipment, left)))
-            for left in Undelivered.found(equipment.folders.undelivered)
+            (left, tasks.create_task(_offer(equipment, left, kept, patience))) for left in leftovers.all()
         ]
-    stays = [left for left, done in working if not done.result()]
-    for left in stays[:-MOST_LEFT]:
+    for left, done in working:
+        if done.result():
+            leftovers.remove(left)
+    for left in leftovers.all()[:-MOST_LEFT]:
         _set_aside(left)
+        leftovers.remove(left)
+    leftovers.offered(taken=any(done.result() for _, done in working))
 
 
-async def _offer(equipment: Equipment, left: Undelivered) -> bool:
-    """Hand in what one attempt left; False when it stays where it is."""
+async def _offer(equipment: Equipment, left: Undelivered, kept: KeptState | None, patience: float) -> bool:
+    """Hand in what one attempt left, again for so many seconds; False when it stays where it is."""
     about = {"job_id": left.assignment.job.id, "attempt": left.assignment.attempt}
     log.info("hands in", **about)
     backoff = Backoff()
-    until = time.monotonic() + OFFERED_FOR
+    until = time.monotonic() + patience
     while True:
         try:
-            await _hand_in(equipment, left)
+            await _hand_in(equipment, left, kept)
         except (DomainError, OSError, _OutOfTouch) as error:
             if isinstance(error, DomainError) and is_fenced(error):
                 break
@@ -84,7 +103,7 @@ async def _offer(equipment: Equipment, left: Undelivered) -> bool:
         else:
             break
         if time.monotonic() >= until:
-            log.error("what an attempt left stays for the next start of the worker", **about)
+            log.error("what an attempt left is offered again later", **about)
             return False
         await backoff.wait()
     left.remove()
@@ -98,14 +117,16 @@ def _set_aside(left: Undelivered) -> None:
         log.warning("what an attempt left cannot be set aside", folder=left.folder.name, error=str(error))
 
 
-async def _hand_in(equipment: Equipment, left: Undelivered) -> None:
-    """DomainError when the trainer does not take all of it."""
+async def _hand_in(equipment: Equipment, left: Undelivered, kept: KeptState | None) -> None:
+    """DomainError when the trainer does not take all of it. `kept` gets the state that was uploaded, if an
+    attempt of this worker may go on from it.
+    """
     stop = Stop()
     stub, assignment = equipment.trainer, left.assignment
     await left.remove_damaged_states()
     journal = ReportJournal.reopen(left.reports)
     reports = Reports(stub, assignment, stop, journal)
-    checkpoints = Checkpoints(stub, assignment, stop, reports.flush, equipment.kept_state, every=0)
+    checkpoints = Checkpoints(stub, assignment, stop, reports.flush, kept, every=0)
     checkpoints.watch(left.states)
     lease = Lease(stub, left.worker_id, assignment, stop, equipment.devices.load)
     try:

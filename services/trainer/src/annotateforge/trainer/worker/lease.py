@@ -48,8 +48,11 @@ class Lease:
         assignment: Assignment,
         stop: Stop,
         load: Callable[[], Load],
+        heard_again: Callable[[], None] = lambda: None,
     ) -> None:
+        """heard_again: called when the trainer answers after it did not."""
         self._load = load
+        self._heard_again = heard_again
         self._stub = stub
         self._worker_id = worker_id
         self._job_id = assignment.job.id
@@ -64,6 +67,7 @@ class Lease:
         """
         # When the trainer is back, the time of a lease is left to be heard of.
         backoff = Backoff(min(LONGEST_DELAY, self._seconds / 4))
+        silent = False
         while True:
             hold = min(HOLD, self._seconds / 3)
             # A directive that is known already would be answered at once, again and again.
@@ -77,9 +81,13 @@ class Lease:
                     self._stop.tell(Why.LOST)
                     return
                 log.warning("heartbeat failed", error=str(error))
+                silent = True
                 await backoff.wait()
                 continue
             backoff.reset()
+            if silent:
+                silent = False
+                self._heard_again()
             self._seconds = response.lease.ToTimedelta().total_seconds() or self._seconds
             heed(response.directive, self._stop)
             if wait == 0:
