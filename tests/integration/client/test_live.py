@@ -41,7 +41,13 @@ WHOLE_JOB = (
         "eta_seconds": 28.9,
         "best": True,
     },
-    {"type": "retry", "reason": "WORKER_LOST", "message": "The worker was lost."},
+    {
+        "type": "retry",
+        "reason": "WORKER_LOST",
+        "message": "The worker was lost.",
+        "resume_epoch": 1,
+        "hint": "Look whether it is up.",
+    },
     {"type": "invented_by_a_newer_server", "anything": 1},
     {"type": "training_complete", "model_id": "m-1", "metrics": {"map50": 0.8}, "training_seconds": 61.0},
     {"type": "status_change", "status": "completed", "previous_status": "training"},
@@ -89,7 +95,7 @@ def test_a_job_is_shown_line_by_line_where_nobody_sees_bars() -> None:
         "training",
         "warning It is [slow]. Use a GPU.",
         "epoch  1/10  train  1.250  val  2.500  map50 0.713  recall 0.500  3.2 s  best",
-        "again The worker was lost.",
+        "again The worker was lost. It goes on after epoch 1. Look whether it is up.",
         "The model is trained in 61 s: map50 0.800. Its id is m-1.",
         "completed",
     ]

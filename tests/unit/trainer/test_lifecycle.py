@@ -106,6 +106,23 @@ def test_a_job_whose_worker_is_lost_waits_again() -> None:
     assert again.job.start_time == NOW
 
 
+def test_every_retry_says_what_to_do() -> None:
+    told_hint = Failure(reason="STALLED", message="It did nothing.", hint="Look at the disk.")
+    silent = Failure(reason="STALLED", message="It did nothing.")
+    hints = [
+        next(event.retry.hint for event in change.events if event.HasField("retry"))
+        for change in (
+            lifecycle.expire(training(), 5, LATER),
+            lifecycle.release(training(), 1, "", LATER),
+            lifecycle.interrupt(training(), 1, told_hint, 0, 5, LATER),
+            lifecycle.interrupt(training(), 1, told_hint, 8, 5, LATER),
+            lifecycle.interrupt(training(), 1, silent, 0, 5, LATER),
+        )
+    ]
+    assert all(hints)
+    assert hints[2:4] == ["Look at the disk."] * 2
+
+
 def test_a_lease_that_was_renewed_does_not_run_out() -> None:
     job = lifecycle.renew(training(), 1, WORKER, LEASE, NOW + timedelta(seconds=14)).job
     assert lifecycle.expire(job, 5, LATER) == Change(job)

@@ -48,6 +48,13 @@ def test_reports_become_events_in_their_order() -> None:
     assert (change.job.current_epoch, change.job.device) == (1, "cpu")
 
 
+def test_an_epoch_has_the_attempt_and_the_time_of_the_event_that_tells_of_it() -> None:
+    (event,) = record(training(), 1, [epoch_complete(2, 1)], NOW).events
+    epoch = event.epoch_complete
+    assert (epoch.attempt, epoch.time) == (event.attempt, event.time)
+    assert (event.attempt, event.time.ToDatetime(UTC)) == (1, NOW)
+
+
 def test_reports_that_are_recorded_are_passed_over() -> None:
     job = record(training(), 1, [epoch_start(2, 1), epoch_complete(3, 1)], NOW).job
     change = record(job, 1, [started(1), epoch_start(2, 1), epoch_complete(3, 1), epoch_start(4, 2)], NOW)

@@ -101,6 +101,8 @@ def test_after_memory_ran_out_each_device_has_half_of_its_images(
     assert isinstance(came, Interrupted)
     assert came.batch_size == smaller
     assert came.batch_size % devices == 0
+    assert f"{smaller} images from now on, not {batch_size}" in came.failure.message
+    assert came.failure.hint.startswith("Nothing needs to be done.")
 
 
 @pytest.mark.parametrize(("batch_size", "devices"), [(1, 1), (2, 2), (3, 2), (4, 4)])

@@ -25,6 +25,10 @@ export interface Epoch {
   learningRate: number;
   seconds: number;
   etaSeconds: number | undefined;
+  /** The attempt that measured it. */
+  attempt: number;
+  /** When it was complete. */
+  time: Date | undefined;
   imagesPerSecond: number | undefined;
   /** No epoch before was better. */
   best: boolean;
@@ -62,7 +66,7 @@ export type JobEvent = { sequence: number | undefined; time: Date | undefined } 
   | { kind: "progress"; stage: string; epoch: number; done: number; total: number }
   | { kind: "epoch"; epoch: Epoch }
   | { kind: "warning"; warning: JobWarning }
-  | { kind: "retry"; reason: string; message: string; resumeEpoch: number }
+  | { kind: "retry"; reason: string; message: string; hint: string; resumeEpoch: number }
   | { kind: "completed"; evaluation: Evaluation }
   | { kind: "failed"; failure: Failure }
   | { kind: "log" }
@@ -131,6 +135,7 @@ function readPayload(message: WatchMessage) {
         kind: "retry" as const,
         reason: message.reason,
         message: message.message,
+        hint: message.hint,
         resumeEpoch: message.resume_epoch,
       };
     case "training_complete":
@@ -148,8 +153,8 @@ function only({ stage, epoch, done, total }: { stage: string; epoch: number; don
   return { stage, epoch, done, total };
 }
 
-/** An epoch of a list or of an event, which leaves out what its envelope says. */
-export function readEpoch(wire: Omit<WireEpoch, "attempt" | "time">): Epoch {
+/** An epoch of a list, or of an event, whose envelope says which attempt measured it and when. */
+export function readEpoch(wire: WireEpoch): Epoch {
   return {
     epoch: wire.epoch,
     totalEpochs: wire.total_epochs,
@@ -159,6 +164,8 @@ export function readEpoch(wire: Omit<WireEpoch, "attempt" | "time">): Epoch {
     learningRate: wire.learning_rate,
     seconds: wire.epoch_seconds,
     etaSeconds: wire.eta_seconds,
+    attempt: wire.attempt,
+    time: optionalTime(wire.time),
     imagesPerSecond: wire.images_per_second,
     best: wire.best,
     classes: wire.class_metrics.map(readClass),

@@ -16,6 +16,8 @@ function epoch(number: number, changes: Partial<Epoch> = {}): JobEvent {
     learningRate: 0.01,
     seconds: 1,
     etaSeconds: undefined,
+    attempt: 1,
+    time: undefined,
     imagesPerSecond: undefined,
     best: false,
     classes: [],
@@ -26,12 +28,20 @@ function epoch(number: number, changes: Partial<Epoch> = {}): JobEvent {
 test("an epoch that another attempt repeats is there once, as measured last", () => {
   const first = extended(NO_HISTORY, [epoch(1), epoch(2, { trainLoss: 0.5 }), epoch(3)]);
   const history = extended(first, [
-    { ...envelope, kind: "retry", reason: "WORKER_LOST", message: "The worker was lost.", resumeEpoch: 1 },
-    epoch(2, { trainLoss: 0.4 }),
+    {
+      ...envelope,
+      kind: "retry",
+      reason: "WORKER_LOST",
+      message: "The worker was lost.",
+      hint: "Look whether its machine is up.",
+      resumeEpoch: 1,
+    },
+    epoch(2, { trainLoss: 0.4, attempt: 2 }),
   ]);
   expect(history.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
   expect(history.epochs[1]?.trainLoss).toBe(0.4);
-  expect(history.retries).toHaveLength(1);
+  expect(history.epochs.map(({ attempt }) => attempt)).toEqual([1, 2, 1]);
+  expect(history.retries.map(({ hint }) => hint)).toEqual(["Look whether its machine is up."]);
 });
 
 test("the progress of an epoch ends with it", () => {
@@ -67,4 +77,14 @@ test("a message of the WebSocket is read, and the last one is known", () => {
     time: new Date("2026-01-01T00:00:00Z"),
   });
   expect(isLastEvent(event)).toBe(true);
+});
+
+test("an epoch has the attempt and the time of its message", () => {
+  const text =
+    '{"type":"epoch_complete","sequence":9,"job_id":"j","attempt":3,"time":"2026-01-01T00:00:00Z",';
+  const event = parseEvent(`${text}"epoch":2,"total_epochs":5,"metrics":{},"class_metrics":[]}`);
+  expect(event.kind === "epoch" && [event.epoch.attempt, event.epoch.time]).toEqual([
+    3,
+    new Date("2026-01-01T00:00:00Z"),
+  ]);
 });

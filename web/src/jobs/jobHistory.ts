@@ -13,6 +13,8 @@ export interface StageProgress {
 export interface JobRetry {
   time: Date | undefined;
   message: string;
+  /** What to do about it. */
+  hint: string;
   resumeEpoch: number;
 }
 
@@ -59,7 +61,12 @@ export function extended(history: JobHistory, events: readonly JobEvent[]): JobH
         warnings.push(event.warning);
         break;
       case "retry":
-        retries.push({ time: event.time, message: event.message, resumeEpoch: event.resumeEpoch });
+        retries.push({
+          time: event.time,
+          message: event.message,
+          hint: event.hint,
+          resumeEpoch: event.resumeEpoch,
+        });
         stage = undefined;
         break;
       case "completed":

@@ -39,7 +39,7 @@ export function JobNotices({ job, history }: { job: Job; history: JobHistory }) 
         <Alert key={index} color="gray" icon={<IconRefreshAlert aria-hidden />}>
           {retry.message} It went on{" "}
           {retry.resumeEpoch === 0 ? "from the beginning" : `after epoch ${retry.resumeEpoch}`},{" "}
-          <RelativeTime time={retry.time} />.
+          <RelativeTime time={retry.time} />. {retry.hint}
         </Alert>
       ))}
     </>

@@ -31,6 +31,7 @@ def list_epochs(session: Session, job: JobArgument) -> None:
     def row(epoch: job_pb2.Epoch) -> list[Cell]:
         return [
             str(epoch.epoch),
+            str(epoch.attempt),
             f"{epoch.train_loss:.3f}" if epoch.HasField("train_loss") else "-",
             f"{epoch.val_loss:.3f}" if epoch.HasField("val_loss") else "-",
             *(f"{epoch.metrics[name]:.3f}" if name in epoch.metrics else "-" for name in names),
@@ -41,7 +42,7 @@ def list_epochs(session: Session, job: JobArgument) -> None:
 
     session.output.table(
         epochs,
-        ["epoch", "train", "val", *names, "rate", "took", ""],
+        ["epoch", "attempt", "train", "val", *names, "rate", "took", ""],
         row,
         "No epoch is complete so far.",
     )

@@ -123,7 +123,13 @@ class _View:
                 warning = event.warning
                 self._line(("warning", "yellow"), f" {warning.message} {warning.hint}")
             case "retry":
-                self._line(("again", "yellow"), f" {event.retry.message}")
+                retry = event.retry
+                goes_on = (
+                    f"It goes on after epoch {retry.resume_epoch}."
+                    if retry.resume_epoch
+                    else "It begins at the beginning."
+                )
+                self._line(("again", "yellow"), f" {retry.message} {goes_on} {retry.hint}")
             case "training_complete":
                 self._complete(event.training_complete)
             case "training_failed":

@@ -22,6 +22,11 @@ from annotateforge.trainer.placement import ANYTHING, Demand
 from annotateforge.trainer.status import Outcome, Status
 
 _LONGEST_MESSAGE = 4000
+_RELEASED_HINT = (
+    "Nothing needs to be done: the next worker that fits takes the job. If nobody shut this one down, look "
+    "into its log."
+)
+_OWN_HINT = "Nothing needs to be done. If it happens again, look at the job's log and at the worker's."
 
 
 def create(
@@ -145,7 +150,7 @@ def release(job: JobState, attempt: int, message: str, now: datetime) -> Change:
     if job.attempt == attempt and job.outcome is Outcome.RELEASED:
         return Change(job)
     fence(job, attempt)
-    retry = Retry(reason="RELEASED", message=message or "The worker was shut down.")
+    retry = Retry(reason="RELEASED", message=message or "The worker was shut down.", hint=_RELEASED_HINT)
     return _back_to_queue(Draft(job, now, attempt), retry, Outcome.RELEASED)
 
 
@@ -183,7 +188,8 @@ def interrupt(
             "INVALID_OUTCOME", "interrupted.batch_size", "must be at least 1 and less than it was"
         )
     draft.set(batch_size=batch_size)
-    retry = Retry(reason=failure.reason, message=failure.message, batch_size=batch_size)
+    retry = _retry(failure)
+    retry.batch_size = batch_size
     return _back_to_queue(draft, retry, Outcome.INTERRUPTED)
 
 
@@ -250,8 +256,11 @@ def _once_more(draft: Draft, failure: Failure, outcome: Outcome, max_attempts: i
     draft.set(lost_attempts=lost, troubles=() if useful else troubles)
     if lost >= max_attempts and not job.cancel_requested:
         return _failed(draft, _too_many(lost, troubles, failure), outcome)
-    retry = Retry(reason=failure.reason, message=failure.message)
-    return _back_to_queue(draft, retry, outcome)
+    return _back_to_queue(draft, _retry(failure), outcome)
+
+
+def _retry(failure: Failure) -> Retry:
+    return Retry(reason=failure.reason, message=failure.message, hint=failure.hint or _OWN_HINT)
 
 
 def _too_many(lost: int, troubles: tuple[Trouble, ...], last: Failure) -> Failure:

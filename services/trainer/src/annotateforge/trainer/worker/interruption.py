@@ -12,6 +12,11 @@ from annotateforge.trainer.worker.failures import of_ended_child
 _COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))
 """Where Linux counts the processes that it has killed because memory ran out: in this container, in all."""
 
+_SMALLER_HINT = (
+    "Nothing needs to be done. To train faster, choose a smaller image size or model, or a device with more "
+    "memory."
+)
+
 
 @dataclass(frozen=True)
 class Interrupted:
@@ -49,7 +54,11 @@ def of_failure(failure: Failure, batch_size: int, devices: int = 1) -> Failure |
         smaller = batch_size // devices // 2 * devices
         told = Failure()
         told.CopyFrom(failure)
-        told.message = f"{failure.message} Batches have {smaller} images from now on, not {batch_size}."
+        told.message = (
+            f"{failure.message} Batches have {smaller} images from now on, not {batch_size}; the optimizer "
+            "still learns from as many at a time."
+        )
+        told.hint = _SMALLER_HINT
         return Interrupted(told, smaller)
     return failure
 
