@@ -1,4 +1,12 @@
-from annotateforge.api.trainer.v1.trainer_service_pb2 import ListJobsRequest, UpdateJobRequest
+import asyncio
+
+import pytest
+
+from annotateforge.api.trainer.v1.trainer_service_pb2 import (
+    CancelJobRequest,
+    ListJobsRequest,
+    UpdateJobRequest,
+)
 from annotateforge.api.trainer.v1.worker_pb2 import Device
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from tests.integration.trainer.workers import Editor, ScriptedWorker, get_job, list_events, make_job
@@ -99,6 +107,29 @@ async def test_devices_are_kept_for_a_job_that_waits_for_several_and_is_next(
     assert await taken_by(worker, *half) == ""
     assert await taken_by(worker, gpu("0")) == last.id
     assert await taken_by(worker, gpu("0"), gpu("1")) == two.id
+
+
+@pytest.mark.parametrize("what", ["cancelled", "put last", "taken by another worker"])
+async def test_devices_that_were_kept_are_free_for_others_as_soon_as_the_large_job_waits_no_longer(
+    editor: Editor, worker: WorkerServiceStub, what: str
+) -> None:
+    two = await make_job(editor, gpus=2)
+    small = await make_job(editor, gpus=1)
+    keeping = ScriptedWorker(worker, offered=[gpu("0", in_use=True), gpu("1")])
+    waiting = asyncio.create_task(keeping.acquire(wait=30))
+    # It has looked, and found what it keeps its GPU for.
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    if what == "cancelled":
+        await editor.CancelJob(CancelJobRequest(job_id=two.id))
+    elif what == "put last":
+        await editor.UpdateJob(UpdateJobRequest(job_id=two.id, priority=-1))
+    else:
+        assert await taken_by(worker, gpu("0"), gpu("1")) == two.id
+    # Long before it looks again by itself.
+    taken = await asyncio.wait_for(waiting, 5)
+    assert taken is not None
+    assert taken.id == small.id
 
 
 async def test_a_job_for_more_gpus_than_any_worker_has_says_so(

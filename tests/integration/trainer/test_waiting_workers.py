@@ -117,6 +117,17 @@ async def test_whoever_says_something_unknown_wakes_all(room: WaitingWorkers, na
             assert await woken(first, second) == [True, True]
 
 
+async def test_who_keeps_devices_is_let_go_also_in_another_process_and_nobody_else_is_woken(
+    room: WaitingWorkers, nats_url: str
+) -> None:
+    async with a_room(nats_url) as other:
+        with room.waiting(GPU) as keeping, room.waiting(GPU) as second, other.waiting(GPU) as third:
+            keeping.keeps_devices()
+            third.keeps_devices()
+            await room.let_go()
+            assert await woken(keeping, second, third) == [True, False, True]
+
+
 async def test_a_worker_that_keeps_devices_is_woken_when_there_is_no_other(room: WaitingWorkers) -> None:
     with room.waiting(GPU) as keeping:
         keeping.keeps_devices()

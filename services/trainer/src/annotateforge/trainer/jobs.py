@@ -94,6 +94,8 @@ class Jobs:
         if status is Status.PENDING:
             # A worker that looked just now passed it over, since it was locked.
             await self._journal.wake_worker(locked[0])
+            if update.priority is not None:
+                await self._journal.waits_no_longer(locked[0])
         return await self.get(job_id)
 
     async def cancel(self, job_id: UUID) -> JobRecord:

@@ -89,6 +89,8 @@ class Journal:
             await self._bus.tell(subjects.job_progress(job.id), event.SerializeToString())
         if job.status is Status.PENDING and (before is None or before.status is not Status.PENDING):
             await self.wake_worker(job)
+        if before is not None and before.status is Status.PENDING and job.status is not Status.PENDING:
+            await self.waits_no_longer(job)
         if before is not None and (
             job.cancel_requested != before.cancel_requested or job.status.leased < before.status.leased
         ):
@@ -97,6 +99,11 @@ class Journal:
     async def wake_worker(self, job: JobState) -> None:
         """Let a worker that waits look for a job that does."""
         await self._waiting_workers.wake(Vacancy(job.id, job.demand))
+
+    async def waits_no_longer(self, job: JobState) -> None:
+        """A job has left its place in the queue: devices that were kept for it are for others."""
+        if job.demand.devices > 1:
+            await self._waiting_workers.let_go()
 
 
 async def _add_log(connection: Connection, change: Change) -> None:

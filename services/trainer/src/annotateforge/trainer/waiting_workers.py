@@ -131,6 +131,13 @@ class WaitingWorkers:
         }
         await self._bus.tell(subjects.job_wake(), orjson.dumps(told))
 
+    async def let_go(self) -> None:
+        """Let all look again that keep devices for a large job, here and in the other processes: it has been
+        taken, or is no longer first.
+        """
+        self._wake_keeping()
+        await self._bus.tell(subjects.job_wake(), orjson.dumps({"from": self._name, "job_id": None}))
+
     def stop(self) -> None:
         """Let everybody go who waits or will wait."""
         self.stopping = True
@@ -144,6 +151,9 @@ class WaitingWorkers:
         try:
             told = orjson.loads(message.data)
             if told["from"] == self._name:
+                return
+            if told["job_id"] is None:
+                self._wake_keeping()
                 return
             demand = Demand(str(told["device"]), int(told["gpus"]), int(told["min_gpu_memory"]))
             vacancy = Vacancy(UUID(told["job_id"]), demand)
@@ -169,3 +179,8 @@ class WaitingWorkers:
     def _wake_all(self) -> None:
         for worker in self._waiting:
             worker.wake(None)
+
+    def _wake_keeping(self) -> None:
+        for worker in self._waiting:
+            if worker.keeps:
+                worker.wake(None)
