@@ -7,6 +7,8 @@ W workers ask for jobs; each has one for about a second, completes it by two mor
 - empty polls: N jobs wait, and none fits: the answer is none.
 - new job: all workers wait in a long poll behind N jobs that do not fit them; from the moment at which a job
   comes into the queue until one of them has it.
+- reads: one client reads the job that is last of the N, and pages of the newest jobs, each with its place in
+  the queue; "unsettled" before vacuum has seen them, as in the first minute after so many were made.
 
 Each is told as the client sees it, and as the server measured it by itself (the `duration_ms` of its log
 lines). In between, in the same Postgres, the same number of clients in the same rhythm take jobs from a bare
@@ -44,6 +46,8 @@ from google.protobuf.duration_pb2 import Duration
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete
+from annotateforge.api.trainer.v1.trainer_service_pb2 import GetJobRequest, ListJobsRequest
+from annotateforge.api.trainer.v1.trainer_service_pb2_grpc import TrainerServiceStub
 from annotateforge.api.trainer.v1.worker_pb2 import Device, Worker
 from annotateforge.api.trainer.v1.worker_service_pb2 import (
     AcquireJobRequest,
@@ -62,11 +66,13 @@ from annotateforge.runtime.channel import open_channel
 from annotateforge.runtime.ids import new_id
 from benchmarks._blood_cells import SECRET, machine
 
-ACQUIRE_GOAL, NEW_GOAL = 10.0, 200.0
+ACQUIRE_GOAL, NEW_GOAL, READ_GOAL = 10.0, 200.0, 5.0
 """Milliseconds, of the 99th percentile."""
 PAUSE = 1.0
 """Mean seconds for which a worker has a job."""
 WAKINGS = 8
+READS = 200
+PAGE = 50
 WAIT = 3.0
 """Seconds of a long poll; those that get no job end with it."""
 WARM_UP = 3.0
@@ -82,6 +88,7 @@ INSERT INTO trainer.jobs (
 SELECT uuidv7(), 'queued', '', 'detect', '', '', $2, $3 + (random() * 20)::integer, 'pending', 1, 1, now()
 FROM generate_series(1, $1)
 """
+LAST_IN_QUEUE = "SELECT id FROM trainer.jobs WHERE status = 'pending' ORDER BY priority, id DESC LIMIT 1"
 BARE = """
 CREATE TABLE bare_jobs (id uuid PRIMARY KEY, priority integer NOT NULL, status text NOT NULL);
 CREATE INDEX bare_queue ON bare_jobs (priority DESC, id) WHERE status = 'pending';
@@ -149,6 +156,7 @@ class Service:
     """The trainer API that is measured."""
 
     channel: grpc.aio.Channel
+    viewer: grpc.aio.Channel
     connection: "asyncpg.Connection[asyncpg.Record]"
     url: str
     log: Path
@@ -199,14 +207,17 @@ async def service(folder: Path) -> AsyncIterator[Service]:
         def on_exit(status: int) -> None:
             raise AssertionError(f"the trainer ended with {status}:\n{program.log_tail()}")
 
-        token = issue_token(SECRET, Role.WORKER, "benchmark", timedelta(days=1))
+        token, viewer_token = (
+            issue_token(SECRET, role, "benchmark", timedelta(days=1)) for role in (Role.WORKER, Role.VIEWER)
+        )
         async with (
             service_process(program, listen="127.0.0.1:0", on_exit=on_exit) as address,
             open_channel(address, lambda: token) as channel,
+            open_channel(address, lambda: viewer_token) as viewer,
         ):
             connection = await asyncpg.connect(url)
             await connection.execute(BARE)
-            yield Service(channel, connection, url, program.log)
+            yield Service(channel, viewer, connection, url, program.log)
             await connection.close()
 
 
@@ -281,6 +292,23 @@ async def taking_bare(found: Service, count: int, seconds: float, times: Times) 
     times.client["health checks"] += await in_rhythm(count, seconds / 2, check)
 
 
+async def reading(found: Service, name: str, times: Times) -> None:
+    """GetJob of the last job in the queue, and ListJobs of the newest."""
+    stub = TrainerServiceStub(found.viewer)
+    last = await found.connection.fetchval(LAST_IN_QUEUE)
+    calls: dict[str, Callable[[], Awaitable[Any]]] = {
+        "GetJob": lambda: stub.GetJob(GetJobRequest(job_id=str(last))),
+        "ListJobs": lambda: stub.ListJobs(ListJobsRequest(page_size=PAGE)),
+    }
+    for method, call in calls.items():
+        found.durations(method)
+        for _ in range(READS):
+            before = time.perf_counter()
+            await call()
+            times.client[f"{method}, {name}"].append((time.perf_counter() - before) * 1000)
+        times.server[f"{method}, {name}"] += found.durations(method)
+
+
 async def waking(found: Service, count: int, times: Times) -> None:
     """From when a job comes into the queue until one of so many waiting workers has it.
 
@@ -323,6 +351,14 @@ async def measure(jobs: int, count: int, seconds: float, rounds: int) -> Times:
                 await found.connection.execute(empty)
                 await found.fill(jobs, device="7")
                 await acquiring(found, count, seconds, "empty polls", times)
+                await found.connection.execute(empty)
+                await found.fill(jobs)
+                await reading(found, "unsettled", times)
+                await found.settle()
+                await reading(found, "settled", times)
+            await found.connection.execute(empty)
+            await found.fill(jobs, device="7")
+            await found.settle()
             await found.fill(1)
             await waking(found, count, times)
     finally:
@@ -338,7 +374,7 @@ def percentile(times: list[float], percent: float) -> float:
 
 def show(name: str, taken: list[float], goal: float | None = None, bare: list[float] | None = None) -> None:
     """Print a line of figures."""
-    line = f"{name:34} p50 {statistics.median(taken):7.1f} ms   p99 {percentile(taken, 99):7.1f} ms"
+    line = f"{name:38} p50 {statistics.median(taken):7.1f} ms   p99 {percentile(taken, 99):7.1f} ms"
     if bare is not None:
         ratios = [
             statistics.median(taken) / statistics.median(bare),
@@ -362,9 +398,13 @@ def main() -> None:
     for name in ("claims", "claims behind others", "empty polls"):
         show(f"{name}, seen by the client", times.client[name], ACQUIRE_GOAL, bare)
         show(f"{name}, in the server", times.server[name], ACQUIRE_GOAL, bare)
+    for name in times.client:
+        if "settled" in name:
+            show(f"{name}, seen by the client", times.client[name])
+            show(f"{name}, in the server", times.server[name], READ_GOAL if "GetJob" in name else None)
     show("bare claims", bare)
     for name, worked in times.processors.items():
-        print(f"{name:34} {worked / len(times.client[name]):5.1f} ms of a processor for each, in all")
+        print(f"{name:38} {worked / len(times.client[name]):5.1f} ms of a processor for each, in all")
     show("health checks", times.client["health checks"])
     show("new job", times.client["new job"], NEW_GOAL)
     print(machine())
