@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotateforge.trainer.worker.log_file import previous_of
 from annotateforge.trainer.worker.settings import Settings
 
 LOGS_KEPT = 20
@@ -52,10 +53,16 @@ class Folders:
 
     def log_file(self, name: str) -> Path:
         """Where an attempt's output goes; of the older ones the newest are kept."""
-        logs = sorted(self.logs.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in logs[LOGS_KEPT - 1 :]:
-            path.unlink(missing_ok=True)
-        return self.logs / f"{name}.log"
+        found = sorted(self.logs.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+        attempts = list(dict.fromkeys(path.name.partition(".")[0] for path in found))
+        for attempt in attempts[LOGS_KEPT - 1 :]:
+            log = self._log_file(attempt)
+            for path in (log, previous_of(log)):
+                path.unlink(missing_ok=True)
+        return self._log_file(name)
+
+    def _log_file(self, attempt: str) -> Path:
+        return self.logs / f"{attempt}.log"
 
 
 @contextlib.contextmanager
