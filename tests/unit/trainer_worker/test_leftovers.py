@@ -72,6 +72,24 @@ async def test_waking_shortens_the_pause_and_never_below_the_least(
         await waiting
 
 
+async def test_what_comes_new_does_not_wait_for_as_long_as_what_was_offered_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "LONGEST_PAUSE", 1e6)
+    given = Leftovers()
+    given.add(left(tmp_path))
+    for _ in range(40):
+        given.offered(taken=False)
+    waiting = asyncio.create_task(given.due())
+    await asyncio.sleep(2 * LEAST)
+    assert not waiting.done()
+    began = time.monotonic()
+    given.add(left(tmp_path))
+    async with asyncio.timeout(30):
+        await waiting
+    assert time.monotonic() - began >= LEAST * 0.9
+
+
 async def test_nothing_is_due_when_there_is_nothing(tmp_path: Path) -> None:
     given = Leftovers()
     one = left(tmp_path)
