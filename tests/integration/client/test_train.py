@@ -19,6 +19,10 @@ def ordered(monkeypatch: pytest.MonkeyPatch, *options: str) -> dict[str, Any]:
     bodies: list[dict[str, Any]] = []
 
     def answer(request: BaseHTTPRequestHandler) -> None:
+        if request.path.startswith("/api/v1/training/jobs/7/events"):
+            warning = {"message": "No worker has the device '3'.", "hint": "Start one."}
+            send_json(request, {"events": [{"sequence": 3, "warning": warning}], "next_page_token": ""})
+            return
         if request.command == "GET":
             # The data set and the base model, which are looked at before anything is ordered.
             send_json(request, {"id": request.path.rpartition("/")[2]})
@@ -38,6 +42,15 @@ def ordered(monkeypatch: pytest.MonkeyPatch, *options: str) -> dict[str, Any]:
 
 def test_the_smallest_model_is_trained_where_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ordered(monkeypatch)["config"]["model"] == "yolov8n"
+
+
+def test_what_the_maker_of_a_job_should_know_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ordered(monkeypatch)
+    told = capsys.readouterr()
+    assert "Job 7 is made" in told.out
+    assert "warning No worker has the device '3'. Start one." in told.err
 
 
 def test_a_base_model_keeps_its_architecture(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,10 @@ def train(
         watch_job(session, job.id)
     else:
         session.output.message(job, f"Job {job.id} is made; watch it with `annotateforge watch {job.id}`.")
+        # Such as that no worker can take it, which nobody would see otherwise before they ask why it waits.
+        for event in session.client.events(job.id):
+            if event.HasField("warning"):
+                session.output.note(f"warning {event.warning.message} {event.warning.hint}", style="yellow")
 
 
 @with_session
