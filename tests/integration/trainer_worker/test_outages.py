@@ -10,8 +10,11 @@ import pytest
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.api.trainer.v1.job_pb2 import JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2 import ListWorkersRequest
+from annotateforge.runtime.auth import Role
+from annotateforge.trainer.worker import handing_in, leftovers
 from annotateforge.trainer.worker.app import running
-from tests.integration.trainer_worker.stack import Stack, running_stack
+from annotateforge.trainer.worker.leftovers import Leftovers
+from tests.integration.trainer_worker.stack import Stack, running_stack, token
 from tests.integration.trainer_worker.test_resuming import epochs_of, retries, saved
 from tests.integration.trainer_worker.test_stopping import worker_process
 
@@ -100,6 +103,51 @@ async def test_a_worker_that_is_killed_while_the_trainer_is_away_hands_in_what_i
     # The epochs of the outage are told as those of the attempt that trained them.
     assert len(epochs_of([event for event in events if event.attempt == 1])) >= kept
     assert list(left.iterdir()) == []
+
+
+@pytest.mark.slow
+async def test_what_the_trainer_refuses_when_a_worker_starts_is_handed_in_while_it_works(
+    database_url: str,
+    nats_url: str,
+    store_url: str,
+    secret: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handing_in, "OFFERED_FOR", 0.0)
+    monkeypatch.setattr(leftovers, "AGAIN_AFTER", 0.5)
+    offered = asyncio.Event()
+    as_it_is = Leftovers.offered
+
+    def noted(self: Leftovers, *, taken: bool) -> None:
+        as_it_is(self, taken=taken)
+        offered.set()
+
+    monkeypatch.setattr(Leftovers, "offered", noted)
+    folder, token_file = tmp_path / "worker", tmp_path / "token"
+    token_file.write_text(token(secret, Role.VIEWER))
+    # The lease outlasts the test, so that the attempt is not another worker's before it is handed in.
+    async with running_stack(database_url, nats_url, store_url, secret, lease_seconds=300) as stack:
+        job = await stack.job(await stack.project(), epochs=1000)
+        async with worker_process(stack, folder) as worker:
+            await saved(stack, job, 1)
+            worker.kill()
+            await worker.wait()
+        (left,) = (folder / "undelivered").iterdir()
+        settings = stack.worker_settings(folder, worker_token=None, worker_token_file=token_file)
+        async with running(settings):
+            async with asyncio.timeout(60):
+                await offered.wait()
+            assert left.exists()
+            assert retries(await stack.events(job)) == []
+            # Somebody gives the worker the token that it should have had.
+            token_file.write_text(token(secret, Role.WORKER))
+            retry = (await stack.until(job, "retry")).retry
+            await stack.cancel(job)
+            await stack.ended(job)
+    assert (retry.reason, "handed in" in retry.message) == ("WORKER_LOST", True)
+    assert retry.resume_epoch >= 1
+    assert not left.exists()
 
 
 @pytest.mark.slow
