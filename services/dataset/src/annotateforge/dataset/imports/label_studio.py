@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from annotateforge.dataset.imports.described import Described, classified_images, described_images
 from annotateforge.dataset.imports.drawn import (
     KindRefused,
     Shape,
@@ -56,27 +57,16 @@ class LabelStudio(LabelFormat):
     def labelled_images(cls, tree: Tree) -> int:
         format_ = cls(tree, Report())
         quiet = format_._reading({})
-        described = sum(max(1, sum(1 for _ in format_._tasks(member, quiet))) for member in format_._files())
-        return min(described, len(tree.images))
+        return described_images(tree, (format_._tasks(member, quiet) for member in format_._files()))
 
     def images(self) -> Iterator[tuple[Member, str]]:
-        classes: dict[str, str] = {}
         quiet = Reading(self.tree, Report(), {}, "", (member.name for member in self.tree.images))
-        for member in self._files():
-            for place, task in self._tasks(member, quiet):
-                found = quiet.match(_references(task), member.name)
-                if task.choices and len(found) == 1:
-                    classes[found[0]] = task.choices[0]
-                    self.report.name_class(task.choices[0])
-                    if len(task.choices) > 1:
-                        self._reading({}).warn(
-                            "IMAGE_CLASS_AMBIGUOUS",
-                            place,
-                            f"{found[0]!r} has several classes; the first, {task.choices[0]!r}, was taken.",
-                            "Choose one.",
-                        )
-        for member in self.tree.images:
-            yield member, classes.get(member.name, "")
+        described = (
+            Described(_references(task), task.choices, place, member.name)
+            for member in self._files()
+            for place, task in self._tasks(member, quiet)
+        )
+        yield from classified_images(self.tree, self.report, quiet, self._reading({}), described)
 
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
         reading = self._reading(sizes)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from annotateforge.dataset.imports.described import Described, classified_images, described_images
 from annotateforge.dataset.imports.drawn import (
     KindRefused,
     Shape,
@@ -61,28 +62,16 @@ class Labelbox(LabelFormat):
     def labelled_images(cls, tree: Tree) -> int:
         format_ = cls(tree, Report())
         quiet = format_._reading({})
-        described = sum(max(1, sum(1 for _ in format_._rows(member, quiet))) for member in format_._files())
-        return min(described, len(tree.images))
+        return described_images(tree, (format_._rows(member, quiet) for member in format_._files()))
 
     def images(self) -> Iterator[tuple[Member, str]]:
-        classes: dict[str, str] = {}
         quiet = Reading(self.tree, Report(), {}, "", (member.name for member in self.tree.images))
-        for member in self._files():
-            for row in self._rows(member, quiet):
-                found = quiet.match(row.references, member.name)
-                if not row.classes or len(found) != 1:
-                    continue
-                classes[found[0]] = row.classes[0]
-                self.report.name_class(row.classes[0])
-                if len(row.classes) > 1:
-                    self._reading({}).warn(
-                        "IMAGE_CLASS_AMBIGUOUS",
-                        row.place,
-                        f"{found[0]!r} has several classes; the first, {row.classes[0]!r}, was taken.",
-                        "Choose one.",
-                    )
-        for member in self.tree.images:
-            yield member, classes.get(member.name, "")
+        described = (
+            Described(row.references, row.classes, row.place, member.name)
+            for member in self._files()
+            for row in self._rows(member, quiet)
+        )
+        yield from classified_images(self.tree, self.report, quiet, self._reading({}), described)
 
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
         reading = self._reading(sizes)
