@@ -1,14 +1,14 @@
 """Finding images, deleting many at once, and what a project tells of its annotations."""
 
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Any
 
 import asyncpg
 import pytest
 
-from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, image_pb2
+from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, image_pb2, project_pb2
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.runtime.ids import new_id
@@ -201,6 +201,15 @@ async def test_stats_tell_the_sizes_of_annotations(editor: DatasetServiceStub) -
     assert (red.image_count, red.mean_width, red.mean_height) == (2, 5, 4)
     assert (red.shortest_side, red.longest_side) == (2, 7)
     assert (good.mean_width, good.mean_height, good.shortest_side, good.longest_side) == (0, 0, 0, 0)
+    # 4 × 2, 4 × 4, and 7 × 6.
+    found = [(each.min_width, each.min_height, each.annotation_count) for each in stats.box_sizes]
+    assert found == [(4, 2, 1), (4, 4, 1), (pytest.approx(4 * 2**0.5), pytest.approx(4 * 2**0.5), 1)]
+    (size,) = stats.image_sizes
+    assert (size.width, size.height, size.image_count) == (images[0].width, images[0].height, 2)
+    shares = [area / (size.width * size.height) for area in (8, 16, 42)]
+    for each, share in zip(stats.box_areas, shares, strict=True):
+        assert each.annotation_count == 1
+        assert each.min_share <= share < each.min_share * 2**0.5
 
 
 async def test_confidence_and_source_are_kept(editor: DatasetServiceStub) -> None:
@@ -263,6 +272,25 @@ async def test_statistics_stay_those_of_the_annotations_whatever_is_done(
         await connection.close()
 
 
+def _check_sizes(
+    stats: project_pb2.ProjectStats, images: Sequence[image_pb2.Image], boxes: Sequence[tuple[float, float]]
+) -> None:
+    """Hold the counts of sizes against the images and boxes themselves; all sides are 1 to 5 pixels."""
+
+    def least(side: float) -> float:
+        return max(step for step in (1, 2**0.5, 2, 2 * 2**0.5, 4) if step <= side + 1e-6)
+
+    counted = {(each.width, each.height): each.image_count for each in stats.image_sizes}
+    assert counted == Counter((image.width, image.height) for image in images)
+    shown = {
+        (round(each.min_width, 6), round(each.min_height, 6)): each.annotation_count
+        for each in stats.box_sizes
+    }
+    assert shown == Counter((round(least(width), 6), round(least(height), 6)) for width, height in boxes)
+    assert sum(each.annotation_count for each in stats.box_areas) == len(boxes)
+    assert all(each.annotation_count > 0 for each in stats.box_areas)
+
+
 async def _check_counts(client: DatasetServiceStub, project_id: str, database_url: str) -> None:
     """Hold what is kept against what can be counted."""
     stats = (await client.GetProjectStats(api.GetProjectStatsRequest(project_id=project_id))).stats
@@ -296,6 +324,7 @@ async def _check_counts(client: DatasetServiceStub, project_id: str, database_ur
                         max(p.y for p in points) - min(p.y for p in points),
                     )
             sizes[each.class_label].append(size)
+    _check_sizes(stats, images, [size for found in sizes.values() for size in found])
     used = {image.image_class for image in images} | set(sizes)
     assert {row.class_label for row in stats.classes} == used - {""}
     for row in stats.classes:

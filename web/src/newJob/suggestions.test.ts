@@ -23,6 +23,9 @@ function project(...classes: Partial<ClassStatistics>[]): ProjectStatistics {
     reviewedImageCount: 0,
     sizeBytes: 0,
     classes: classes.map((part) => ({ label: "", ...none, ...part })),
+    boxSizes: [],
+    boxAreas: [],
+    imageSizes: [],
   };
 }
 

@@ -1,13 +1,17 @@
 import { Card, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { IconChartBar } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import { bytes } from "@/components/bytes";
 import { EmptyState } from "@/components/EmptyState";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { grouped } from "@/components/grouped";
 import { RowsSkeleton } from "@/components/RowsSkeleton";
 import { classColors } from "@/images/classColor";
+import { BoxAreaPlot } from "@/statistics/BoxAreaPlot";
+import { BoxSizePlot } from "@/statistics/BoxSizePlot";
 import { ClassBars } from "@/statistics/ClassBars";
+import { ImageSizePlot } from "@/statistics/ImageSizePlot";
 import { instanceCount } from "@/statistics/instanceCount";
 import { SizeTable } from "@/statistics/SizeTable";
 import { projectStatsQuery } from "@/statistics/statisticsQueries";
@@ -73,18 +77,50 @@ function Statistics({ projectId, statistics }: { projectId: string; statistics: 
           />
         </Card>
       )}
+      <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }} spacing="lg">
+        {statistics.boxSizes.length > 0 && (
+          <PlotCard
+            title="Sizes of annotations"
+            explanation="Boxes around them, in pixels: the stronger the colour, the more there are"
+          >
+            <BoxSizePlot sizes={statistics.boxSizes} />
+          </PlotCard>
+        )}
+        {statistics.boxAreas.length > 0 && (
+          <PlotCard title="Areas of annotations" explanation="Boxes around them, as a share of their image">
+            <BoxAreaPlot areas={statistics.boxAreas} />
+          </PlotCard>
+        )}
+        <PlotCard title="Sizes of images" explanation="In pixels: the larger the circle, the more there are">
+          <ImageSizePlot sizes={statistics.imageSizes} imageCount={statistics.imageCount} />
+        </PlotCard>
+      </SimpleGrid>
       {annotated.length > 0 && (
-        <Card withBorder component="section">
-          <Title order={2} size="h4">
-            Sizes of annotations
-          </Title>
-          <Text size="sm" c="dimmed" mb="sm">
-            In pixels of the boxes around them
-          </Text>
+        <PlotCard title="Sizes by class" explanation="In pixels of the boxes around the annotations">
           <SizeTable classes={annotated} />
-        </Card>
+        </PlotCard>
       )}
     </Stack>
+  );
+}
+
+interface PlotCardProps {
+  title: string;
+  explanation: string;
+  children: ReactNode;
+}
+
+function PlotCard({ title, explanation, children }: PlotCardProps) {
+  return (
+    <Card withBorder component="section">
+      <Title order={2} size="h4">
+        {title}
+      </Title>
+      <Text size="sm" c="dimmed" mb="sm">
+        {explanation}
+      </Text>
+      {children}
+    </Card>
   );
 }
 

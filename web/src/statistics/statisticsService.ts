@@ -19,6 +19,25 @@ export interface ClassStatistics {
   longestSide: number;
 }
 
+/** Annotations whose boxes have sides from these numbers of pixels to less than √2 times that. */
+export interface BoxSizeCount {
+  minWidth: number;
+  minHeight: number;
+  annotationCount: number;
+}
+
+/** Annotations whose boxes cover from this share of their image to less than √2 times that. */
+export interface BoxAreaCount {
+  minShare: number;
+  annotationCount: number;
+}
+
+export interface ImageSizeCount {
+  width: number;
+  height: number;
+  imageCount: number;
+}
+
 /** What a project holds. */
 export interface ProjectStatistics {
   imageCount: number;
@@ -29,6 +48,11 @@ export interface ProjectStatistics {
   sizeBytes: number;
   /** The most frequent first. */
   classes: ClassStatistics[];
+  boxSizes: BoxSizeCount[];
+  /** The smallest first. */
+  boxAreas: BoxAreaCount[];
+  /** The most frequent ones, and first the most frequent one. */
+  imageSizes: ImageSizeCount[];
 }
 
 export async function getProjectStatistics(projectId: string): Promise<ProjectStatistics> {
@@ -45,6 +69,20 @@ function readStatistics(wire: WireStats): ProjectStatistics {
     reviewedImageCount: wire.reviewed_image_count,
     sizeBytes: wire.size_bytes,
     classes: wire.classes.map(readClass),
+    boxSizes: wire.box_sizes.map((size) => ({
+      minWidth: size.min_width,
+      minHeight: size.min_height,
+      annotationCount: size.annotation_count,
+    })),
+    boxAreas: wire.box_areas.map((area) => ({
+      minShare: area.min_share,
+      annotationCount: area.annotation_count,
+    })),
+    imageSizes: wire.image_sizes.map(({ width, height, image_count }) => ({
+      width,
+      height,
+      imageCount: image_count,
+    })),
   };
 }
 

@@ -16,6 +16,7 @@ from annotateforge.client.command.arguments import (
 )
 from annotateforge.client.command.nouns import ListsByDefault
 from annotateforge.client.command.output import Cell, Output
+from annotateforge.client.command.project_sizes import area_rows, size_facts
 from annotateforge.client.command.session import Session, with_session, with_table
 from annotateforge.client.command.texts import ago, size
 from annotateforge.client.messages import to_dict
@@ -104,6 +105,7 @@ def _show_stats(output: Output, stats: project_pb2.ProjectStats, facts: Mapping[
             "with image class": f"{stats.classified_image_count:,}",
             "reviewed": f"{stats.reviewed_image_count:,}",
             "annotations": f"{stats.annotation_count:,}",
+            **size_facts(stats),
         }
     )
 
@@ -121,6 +123,8 @@ def _show_stats(output: Output, stats: project_pb2.ProjectStats, facts: Mapping[
 
     columns = ["class", "circles", "boxes", "rectangles", "polygons", "images of it", "mean size in pixels"]
     output.rows(columns, [row(entry) for entry in stats.classes], "No image is labelled yet.")
+    if stats.box_areas:
+        output.rows(["box covers", "annotations", ""], area_rows(stats.box_areas), "")
 
 
 @app.command("rename")

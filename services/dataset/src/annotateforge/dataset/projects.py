@@ -10,6 +10,7 @@ from annotateforge.runtime.texts import text_defect
 
 LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 10_000
+MOST_IMAGE_SIZES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,32 @@ class ClassStats:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxSizeCount:
+    """Annotations whose boxes have sides from these numbers of pixels to less than √2 times that."""
+
+    min_width: float
+    min_height: float
+    annotation_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoxAreaCount:
+    """Annotations whose boxes cover from this share of their image to less than √2 times that."""
+
+    min_share: float
+    annotation_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSizeCount:
+    """Images of one size in pixels."""
+
+    width: int
+    height: int
+    image_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectStats:
     """What a project holds."""
 
@@ -57,6 +84,10 @@ class ProjectStats:
     size_bytes: int
     classes: tuple[ClassStats, ...]
     """The most frequent first, then by label."""
+    box_sizes: tuple[BoxSizeCount, ...]
+    box_areas: tuple[BoxAreaCount, ...]
+    image_sizes: tuple[ImageSizeCount, ...]
+    """The most frequent ones, `MOST_IMAGE_SIZES` at most."""
 
 
 def check_texts(name: str | None, description: str | None) -> None:

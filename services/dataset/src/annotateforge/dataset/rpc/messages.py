@@ -71,6 +71,20 @@ def stats_message(stats: ProjectStats) -> project_pb2.ProjectStats:
             )
             for each in stats.classes
         ],
+        box_sizes=[
+            project_pb2.BoxSizeCount(
+                min_width=each.min_width, min_height=each.min_height, annotation_count=each.annotation_count
+            )
+            for each in stats.box_sizes
+        ],
+        box_areas=[
+            project_pb2.BoxAreaCount(min_share=each.min_share, annotation_count=each.annotation_count)
+            for each in stats.box_areas
+        ],
+        image_sizes=[
+            project_pb2.ImageSizeCount(width=each.width, height=each.height, image_count=each.image_count)
+            for each in stats.image_sizes
+        ],
     )
 
 

@@ -6,7 +6,11 @@ from uuid import UUID
 import asyncpg
 
 from annotateforge.dataset.projects import (
+    MOST_IMAGE_SIZES,
+    BoxAreaCount,
+    BoxSizeCount,
     ClassStats,
+    ImageSizeCount,
     Project,
     ProjectStats,
     project_exists,
@@ -63,6 +67,28 @@ FROM (
 ) AS counted
 ORDER BY instances + classified_image_count DESC, class_label
 """
+BOX_SIZES = """
+SELECT
+    power(2::double precision, width_step / 2.0) AS min_width,
+    power(2::double precision, height_step / 2.0) AS min_height,
+    annotation_count
+FROM project_box_sizes
+WHERE project_id = $1 AND annotation_count > 0
+ORDER BY width_step, height_step
+"""
+BOX_AREAS = """
+SELECT power(2::double precision, (area_step - 40) / 2.0) AS min_share, annotation_count
+FROM project_box_areas
+WHERE project_id = $1 AND annotation_count > 0
+ORDER BY area_step
+"""
+IMAGE_SIZES = f"""
+SELECT width, height, image_count
+FROM project_image_sizes
+WHERE project_id = $1 AND image_count > 0
+ORDER BY image_count DESC, width, height
+LIMIT {MOST_IMAGE_SIZES}
+"""
 
 
 async def insert_project(connection: Connection, project_id: UUID, name: str, description: str) -> Project:
@@ -116,4 +142,13 @@ async def project_stats(connection: Connection, project_id: UUID) -> ProjectStat
         if totals is None:
             raise project_not_found(project_id)
         classes = await connection.fetch(CLASSES, project_id)
-        return ProjectStats(**totals, classes=tuple(ClassStats(**row) for row in classes))
+        box_sizes = await connection.fetch(BOX_SIZES, project_id)
+        box_areas = await connection.fetch(BOX_AREAS, project_id)
+        image_sizes = await connection.fetch(IMAGE_SIZES, project_id)
+    return ProjectStats(
+        **totals,
+        classes=tuple(ClassStats(**row) for row in classes),
+        box_sizes=tuple(BoxSizeCount(**row) for row in box_sizes),
+        box_areas=tuple(BoxAreaCount(**row) for row in box_areas),
+        image_sizes=tuple(ImageSizeCount(**row) for row in image_sizes),
+    )
