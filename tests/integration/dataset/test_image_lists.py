@@ -1,7 +1,7 @@
 """Finding images, deleting many at once, and what a project tells of its annotations."""
 
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -11,6 +11,8 @@ import pytest
 from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, image_pb2, project_pb2
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
+from annotateforge.dataset.labelling import HUGE_SHARE, TINY_PIXELS
+from annotateforge.dataset.spec import TRAINING_SIZE, Task
 from annotateforge.runtime.ids import new_id
 from tests.integration.dataset.calls import Sent, all_images, new_project, refusal, upload
 from tests.integration.dataset.specs import (
@@ -343,6 +345,70 @@ async def _check_counts(client: DatasetServiceStub, project_id: str, database_ur
         assert listed == sorted(shown[label] | classed)
     unclassed = await names(client, project_id, problem=image_pb2.IMAGE_PROBLEM_WITHOUT_CLASS)
     assert unclassed == sorted(shown[""])
+
+
+async def test_what_is_odd_is_noted_by_the_limits_of_the_health_report(editor: DatasetServiceStub) -> None:
+    random = Random(11)
+    project_id = await new_project(editor)
+    sent = [Sent(f"{number:02}", png(64, 48)) for number in range(40)]
+    images = (await upload(editor, project_id, sent)).images
+
+    def edge(most: int) -> float:
+        return random.choice((0, most, most / 2, random.uniform(-most / 4, most * 5 / 4)))
+
+    def drawn() -> annotation_pb2.Annotation:
+        (x, y), side = (edge(64), edge(48)), random.choice((0.1, 1, 30))
+        match random.randint(0, 3):
+            case 0:
+                return box("red", x, y, x + side, y + random.choice((0.1, side)))
+            case 1:
+                return circle("red", x, y, side)
+            case 2:
+                return polygon("red", (x, y), (x + side, y), (x, y + random.choice((0, side))))
+            case _:
+                return box("red", -0.5, -0.5, 65, 48.5)
+
+    found: dict[str, set[str]] = defaultdict(set)
+    for image in images:
+        shapes = [drawn() for _ in range(random.randint(0, 2))]
+        await annotate(editor, image, shapes)
+        for problem in {problem for shape in shapes for problem in _oddities(shape, 64, 48)}:
+            found[problem].add(image.filename)
+    for problem in (
+        "TINY_ANNOTATION",
+        "HUGE_ANNOTATION",
+        "CLIPPED_ANNOTATION",
+        "ANNOTATION_OUTSIDE",
+        "ANNOTATION_WITHOUT_AREA",
+    ):
+        number = image_pb2.ImageProblem.Value(f"IMAGE_PROBLEM_{problem}")
+        assert found[problem]
+        assert await names(editor, project_id, problem=number) == sorted(found[problem])
+
+
+def _oddities(annotation: annotation_pb2.Annotation, width: int, height: int) -> Iterator[str]:
+    match annotation.WhichOneof("shape"):
+        case "box":
+            edges = annotation.box
+            x_min, y_min, x_max, y_max = edges.x_min, edges.y_min, edges.x_max, edges.y_max
+        case "circle":
+            disc = annotation.circle
+            x_min, y_min = disc.x - disc.radius, disc.y - disc.radius
+            x_max, y_max = disc.x + disc.radius, disc.y + disc.radius
+        case _:
+            xs, ys = zip(*((point.x, point.y) for point in annotation.polygon.points), strict=True)
+            x_min, y_min, x_max, y_max = min(xs), min(ys), max(xs), max(ys)
+    across, down = min(x_max, width) - max(x_min, 0), min(y_max, height) - max(y_min, 0)
+    leaves = x_min < 0 or y_min < 0 or x_max > width or y_max > height
+    if across <= 0 or down <= 0:
+        yield "ANNOTATION_OUTSIDE" if leaves else "ANNOTATION_WITHOUT_AREA"
+        return
+    if min(across, down) * TRAINING_SIZE[Task.DETECT] / max(width, height) < TINY_PIXELS:
+        yield "TINY_ANNOTATION"
+    if across * down / (width * height) > HUGE_SHARE:
+        yield "HUGE_ANNOTATION"
+    if leaves:
+        yield "CLIPPED_ANNOTATION"
 
 
 async def test_long_and_odd_names_are_found_by_a_part_of_them_in_any_case(editor: DatasetServiceStub) -> None:

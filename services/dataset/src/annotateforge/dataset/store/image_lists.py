@@ -1,8 +1,8 @@
 """Pages of images in SQL, put together from what is asked for.
 
 Whatever the filter, a page is read in the order of file names and no further than to its end, or from the few
-rows there are: nothing here reads a whole project, but a page of what is odd about annotations where that is
-rare. What a filter needs for that is kept by the triggers of migration 0007.
+rows there are: nothing here reads a whole project. What a filter needs for that is kept while annotations are
+written, by `summarize_labels` and the triggers of the migrations.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,12 @@ from uuid import UUID
 from annotateforge.dataset.annotations import AnnotationType
 from annotateforge.dataset.images import Image, ImageFilter, ImageProblem
 from annotateforge.dataset.store.datasets import count_side
-from annotateforge.dataset.store.image_problems import CONDITIONS
+from annotateforge.dataset.store.image_problems import ODDITIES
 from annotateforge.dataset.store.images import COLUMNS, image_of
 from annotateforge.runtime.database import Connection
 
 _FEW = 0.005
 """Share of a project below which the images of a data set are sought one by one."""
-_ODD_TIMEOUT = 55.0
-"""Seconds for a page that may read all annotations of a project; a GET through the gateway takes a minute."""
 _COUNTS = {
     AnnotationType.CIRCLE: "circles",
     AnnotationType.BOX: "boxes",
@@ -90,8 +88,7 @@ async def list_images(
             return []
         few = found < _FEW * (await connection.fetchval(IMAGE_COUNT, project_id) or 0)
     text, arguments = page_query(project_id, chosen, few, after, limit)
-    timeout = _ODD_TIMEOUT if chosen.problem in CONDITIONS else None
-    return [image_of(row) for row in await connection.fetch(text, *arguments, timeout=timeout)]
+    return [image_of(row) for row in await connection.fetch(text, *arguments)]
 
 
 def page_query(
@@ -110,6 +107,12 @@ def page_query(
         query.among(
             "SELECT filename FROM image_labels WHERE project_id = $1 AND filename > $2 AND class_label = ''"
         )
+    if chosen.problem is not None and chosen.problem in ODDITIES:
+        # Not a parameter: the index is for this very condition.
+        query.among(
+            "SELECT DISTINCT filename FROM image_labels WHERE project_id = $1 AND filename > $2"
+            f" AND oddities & {ODDITIES[chosen.problem]} <> 0"
+        )
     for column in ("annotated", "unlabelled", "reviewed"):
         if (flag := getattr(chosen, column)) is not None:
             query.where(f"images.{column}" if flag else f"NOT images.{column}")
@@ -119,8 +122,6 @@ def page_query(
         query.where(
             "images.sha256 = ANY(ARRAY(SELECT sha256 FROM fingerprints WHERE octet_length(fingerprint) = 0))"
         )
-    if chosen.problem is not None and chosen.problem in CONDITIONS:
-        query.where(CONDITIONS[chosen.problem])
     if chosen.filename_contains is not None:
         query.where(_contains(query, chosen.filename_contains))
     if chosen.dataset_id is not None:
