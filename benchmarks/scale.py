@@ -151,7 +151,6 @@ async def measure_lists(client: DatasetServiceStub, project_id: str, dataset_id:
     tokens.append(deepest)
     depths = [await took(partial(page, token)) for token in tokens]
     tell(f"list page, slowest of {len(depths)} depths", max(depths), 0.02)
-    problem = image_pb2.ImageProblem.Value
     filters: dict[str, dict[str, Any]] = {
         "annotated": {"annotated": True},
         "not annotated": {"annotated": False},
@@ -170,10 +169,10 @@ async def measure_lists(client: DatasetServiceStub, project_id: str, dataset_id:
         "data set": {"dataset_id": dataset_id},
         "data set's validation": {"dataset_id": dataset_id, "side": image_pb2.SPLIT_SIDE_VAL},
         "data set's test, absent": {"dataset_id": dataset_id, "side": image_pb2.SPLIT_SIDE_TEST},
-        "problem: copies": {"problem": problem("IMAGE_PROBLEM_COPY")},
-        "problem: corrupt": {"problem": problem("IMAGE_PROBLEM_CORRUPT")},
-        "problem: without class": {"problem": problem("IMAGE_PROBLEM_WITHOUT_CLASS")},
     }
+    for name, problem in image_pb2.ImageProblem.items():
+        if problem:
+            filters[f"problem: {name.removeprefix('IMAGE_PROBLEM_').lower()}"] = {"problem": problem}
     for name, chosen in filters.items():
         slowest = 0.0
         for token in (tokens[0], tokens[len(tokens) // 2]):
