@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -150,3 +151,37 @@ def test_what_is_no_document_is_malformed_at_a_line(content: bytes, line: int) -
 def test_a_long_text_is_no_large_value() -> None:
     content = json.dumps({"image": "A" * (9 << 20), "b": 1}).encode()
     assert [entry.path for entry in entries(blocks(content, 1 << 18), opened_to(1))] == [("image",), ("b",)]
+
+
+@pytest.mark.parametrize(
+    ("part", "count", "is_read"),
+    [
+        (b"[1234.5,678.25]", 400_000, True),
+        (b"[]", 1_000_000, True),
+        (b"[]", 2_000_000, False),
+        (b'{"":0}', 900_000, False),
+    ],
+)
+def test_a_value_that_would_fill_memory_is_refused_before_it_is_made(
+    part: bytes, count: int, is_read: bool
+) -> None:
+    content = b'{"a": [0, [' + b",".join([part] * count) + b"], 5]}"
+    assert len(content) < 8 << 20
+    read = entries(blocks(content, 1 << 18), opened_to(2))
+    if is_read:
+        assert [type(entry.value) for entry in read] == [int, list, int]
+    else:
+        with pytest.raises(JsonMalformed, match="too many lists and objects"):
+            list(read)
+
+
+def test_small_values_behind_a_large_one_are_read_however_many_there_are() -> None:
+    content = b"[[" + b"1234567890," * 400_000 + b"1]," + b"[]," * 1_900_000 + b"[]]"
+    read = entries(blocks(content, 1 << 18), opened_to(1))
+    assert [len(entry.value) for entry in islice(read, 1000)] == [400_001, *[0] * 999]
+
+
+def test_numbers_across_the_edges_of_the_window_are_whole() -> None:
+    for ahead in range(8):
+        content = b"[" + b" " * ((1 << 20) - 1 - ahead) + b"1234.5,1e-5,7]"
+        assert [entry.value for entry in entries(blocks(content, 1 << 18), opened_to(1))] == [1234.5, 1e-5, 7]

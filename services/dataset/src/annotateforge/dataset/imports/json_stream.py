@@ -1,6 +1,7 @@
 """Reads the arrays of a large JSON object element by element, in memory that does not grow with the file."""
 
 import codecs
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -12,6 +13,14 @@ LARGEST_VALUE = 4 << 20
 """Characters of any other value: what JSON makes of them in memory may be 25 times as much."""
 _LARGEST_ENTRY = 8 << 20
 """Characters of an entry, which may be all that is drawn on an image, with its masks as lists of numbers."""
+_WEIGHTS = {"[": 72, "{": 200, ",": 36}
+"""Bytes that Python makes of each, and of the number behind it, at most."""
+_HEAVIEST = 128 << 20
+"""Bytes up to which a value may be larger than LARGEST_VALUE."""
+_LOOKED_AT = (1 << 16, *range(1 << 20, _LARGEST_ENTRY + 1, 1 << 20))
+"""Characters of text that are tried where a value begins that may be too heavy."""
+_NUMBER_REST = 3
+"""A number may go on, as in `1.5` or `1e-5`, where fewer characters than this are known behind it."""
 _BLANKS = re.compile(r"[ \t\n\r]+")
 _COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 
@@ -91,7 +100,8 @@ def entries(
     through, and everything else comes whole, in the order of the document.
 
     Takes UTF-8 with or without a byte order mark. Raises JsonMalformed, also for a text of more than 48 MiB
-    and any other value of more than `largest` characters.
+    and any other value of more than `largest` characters, or of more than 4 MiB if it holds so many lists and
+    objects that it would take too much memory.
     """
     text = _Text(blocks, largest)
     yield from _entries((), text, opened)
@@ -156,6 +166,7 @@ class _Text:
         self._window = ""
         self._at = 0
         self._ended = False
+        self._is_heavy: bool | None = None
         self.line = 1
 
     @property
@@ -191,7 +202,7 @@ class _Text:
         self.skip_blanks()
         while True:
             try:
-                value, end = self._scan(self._window, self._at)
+                value, end = self._scan_bounded()
             except json.JSONDecodeError as error:
                 # Not kept: it holds the whole window, of which a larger one is made now.
                 message, position = error.msg, error.pos
@@ -200,14 +211,41 @@ class _Text:
                     "A value is nested too deeply or a number is too long.", self.line
                 ) from error
             else:
-                # A number at the very end of the window may go on after it.
-                if end == len(self._window) and self._fill():
+                if end > len(self._window) - _NUMBER_REST and self._fill():
                     continue
                 self._step_to(end)
                 return value
             if not self._fill():
                 line = self.line + self._window.count("\n", self._at, position)
                 raise JsonMalformed(f"It is not JSON: {message}.", line)
+
+    def _scan_bounded(self) -> tuple[Any, int]:
+        """The value that begins here and where it ends. What the text may become is bounded before it does:
+        a large value of nothing but empty lists would take 25 times as much memory.
+        """
+        if (
+            len(self._window) - self._at <= LARGEST_VALUE
+            or self._window[self._at] == '"'
+            or not self._window_is_heavy()
+        ):
+            return self._scan(self._window, self._at)
+        for length in _LOOKED_AT:
+            text = self._window[self._at : self._at + length]
+            if length > LARGEST_VALUE and _weight(text) > _HEAVIEST:
+                break
+            with contextlib.suppress(json.JSONDecodeError):
+                value, end = self._scan(text, 0)
+                if end <= length - _NUMBER_REST:
+                    return value, self._at + end
+        raise JsonMalformed(
+            f"A single value larger than {LARGEST_VALUE >> 20} MiB holds too many lists and objects.",
+            self.line,
+        )
+
+    def _window_is_heavy(self) -> bool:
+        if self._is_heavy is None:
+            self._is_heavy = _weight(self._window[self._at :]) > _HEAVIEST
+        return self._is_heavy
 
     def skip_blanks(self) -> None:
         while True:
@@ -245,4 +283,10 @@ class _Text:
         except UnicodeDecodeError as error:
             raise JsonMalformed("It is not UTF-8.", self.line) from error
         self._window = "".join(parts)
+        self._is_heavy = None
         return True
+
+
+def _weight(text: str) -> int:
+    """Bytes that Python may make of a text, about."""
+    return sum(text.count(each) * size for each, size in _WEIGHTS.items())
