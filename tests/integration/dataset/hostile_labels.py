@@ -121,6 +121,16 @@ report(
     "LABEL_MALFORMED",
 )
 report(
+    "LabelMe with 8 MiB of empty lists in a shape",
+    lambda: with_label(
+        "a.json",
+        '{"imagePath": "a.png", "shapes": [{"label": "x", "points": ['
+        + "[]," * (8 * MIB // 3 - 100)
+        + "[]]}]}",
+    ),
+    "LABEL_FILE_MALFORMED",
+)
+report(
     "LabelMe with half a character in a flag",
     with_label("a.json", json.dumps({"imagePath": "a.png", "flags": {"\ud800": True}, "shapes": []})),
     "CLASS_NAME_INVALID",
