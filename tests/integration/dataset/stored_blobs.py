@@ -11,7 +11,11 @@ def stored_digests(folder: Path) -> set[str]:
     """Digests of the blobs that are in files of their own or in packs."""
     found = {path.name for path in folder.glob("sha256/*/*")}
     for path in folder.glob("packs/*.pack"):
-        records = read_records(path.with_suffix(".index").read_bytes())
+        try:
+            records = read_records(path.with_suffix(".index").read_bytes())
+        except FileNotFoundError:
+            # Just made, and nothing is in it yet, or just removed with its last blob.
+            continue
         deleted = set(records["offset"][records["kind"] == DELETED].tolist())
         found |= {
             record["digest"].ljust(32, b"\0").hex()
