@@ -3,14 +3,20 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+import grpc
 import pytest
 from playwright.sync_api import Browser
 
+from annotateforge.api.registry.v1.registry_service_pb2 import RegisterModelRequest, RegisterModelResponse
 from annotateforge.gateway.web_app import BUILT
 from annotateforge.runtime.auth import Role, issue_token
 from tests.browser.chromium import chromium, chromium_program
 from tests.browser.visitor import Visitor, visiting
+from tests.integration.registry.registrations import registration
 from tests.scenarios.installation import Running, running
+
+_DEADLINE = 30
+_REGISTER = "/annotateforge.api.registry.v1.RegistryService/RegisterModel"
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +71,20 @@ def viewer(visitor: Visitor, token: Callable[[Role], str]) -> Visitor:
     """Somebody signed in who may only look."""
     visitor.sign_in(token(Role.VIEWER))
     return visitor
+
+
+@pytest.fixture(scope="session")
+def registered(stack: Running, token: Callable[[Role], str]) -> Callable[[str], str]:
+    """Registers a model of a name as a worker does; its id."""
+
+    def register(name: str) -> str:
+        metadata = (("authorization", f"Bearer {token(Role.WORKER)}"),)
+        with grpc.insecure_channel(stack.addresses["registry"]) as channel:
+            # Without the stub, whose types are for event loops: here Playwright's is running.
+            call = channel.stream_unary(
+                _REGISTER, RegisterModelRequest.SerializeToString, RegisterModelResponse.FromString
+            )
+            answer = call(registration(name=name), metadata=metadata, timeout=_DEADLINE)
+        return str(answer.model.id)
+
+    return register

@@ -2,18 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-import grpc
 import pytest
 from playwright.sync_api import expect
 
-from annotateforge.api.registry.v1.registry_service_pb2 import RegisterModelRequest, RegisterModelResponse
-from annotateforge.runtime.auth import Role
 from tests.browser.visitor import PHONE, Visitor
-from tests.integration.registry.registrations import registration
-from tests.scenarios.installation import Running
-
-_DEADLINE = 30
-_REGISTER = "/annotateforge.api.registry.v1.RegistryService/RegisterModel"
 
 
 @pytest.fixture(autouse=True)
@@ -22,23 +14,6 @@ def without_jobs(visitor: Visitor) -> Iterator[None]:
     yield
     assert all("404" in error for error in visitor.errors)
     visitor.errors.clear()
-
-
-@pytest.fixture
-def registered(stack: Running, token: Callable[[Role], str]) -> Callable[[str], str]:
-    """Registers a model of a name as a worker does; its id."""
-
-    def register(name: str) -> str:
-        metadata = (("authorization", f"Bearer {token(Role.WORKER)}"),)
-        with grpc.insecure_channel(stack.addresses["registry"]) as channel:
-            # Without the stub, whose types are for event loops: here Playwright's is running.
-            call = channel.stream_unary(
-                _REGISTER, RegisterModelRequest.SerializeToString, RegisterModelResponse.FromString
-            )
-            answer = call(registration(name=name), metadata=metadata, timeout=_DEADLINE)
-        return str(answer.model.id)
-
-    return register
 
 
 def test_a_model_is_activated_in_place_of_another_one_and_compared_with_it(

@@ -1,5 +1,5 @@
 import { Group, type MantineBreakpoint } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
+import { Link, useLocation } from "@tanstack/react-router";
 import { PLACES } from "@/app/navigation";
 import classes from "./Navigation.module.css";
 
@@ -11,6 +11,7 @@ export function Navigation({
   bottom?: boolean;
   visibleFrom?: MantineBreakpoint;
 }) {
+  const here = useLocation({ select: ({ pathname }) => pathname });
   return (
     <Group
       component="nav"
@@ -21,8 +22,14 @@ export function Navigation({
       wrap="nowrap"
       {...(visibleFrom && { visibleFrom })}
     >
-      {PLACES.map(({ to, label, icon: Icon }) => (
-        <Link key={to} to={to} className={bottom ? classes.tab : classes.link}>
+      {PLACES.map(({ to, within, label, icon: Icon }) => (
+        <Link
+          key={to}
+          to={to}
+          className={bottom ? classes.tab : classes.link}
+          data-here={here.startsWith(within) || undefined}
+          aria-current={here.startsWith(within) ? "page" : undefined}
+        >
           <Icon size={bottom ? 22 : 18} stroke={1.7} aria-hidden />
           {label}
         </Link>

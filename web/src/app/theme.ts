@@ -25,6 +25,7 @@ export const theme = createTheme({
   headings: { fontWeight: "650" },
   cursorType: "pointer",
   components: {
-    Badge: { defaultProps: { variant: "light", tt: "none", fw: 600 } },
+    // Their text is never cut.
+    Badge: { defaultProps: { variant: "light", tt: "none", fw: 600, miw: "max-content" } },
   },
 });

@@ -1,6 +1,6 @@
 import { Group, Select } from "@mantine/core";
-import { JOB_STATUSES, type JobFilter, TASK_TYPES } from "@/jobs/jobService";
-import { TASK_LABELS } from "@/jobs/taskTypes";
+import { JOB_STATUSES, type JobFilter } from "@/jobs/jobService";
+import { TaskFilter } from "@/jobs/TaskFilter";
 
 interface JobFiltersProps {
   filter: JobFilter;
@@ -26,17 +26,12 @@ export function JobFilters({ filter, onChange }: JobFiltersProps) {
         clearable
         w={170}
       />
-      <Select
-        aria-label="Task"
-        placeholder="Every task"
-        data={TASK_TYPES.map((value) => ({ value, label: TASK_LABELS[value] }))}
-        value={filter.task ?? null}
+      <TaskFilter
+        task={filter.task}
         onChange={(task) => {
           const { task: before, ...others } = filter;
-          onChange(task === null ? others : { ...others, task });
+          onChange(task === undefined ? others : { ...others, task });
         }}
-        clearable
-        w={170}
       />
     </Group>
   );

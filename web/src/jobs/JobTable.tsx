@@ -1,6 +1,7 @@
 import { Group, Progress, Table, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { RelativeTime } from "@/components/RelativeTime";
+import { ScrollTable } from "@/components/ScrollTable";
 import { JobStatusBadge } from "@/jobs/JobStatusBadge";
 import { hasEnded, type Job } from "@/jobs/jobService";
 import { TASK_LABELS } from "@/jobs/taskTypes";
@@ -9,25 +10,23 @@ import classes from "./JobTable.module.css";
 
 export function JobTable({ jobs }: { jobs: Job[] }) {
   return (
-    <Table.ScrollContainer minWidth={720} type="native">
-      <Table verticalSpacing="sm" highlightOnHover>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Job</Table.Th>
-            <Table.Th>Status</Table.Th>
-            <Table.Th>Epochs</Table.Th>
-            <Table.Th>Task</Table.Th>
-            <Table.Th>Worker</Table.Th>
-            <Table.Th>Created</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {jobs.map((job) => (
-            <JobRow key={job.id} job={job} />
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <ScrollTable label="Jobs" minWidth={720} verticalSpacing="sm" highlightOnHover>
+      <Table.Thead>
+        <Table.Tr>
+          <Table.Th>Job</Table.Th>
+          <Table.Th>Status</Table.Th>
+          <Table.Th>Epochs</Table.Th>
+          <Table.Th>Task</Table.Th>
+          <Table.Th>Worker</Table.Th>
+          <Table.Th>Created</Table.Th>
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody>
+        {jobs.map((job) => (
+          <JobRow key={job.id} job={job} />
+        ))}
+      </Table.Tbody>
+    </ScrollTable>
   );
 }
 

@@ -5,6 +5,7 @@ import { ErrorNotice } from "@/components/ErrorNotice";
 import { RowsSkeleton } from "@/components/RowsSkeleton";
 import { ScrollTable } from "@/components/ScrollTable";
 import { artifactsQuery } from "@/models/artifactQueries";
+import classes from "./ArtifactTable.module.css";
 
 /** The files that came out of a training, to be downloaded. */
 export function ArtifactTable({ modelId }: { modelId: string }) {
@@ -13,16 +14,16 @@ export function ArtifactTable({ modelId }: { modelId: string }) {
   if (artifacts.isError)
     return <ErrorNotice error={artifacts.error} retry={() => void artifacts.refetch()} />;
   return (
-    <ScrollTable label="Files of the model" minWidth={320}>
+    <ScrollTable label="Files of the model" minWidth={240}>
       <Table.Tbody>
         {artifacts.data.map(({ name, url, sizeBytes }) => (
           <Table.Tr key={name}>
             <Table.Td>
-              <Anchor href={url} download={name} size="sm">
+              <Anchor href={url} download={name} size="sm" className={classes.name}>
                 {name}
               </Anchor>
             </Table.Td>
-            <Table.Td ta="right">{bytes(sizeBytes)}</Table.Td>
+            <Table.Td className={classes.size}>{bytes(sizeBytes)}</Table.Td>
           </Table.Tr>
         ))}
       </Table.Tbody>

@@ -1,6 +1,6 @@
-import { ActionIcon, Button, Menu, Modal } from "@mantine/core";
-import { useDisclosure } from "@mantine/hooks";
-import { IconDots, IconDownload, IconPencil, IconTrash } from "@tabler/icons-react";
+import { Button } from "@mantine/core";
+import { IconDownload } from "@tabler/icons-react";
+import { MoreMenu } from "@/components/MoreMenu";
 import { ActivationButton } from "@/models/ActivationButton";
 import { DeleteModelDialog } from "@/models/DeleteModelDialog";
 import { EditModelForm } from "@/models/EditModelForm";
@@ -9,8 +9,6 @@ import { RequireRole } from "@/session/RequireRole";
 
 /** What can be done with a model. */
 export function ModelActions({ model }: { model: Model }) {
-  const [editing, { open: edit, close: endEditing }] = useDisclosure();
-  const [deleting, { open: askToDelete, close: endDeleting }] = useDisclosure();
   return (
     <>
       <Button
@@ -24,25 +22,13 @@ export function ModelActions({ model }: { model: Model }) {
       </Button>
       <RequireRole role="editor">
         <ActivationButton model={model} />
-        <Menu position="bottom-end">
-          <Menu.Target>
-            <ActionIcon variant="default" size="lg" aria-label="More about this model">
-              <IconDots size={18} />
-            </ActionIcon>
-          </Menu.Target>
-          <Menu.Dropdown>
-            <Menu.Item leftSection={<IconPencil size={16} />} onClick={edit}>
-              Name and description
-            </Menu.Item>
-            <Menu.Item color="red" leftSection={<IconTrash size={16} />} onClick={askToDelete}>
-              Delete
-            </Menu.Item>
-          </Menu.Dropdown>
-        </Menu>
-        <Modal opened={editing} onClose={endEditing} title="Name and description">
-          <EditModelForm model={model} onDone={endEditing} />
-        </Modal>
-        <DeleteModelDialog model={model} opened={deleting} onClose={endDeleting} />
+        <MoreMenu
+          label="More about this model"
+          form={(onDone) => <EditModelForm model={model} onDone={onDone} />}
+          deletion={(opened, onClose) => (
+            <DeleteModelDialog model={model} opened={opened} onClose={onClose} />
+          )}
+        />
       </RequireRole>
     </>
   );

@@ -96,7 +96,12 @@ export function ModelComparisonPage({ modelIds }: { modelIds: string[] }) {
           </Section>
           {best !== undefined && (
             <Section title={metricName(best)}>
-              <Plot label={`${metricName(best)} by epoch`} x={metrics.x} series={metrics.series} />
+              <Plot
+                label={`${metricName(best)} by epoch`}
+                x={metrics.x}
+                series={metrics.series}
+                range={[0, 1]}
+              />
             </Section>
           )}
         </SimpleGrid>

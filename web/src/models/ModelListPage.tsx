@@ -1,4 +1,4 @@
-import { Button, Select, Table } from "@mantine/core";
+import { Button, Table } from "@mantine/core";
 import { IconColumns, IconCube } from "@tabler/icons-react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -9,8 +9,7 @@ import { LoadMore } from "@/components/LoadMore";
 import { Page } from "@/components/Page";
 import { RowsSkeleton } from "@/components/RowsSkeleton";
 import { ScrollTable } from "@/components/ScrollTable";
-import { TASK_TYPES } from "@/jobs/jobService";
-import { TASK_LABELS } from "@/jobs/taskTypes";
+import { TaskFilter } from "@/jobs/TaskFilter";
 import { FEWEST_COMPARED, MOST_COMPARED } from "@/models/comparison";
 import { modelListQuery } from "@/models/modelQueries";
 import { ModelRow } from "@/models/ModelRow";
@@ -45,16 +44,11 @@ export function ModelListPage({ filter, onFilter }: ModelListPageProps) {
         )
       }
     >
-      <Select
-        aria-label="Task"
-        placeholder="Every task"
-        data={TASK_TYPES.map((value) => ({ value, label: TASK_LABELS[value] }))}
-        value={filter.task ?? null}
+      <TaskFilter
+        task={filter.task}
         onChange={(task) => {
-          onFilter(task === null ? {} : { task });
+          onFilter(task === undefined ? {} : { task });
         }}
-        clearable
-        w={170}
       />
       {models.isPending && <RowsSkeleton />}
       {models.isError && <ErrorNotice error={models.error} retry={() => void models.refetch()} />}

@@ -1,7 +1,7 @@
 import { Alert, Button, Group, Stack, Stepper } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { ApiError } from "@/api/apiError";
 import { Page } from "@/components/Page";
 import { JOBS } from "@/jobs/jobQueries";
@@ -14,6 +14,7 @@ import { ReviewStep } from "@/newJob/ReviewStep";
 import { firstOpenStep, problemsOf, type Step, STEP_LABELS, STEPS } from "@/newJob/steps";
 import { TaskStep } from "@/newJob/TaskStep";
 import { useDraft } from "@/newJob/useDraft";
+import classes from "./NewJobPage.module.css";
 
 interface NewJobPageProps {
   step: Step;
@@ -32,6 +33,14 @@ export function NewJobPage({ step: wanted, onStep }: NewJobPageProps) {
   const step = STEPS[place] ?? "task";
   const problems = problemsOf(step, draft);
   const stepProps = { kept, problems: tried === step || step === "configuration" ? problems : {} };
+  const content = useRef<HTMLDivElement>(null);
+  const shown = useRef(step);
+  useEffect(() => {
+    if (shown.current === step) return;
+    shown.current = step;
+    // Who goes on by the keyboard goes on reading here.
+    content.current?.focus();
+  }, [step]);
   const creating = useMutation({
     mutationFn: () => createJob(jobRequest(draft)),
     meta: { quiet: true },
@@ -65,12 +74,26 @@ export function NewJobPage({ step: wanted, onStep }: NewJobPageProps) {
         </Button>
       }
     >
-      <Stepper active={place} onStepClick={go} size="sm" allowNextStepsSelect>
+      <Stepper
+        active={place}
+        onStepClick={go}
+        size="sm"
+        allowNextStepsSelect
+        classNames={{ step: classes.step ?? "", stepBody: classes.stepBody ?? "" }}
+      >
         {STEPS.map((name) => (
-          <Stepper.Step key={name} label={STEP_LABELS[name]} />
+          <Stepper.Step key={name} label={STEP_LABELS[name]} aria-label={STEP_LABELS[name]} />
         ))}
       </Stepper>
-      <Stack maw={860} gap="lg">
+      <Stack
+        maw={860}
+        gap="lg"
+        component="section"
+        ref={content}
+        tabIndex={-1}
+        aria-label={STEP_LABELS[step]}
+        className={classes.content}
+      >
         {step === "task" && <TaskStep {...stepProps} />}
         {step === "projects" && <ProjectsStep {...stepProps} />}
         {step === "classes" && <ClassesStep {...stepProps} />}
@@ -109,7 +132,9 @@ export function NewJobPage({ step: wanted, onStep }: NewJobPageProps) {
             Back
           </Button>
           {step === "review" ? (
+            // Another button than Next, so that pressing that twice starts nothing.
             <Button
+              key="start"
               loading={creating.isPending}
               onClick={() => {
                 creating.mutate();
@@ -119,6 +144,7 @@ export function NewJobPage({ step: wanted, onStep }: NewJobPageProps) {
             </Button>
           ) : (
             <Button
+              key="next"
               onClick={() => {
                 go(place + 1);
               }}

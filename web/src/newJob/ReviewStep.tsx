@@ -6,12 +6,13 @@ import { RowsSkeleton } from "@/components/RowsSkeleton";
 import { SHAPE_LABELS } from "@/images/shape";
 import { jobListQuery } from "@/jobs/jobQueries";
 import { TASK_LABELS } from "@/jobs/taskTypes";
-import type { Draft, SettingValue } from "@/newJob/draft";
+import type { Draft } from "@/newJob/draft";
 import { estimatedSeconds } from "@/newJob/estimate";
 import { HealthView } from "@/newJob/HealthView";
 import { datasetSpec } from "@/newJob/jobRequest";
 import { healthQuery } from "@/newJob/newJobQueries";
 import { changedSettings } from "@/newJob/settingRules";
+import { valueText } from "@/newJob/trainingSettings";
 import { type Step, STEP_LABELS } from "@/newJob/steps";
 import { duration } from "@/time/duration";
 
@@ -92,11 +93,6 @@ export function ReviewStep({ draft, onDrop, onStep }: ReviewStepProps) {
       </section>
     </Stack>
   );
-}
-
-function valueText(value: SettingValue): string {
-  if (typeof value === "boolean") return value ? "on" : "off";
-  return String(value);
 }
 
 interface RowProps {

@@ -5,7 +5,7 @@ import { NumberField } from "@/newJob/NumberField";
 import { rangeOf, rangeText } from "@/newJob/ranges";
 import { shutOut } from "@/newJob/settingRules";
 import type { StepProps } from "@/newJob/stepProps";
-import type { Setting } from "@/newJob/trainingSettings";
+import { type Setting, valueText } from "@/newJob/trainingSettings";
 import classes from "./SettingField.module.css";
 
 interface SettingFieldProps extends StepProps {
@@ -77,7 +77,7 @@ function Explanation({ setting, reason }: { setting: Setting; reason: string | u
     ...(setting.place === "config" || setting.kind === "boolean" || setting.kind === "choice"
       ? []
       : [rangeText(rangeOf(setting))]),
-    ...(setting.default === undefined ? [] : [`default ${defaultText(setting.default)}`]),
+    ...(setting.default === undefined ? [] : [`default ${valueText(setting.default)}`]),
   ];
   return (
     <>
@@ -88,11 +88,6 @@ function Explanation({ setting, reason }: { setting: Setting; reason: string | u
       </span>
     </>
   );
-}
-
-function defaultText(value: SettingValue): string {
-  if (typeof value === "boolean") return value ? "on" : "off";
-  return String(value);
 }
 
 function stepOf(setting: Setting): number {

@@ -40,7 +40,7 @@ export function draftFrom(job: Job): Draft {
 }
 
 /** All settings of a job, with those that are the defaults. */
-function settingsOf(config: JobConfig): Record<string, SettingValue> {
+export function settingsOf(config: JobConfig): Record<string, SettingValue> {
   const { seed, loader_workers, gpus, min_gpu_memory, settings } = config;
   const every: Record<string, SettingValue | undefined> = {
     seed,

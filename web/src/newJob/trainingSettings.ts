@@ -38,3 +38,9 @@ export function described(name: string): Setting {
   if (found === undefined) throw new Error(`The API does not describe ${name}.`);
   return found;
 }
+
+/** A value as people read it. */
+export function valueText(value: SettingValue): string {
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return String(value);
+}

@@ -4,7 +4,7 @@ import type { Scale } from "@/statistics/scales";
 import classes from "./PlotFrame.module.css";
 
 /** Pixels around what is drawn, for marks and names. */
-const LEFT = 52;
+const LEFT = 64;
 const RIGHT = 12;
 const TOP = 8;
 const BOTTOM = 42;

@@ -77,7 +77,7 @@ function Statistics({ projectId, statistics }: { projectId: string; statistics: 
           />
         </Card>
       )}
-      <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }} spacing="lg">
+      <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing="lg">
         {statistics.boxSizes.length > 0 && (
           <PlotCard
             title="Sizes of annotations"

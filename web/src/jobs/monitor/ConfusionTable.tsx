@@ -1,5 +1,6 @@
 import { Table, Text } from "@mantine/core";
 import type { ConfusionMatrix } from "@/api/generated/schema";
+import { ScrollTable } from "@/components/ScrollTable";
 import { shares } from "@/jobs/monitor/confusion";
 import classes from "./ConfusionTable.module.css";
 
@@ -8,41 +9,45 @@ export function ConfusionTable({ matrix }: { matrix: ConfusionMatrix }) {
   const { labels, rows } = matrix;
   const share = shares(matrix);
   return (
-    <Table.ScrollContainer minWidth={320} type="native">
-      <Table withColumnBorders className={classes.matrix} w="auto">
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>Predicted ↓ · true →</Table.Th>
-            {labels.map((label) => (
-              <Table.Th key={label} ta="right">
-                {label}
-              </Table.Th>
-            ))}
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {rows.map(({ counts }, row) => (
-            <Table.Tr key={labels[row]}>
-              <Table.Th scope="row">{labels[row]}</Table.Th>
-              {counts.map((count, column) => {
-                const part = share[row]?.[column] ?? 0;
-                return (
-                  <Table.Td
-                    key={labels[column]}
-                    className={classes.cell}
-                    style={{ "--share": `${Math.round(part * 70)}%` }}
-                    title={`${count} of ${labels[column] ?? ""} were predicted as ${labels[row] ?? ""} (${Math.round(part * 100)} %)`}
-                  >
-                    <Text size="sm" ff="monospace" fw={row === column ? 700 : 400}>
-                      {count}
-                    </Text>
-                  </Table.Td>
-                );
-              })}
-            </Table.Tr>
+    <ScrollTable
+      label="Confusion matrix"
+      minWidth={320}
+      withColumnBorders
+      className={classes.matrix}
+      w="auto"
+    >
+      <Table.Thead>
+        <Table.Tr>
+          <Table.Th>Predicted ↓ · true →</Table.Th>
+          {labels.map((label) => (
+            <Table.Th key={label} ta="right">
+              {label}
+            </Table.Th>
           ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+        </Table.Tr>
+      </Table.Thead>
+      <Table.Tbody>
+        {rows.map(({ counts }, row) => (
+          <Table.Tr key={labels[row]}>
+            <Table.Th scope="row">{labels[row]}</Table.Th>
+            {counts.map((count, column) => {
+              const part = share[row]?.[column] ?? 0;
+              return (
+                <Table.Td
+                  key={labels[column]}
+                  className={classes.cell}
+                  style={{ "--share": `${Math.round(part * 70)}%` }}
+                  title={`${count} of ${labels[column] ?? ""} were predicted as ${labels[row] ?? ""} (${Math.round(part * 100)} %)`}
+                >
+                  <Text size="sm" ff="monospace" fw={row === column ? 700 : 400}>
+                    {count}
+                  </Text>
+                </Table.Td>
+              );
+            })}
+          </Table.Tr>
+        ))}
+      </Table.Tbody>
+    </ScrollTable>
   );
 }

@@ -8,6 +8,7 @@ import { RelativeTime } from "@/components/RelativeTime";
 import { Section } from "@/components/Section";
 import type { Job } from "@/jobs/jobService";
 import { TASK_LABELS } from "@/jobs/taskTypes";
+import { changedOf } from "@/newJob/changedOf";
 import { workerListQuery } from "@/workers/workerQueries";
 
 /** Where the job runs, on what, and how. */
@@ -93,6 +94,7 @@ function SettingFacts({ job }: { job: Job }) {
           ["Image size", `${config.image_size ?? "–"} px`],
           ["Learning rate", config.learning_rate ?? "Chosen by the optimizer"],
           ["Optimizer", config.optimizer ?? "auto"],
+          ...changedOf(config).map(({ title, value }) => [title, value] as const),
         ]}
       />
     </Section>

@@ -7,24 +7,30 @@ import { LogLines } from "@/jobs/monitor/LogPanel";
 
 /** What one should know about a job: why it failed, what it warns of, why it had to begin again. */
 export function JobNotices({ job, history }: { job: Job; history: JobHistory }) {
+  const cancelled = job.status === "cancelled";
   return (
     <>
       {job.failure && (
-        <Alert color="red" icon={<IconAlertTriangle aria-hidden />} title="The training failed" role="alert">
+        <Alert
+          color={cancelled ? "gray" : "red"}
+          icon={<IconAlertTriangle aria-hidden />}
+          title={cancelled ? "The training was cancelled" : "The training failed"}
+          role="alert"
+        >
           <Stack gap="xs">
-            <Text size="sm">{job.failure.message}</Text>
+            <Text size="sm">
+              {job.failure.message}{" "}
+              <Text span size="xs" ff="monospace">
+                {job.failure.reason}
+              </Text>
+            </Text>
             {job.failure.hint && (
               <Text size="sm" fw={600}>
                 {job.failure.hint}
               </Text>
             )}
             <details>
-              <summary>
-                The last lines that it printed{" "}
-                <Text span size="xs" ff="monospace">
-                  {job.failure.reason}
-                </Text>
-              </summary>
+              <summary>The last lines that it printed</summary>
               <LogLines lines={job.failure.log_tail} />
             </details>
           </Stack>
