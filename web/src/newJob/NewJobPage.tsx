@@ -82,7 +82,7 @@ export function NewJobPage({ step: wanted, onStep }: NewJobPageProps) {
         classNames={{ step: classes.step ?? "", stepBody: classes.stepBody ?? "" }}
       >
         {STEPS.map((name) => (
-          <Stepper.Step key={name} label={STEP_LABELS[name]} aria-label={STEP_LABELS[name]} />
+          <Stepper.Step key={name} label={STEP_LABELS[name]} />
         ))}
       </Stepper>
       <Stack
