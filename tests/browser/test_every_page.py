@@ -1,6 +1,7 @@
 """Every page of the app, furnished: readable in three widths, light and dark, and ready within a second."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -97,6 +98,8 @@ def test_a_page_can_be_used_within_a_second(
     browser: Browser, stack: Running, token: Callable[[Role], str], addresses: Mapping[str, list[str]]
 ) -> None:
     assert addresses
+    if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
+        pytest.skip("needs a machine that is not busy with something else")
     times = []
     for _ in range(3):
         with visiting(browser, stack.url) as visitor:

@@ -46,7 +46,9 @@ class Running:
                 environment = (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if module.encode() in command and os.fsencode(self.data_dir) in environment:
+            # The gateway is told no folder, but the secret.
+            mine = (os.fsencode(self.data_dir), (self.data_dir / "secret").read_bytes().strip())
+            if module.encode() in command and any(mark in environment for mark in mine):
                 return int(entry.name)
         raise AssertionError(f"no process runs {module}")
 
