@@ -148,3 +148,20 @@ async def test_a_database_that_can_take_nothing_may_be_tried_again(pool: Pool) -
     for error in (read_only, database_error(DiskFullError("")), database_error(OutOfMemoryError(""))):
         assert isinstance(error, Unavailable)
         assert error.reason == "DATABASE_UNAVAILABLE"
+
+
+async def test_a_statement_that_was_only_parsed_leaves_its_connection_as_good_as_new(
+    database_url: str,
+) -> None:
+    pool = await open_pool(database_url, "public", max_size=1)
+
+    async def give_up_amid_a_statement() -> None:
+        async with pool.acquire() as connection:
+            await connection.prepare("select 1 + 1")
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await give_up_amid_a_statement()
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        assert await connection.fetchval("select 2") == 2
+    pool.terminate()

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 import orjson
 from asyncpg import exceptions as pg
+from asyncpg.pool import PoolAcquireContext
 
 from annotateforge.runtime.errors import Aborted, DomainError, InvalidArgument, Unavailable
 from annotateforge.runtime.migrations import checked_identifier, migrate
 
 if TYPE_CHECKING:
-    from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
+    from asyncpg.pool import PoolConnectionProxy
 
     _AsyncpgPool = asyncpg.Pool[asyncpg.Record]
+    _AsyncpgConnection = asyncpg.Connection[asyncpg.Record]
+    _Acquiring = PoolAcquireContext[asyncpg.Record]
 else:
     _AsyncpgPool = asyncpg.Pool
+    _AsyncpgConnection = asyncpg.Connection
+    _Acquiring = PoolAcquireContext
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 """What a store's functions take: a connection of its own or one from the pool."""
@@ -32,11 +37,42 @@ CONNECT_TIMEOUT = 10.0
 """Seconds to wait for a new connection."""
 
 
+class _PooledConnection(_AsyncpgConnection):
+    """A connection that knows whether its last user went by an error, perhaps amid a statement."""
+
+    interrupted = False
+
+    def note_interruption(self) -> None:
+        """Its user goes by an error."""
+        self.interrupted = True
+
+    async def settle(self) -> None:
+        """Be as good as new for the next user.
+
+        A statement that is cancelled after Postgres has parsed it and before it is told to execute it leaves
+        a transaction begun of which asyncpg knows nothing, and in which no isolation level could be set. Any
+        simple query ends it.
+        """
+        if self.interrupted:
+            await self.execute("SELECT")
+            self.interrupted = False
+
+
+class _Use(_Acquiring):
+    """The time for which somebody has a connection."""
+
+    async def __aexit__(self, *exc: Any) -> None:
+        connection: Any = self.connection
+        if exc[0] is not None:
+            connection.note_interruption()
+        await super().__aexit__(*exc)
+
+
 class Pool(_AsyncpgPool):
     """asyncpg's pool, in which waiting for a connection has a deadline without being asked."""
 
-    def acquire(self, *, timeout: float | None = None) -> "PoolAcquireContext[asyncpg.Record]":
-        return super().acquire(timeout=ACQUIRE_TIMEOUT if timeout is None else timeout)
+    def acquire(self, *, timeout: float | None = None) -> _Acquiring:
+        return _Use(self, ACQUIRE_TIMEOUT if timeout is None else timeout)
 
 
 async def open_pool(url: str, schema: str, *, min_size: int = 1, max_size: int = 8) -> Pool:
@@ -51,9 +87,9 @@ async def open_pool(url: str, schema: str, *, min_size: int = 1, max_size: int =
         max_queries=50_000,
         max_inactive_connection_lifetime=300.0,
         init=_prepare_connection,
-        reset=_leave_as_it_is,
+        reset=_settle,
         loop=None,
-        connection_class=asyncpg.Connection,
+        connection_class=_PooledConnection,
         record_class=asyncpg.Record,
         timeout=CONNECT_TIMEOUT,
         command_timeout=COMMAND_TIMEOUT,
@@ -82,10 +118,12 @@ async def _prepare_connection(connection: "asyncpg.Connection[Any]") -> None:
     )
 
 
-async def _leave_as_it_is(_: "asyncpg.Connection[Any]") -> None:
+async def _settle(connection: "asyncpg.Connection[Any]") -> None:
     """In place of asyncpg's four statements between two users of a connection. An open transaction is rolled
     back all the same, and nothing else outlives one: no setting, lock, cursor or LISTEN of a session is used.
     """
+    assert isinstance(connection, _PooledConnection)
+    await connection.settle()
 
 
 @contextlib.asynccontextmanager
