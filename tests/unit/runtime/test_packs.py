@@ -12,15 +12,18 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 
 from annotateforge.runtime import pack_files, packs
 from annotateforge.runtime.blobs import BlobStore, blob_key
 from annotateforge.runtime.errors import NotFound, ResourceExhausted, Unavailable
 from annotateforge.runtime.local_blobs import LocalBlobs
 from annotateforge.runtime.pack_files import RECORD_BYTES
+from annotateforge.runtime.pack_index import PackIndex
 from annotateforge.runtime.pack_writer import PackWriter
 from annotateforge.runtime.packs import Packs
 
@@ -241,6 +244,31 @@ def test_a_write_that_fails_half_way_is_written_over(folder: Path, monkeypatch: 
     assert contents(opened) == {}
     opened.put(list(blobs.items()))
     assert contents(opened) == contents(open_packs(folder)) == blobs
+
+
+@pytest.mark.parametrize("whole", [0, 2, 6])
+def test_an_index_that_takes_only_some_records_has_their_blobs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    opened, other = open_packs(folder), open_packs(folder)
+    first, second = some(1, 5000), some(6, 5000, seed=1)
+    opened.put(list(first.items()))
+    real = os.pwritev
+    index = only_pack(folder).with_suffix(".index").stat().st_ino
+
+    def full(descriptor: int, parts: list[bytes], offset: int) -> int:
+        if os.fstat(descriptor).st_ino != index:
+            return real(descriptor, parts, offset)
+        real(descriptor, [bytes(parts[0])[: whole * RECORD_BYTES + 10]], offset)
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwritev", full)
+        with pytest.raises(OSError, match="No space"):
+            opened.put(list(second.items()))
+    assert len(contents(opened)) == len(contents(other)) == 1 + whole
+    opened.put(list(second.items()))
+    assert contents(opened) == contents(other) == contents(open_packs(folder)) == first | second
 
 
 async def test_a_batch_takes_one_flush(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,6 +508,63 @@ def test_a_reader_of_what_is_deleted_meanwhile_gets_nothing_and_never_zeros(fold
     assert reading.read_now(0, 100, 2**30) is None
     read = reading.read(0, 100, 2**30)
     assert read == [None if sha256 in gone else data for sha256, data in blobs.items()]
+
+
+@pytest.mark.parametrize("who", ["the same process", "another process"])
+def test_what_is_looked_up_just_before_it_leaves_the_index_is_not_read_as_zeros(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    blobs = some(3, 50_000)
+    one = open_packs(folder)
+    one.put(list(blobs.items()))
+    gone = list(blobs)[1]
+    real = PackIndex._remove
+    readings = []
+
+    def remove(index: PackIndex, *args: Any) -> None:
+        if index is one._index:
+            readings.append(one.look_up([gone]))
+        real(index, *args)
+
+    monkeypatch.setattr(PackIndex, "_remove", remove)
+    (one if who == "the same process" else open_packs(folder)).delete([gone])
+    one.refresh()
+    (reading,) = readings
+    assert reading.read(0, 1, 1) == [None]
+
+
+def test_what_another_process_moves_during_a_look_at_the_packs_is_found_and_deleted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = some(600, 300)
+    open_packs(folder).put(list(blobs.items()))
+    reader, mover = open_packs(folder), open_packs(folder)
+    real = packs.Pack.has_news
+    looked = []
+
+    def has_news(pack: packs.Pack) -> bool:
+        if pack in reader._packs.values() and not looked:
+            looked.append(pack)
+            # To a pack that was not there when the folder was listed.
+            assert mover.arrange(sorted(blobs), threading.Event()) == len(blobs)
+        return real(pack)
+
+    monkeypatch.setattr(packs.Pack, "has_news", has_news)
+    reader.delete(list(blobs))
+    assert looked
+    assert contents(open_packs(folder)) == {}
+
+
+def test_the_log_says_once_that_files_cannot_have_holes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack_files, "_punch", lambda descriptor, offset, length: False)
+    blobs = some(100, 10_000)
+    opened = open_packs(folder)
+    opened.put(list(blobs.items()))
+    with structlog.testing.capture_logs() as lines:
+        opened.delete(list(blobs)[::2])
+    assert len(lines) == 1
 
 
 async def test_blobs_that_come_and_go_are_whole_or_not_found(folder: Path) -> None:

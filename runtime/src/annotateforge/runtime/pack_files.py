@@ -193,14 +193,18 @@ class Pack:
         """Bytes that the pack takes on the disk."""
         return os.fstat(self.descriptor).st_blocks * 512
 
-    def free(self, begin: int, end: int) -> None:
-        """Give the room of dead bytes back, as far as whole blocks of the disk lie in it."""
-        if begin < end and not _punch(self.descriptor, begin, end - begin):
-            log.warning(
-                "the file system cannot give back parts of files; the room of deleted images comes back only"
-                " when all of a pack are deleted",
-                pack=str(self.path),
-            )
+    def free(self, begin: int, end: int) -> bool:
+        """Give the room of dead bytes back, as far as whole blocks of the disk lie in it. False where the
+        file system cannot.
+        """
+        if begin >= end or _punch(self.descriptor, begin, end - begin):
+            return True
+        log.warning(
+            "the file system cannot give back parts of files; the room of deleted images comes back only"
+            " when all of a pack are deleted",
+            pack=str(self.path),
+        )
+        return False
 
     def remove(self) -> None:
         """Remove the files, of which nothing is needed any more. For the owner."""

@@ -113,6 +113,9 @@ class PackIndex:
                 self._add(pack.number, put)
             if len(deleted):
                 self._remove(deleted["digest"].copy(), pack.number, deleted["offset"].astype(np.int64))
+        if len(deleted):
+            # Once more: who looked up after the first time may have found what goes.
+            pack.deletions += 1
 
     def _add(self, pack: int, put: Records) -> None:
         """Add blobs. One that is there already is there twice then, and the new copy is the one found."""
@@ -167,12 +170,15 @@ class PackIndex:
     def copies(self, digests: Digests) -> tuple[Longs, Places]:
         """Indices into `digests`, and where all their copies are."""
         found = []
-        for table in self._tables:
-            which, rows = table.rows(digests)
-            pack = table.pack[rows].astype(np.int64)
-            alive = pack != NOWHERE
-            rows = rows[alive]
-            found.append((which[alive], pack[alive], table.offset[rows], table.size[rows].astype(np.int64)))
+        # Without a lock, one that is moved meanwhile could be missed in either place.
+        with self._lock:
+            for table in self._tables:
+                which, rows = table.rows(digests)
+                pack = table.pack[rows].astype(np.int64)
+                alive = pack != NOWHERE
+                rows = rows[alive]
+                size = table.size[rows].astype(np.int64)
+                found.append((which[alive], pack[alive], table.offset[rows], size))
         which, *places = (np.concatenate(column) for column in zip(*found, strict=True))
         return which, Places(*places)
 

@@ -115,5 +115,7 @@ class PackWriter:
         """
         with self._appending:
             self.retired, self._error = True, error
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), self.pack.changing():
+                # Of the records some may be in the index, where others have seen them: their bytes stay.
+                self._index.learn(self.pack)
                 os.ftruncate(self.pack.descriptor, self.pack.end)

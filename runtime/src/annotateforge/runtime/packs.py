@@ -25,6 +25,7 @@ from annotateforge.runtime.pack_files import (
     Buffer,
     Pack,
     make_pack,
+    read_records,
     write_record,
 )
 from annotateforge.runtime.pack_index import NOWHERE, Digests, Flags, Longs, PackIndex, Places, as_digests
@@ -89,6 +90,13 @@ class Packs:
 
     def refresh(self) -> None:
         """Learn what other processes have put and deleted."""
+        # What was moved is in another pack, perhaps in one that was looked at before it was.
+        while self._learn_of_deletions():
+            pass
+
+    def _learn_of_deletions(self) -> bool:
+        """Look once at what other processes have done; answers whether they have deleted something."""
+        deleted = False
         names = {name for name in os.listdir(self._folder) if name.endswith(PACK)}
         with self._lock:
             for name in sorted(names - self._known.keys()):
@@ -98,9 +106,12 @@ class Packs:
             packs = list(self._packs.values())
         for pack in packs:
             if pack.has_news():
+                deletions = pack.deletions
                 self._index.learn(pack)
+                deleted |= pack.deletions > deletions
             if pack.path.name not in names and pack.has_gone():
                 self._forget(pack)
+        return deleted
 
     def _add(self, pack: Pack) -> None:
         with self._lock:
@@ -225,7 +236,7 @@ class Packs:
         columns = zip(names, offsets.tolist(), sizes.tolist(), strict=True)
         if records := b"".join([write_record(DELETED, *column, 0) for column in columns]):
             pack.append_records(records, flush=True)
-            self._index.remove(digests[there], pack.number, offsets)
+            self._index.note(pack, read_records(records))
         return offsets
 
     def _free(self, pack: Pack, gone: Longs, *, everything: bool = False) -> None:
@@ -245,7 +256,8 @@ class Packs:
             np.arange(len(begins)) if everything else np.unique(np.searchsorted(begins, gone, "right") - 1)
         )
         for hole in holes.tolist():
-            pack.free(int(begins[hole]), int(ends[hole]))
+            if not pack.free(int(begins[hole]), int(ends[hole])):
+                break
 
     # Order.
 
