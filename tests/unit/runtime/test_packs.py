@@ -510,6 +510,33 @@ def test_a_reader_of_what_is_deleted_meanwhile_gets_nothing_and_never_zeros(fold
     assert read == [None if sha256 in gone else data for sha256, data in blobs.items()]
 
 
+async def test_a_deletion_that_is_cancelled_has_ended_when_its_caller_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalBlobs(folder)
+    await store.put_bytes(b"some", digest(b"some"))
+    begun, may_go_on = threading.Event(), threading.Event()
+    real = Packs.delete
+
+    def delete(opened: Packs, digests: Sequence[str]) -> None:
+        begun.set()
+        assert may_go_on.wait(10)
+        real(opened, digests)
+
+    monkeypatch.setattr(Packs, "delete", delete)
+    deleting = asyncio.create_task(store.delete([digest(b"some")]))
+    assert await asyncio.to_thread(begun.wait, 10)
+    deleting.cancel()
+    done, _ = await asyncio.wait({deleting}, timeout=0.1)
+    assert not done
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await deleting
+    # Whoever puts it again now finds it gone, and stores it.
+    await store.put_bytes(b"some", digest(b"some"))
+    assert await store.get(digest(b"some")) == b"some"
+
+
 @pytest.mark.parametrize("who", ["the same process", "another process"])
 def test_what_is_looked_up_just_before_it_leaves_the_index_is_not_read_as_zeros(
     folder: Path, monkeypatch: pytest.MonkeyPatch, who: str

@@ -290,8 +290,15 @@ class LocalBlobs(BlobStore):
         return packs.has(sha256)
 
     async def delete(self, digests: Sequence[str]) -> None:
+        work = self._threads.submit(self._delete, digests)
         with store_errors():
-            await self._run(self._delete, digests)
+            try:
+                await asyncio.wrap_future(work)
+            except asyncio.CancelledError:
+                # Who stops waiting lets others put the same blobs again; those must not go then.
+                if not work.cancelled():
+                    await asyncio.wait({asyncio.wrap_future(work)})
+                raise
 
     def _delete(self, digests: Sequence[str]) -> None:
         for path in [self._path(sha256) for sha256 in digests]:
