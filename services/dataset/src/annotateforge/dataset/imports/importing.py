@@ -175,7 +175,7 @@ class _Run:
         """
         there = await self._digests()
         batches = self._batches()
-        storing: asyncio.Task[None] | None = None
+        storing: asyncio.Future[None] | None = None
         async with working_ahead() as begin:
             reading = begin(asyncio.to_thread(next, batches, None))
             while batch := await reading:
@@ -237,7 +237,7 @@ class _Run:
             batch = list(islice(labels, _LABELS_PER_BATCH))
             return bool(batch), self._new.take(batch, self._report)
 
-        storing: asyncio.Task[None] | None = None
+        storing: asyncio.Future[None] | None = None
         more = True
         async with working_ahead() as begin:
             while more:
