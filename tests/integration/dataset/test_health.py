@@ -12,6 +12,7 @@ from annotateforge.api.dataset.v1 import dataset_pb2, problem_pb2
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.dataset.app import running
+from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.settings import Settings
 from tests.integration.dataset.calls import (
     Sent,
@@ -107,6 +108,35 @@ async def test_older_images_get_their_fingerprints_in_the_background(
 
         await eventually(complete)
         assert found(await checked(client, spec))["NEAR_DUPLICATES"].count == 6
+
+
+async def test_images_that_come_while_others_are_looked_at_are_looked_at_before_they_are_split(
+    settings: Settings, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Backfill.complete
+    looks = []
+
+    async def complete(self: Backfill, *args: Any) -> None:
+        await real(self, *args)
+        looks.append(args)
+        if len(looks) % 2:
+            # Leaves the tables as an import does that ends now.
+            connection = await asyncpg.connect(
+                str(settings.database_url), server_settings={"search_path": "dataset"}, timeout=10
+            )
+            try:
+                await connection.execute("DELETE FROM fingerprints", timeout=10)
+            finally:
+                await connection.close(timeout=5)
+
+    async with running(settings) as app, editing(app, secret) as client:
+        project_id = await pictured_project(client)
+        monkeypatch.setattr(Backfill, "complete", complete)
+        split = dataset_pb2.Split(strategy=GROUPED)
+        spec = spec_of(project_id, classes=["red"], split=split)
+        assert found(await checked(client, spec))["NEAR_DUPLICATES"].count == 6
+        assert found(await prepare(client, spec))["NEAR_DUPLICATES"].count == 6
+        assert len(looks) == 4
 
 
 async def test_an_import_leaves_fingerprints_to_the_background_and_a_check_waits_for_them(

@@ -10,7 +10,7 @@ import structlog
 from annotateforge.dataset.archive import lay_out
 from annotateforge.dataset.arranging import Arranger
 from annotateforge.dataset.backfill import Backfill
-from annotateforge.dataset.columns import Annotations, Images
+from annotateforge.dataset.columns import Annotations, Images, Look
 from annotateforge.dataset.datasets import (
     Dataset,
     NewDataset,
@@ -38,6 +38,9 @@ _TRIES = 3
 _PUT_TIMEOUT = 600.0
 _CHECK_WAITS = 10.0
 """Seconds for which a check waits for fingerprints on which only findings depend."""
+
+Snapshot = tuple[Images, Annotations, bytes]
+"""Images and annotations of the projects of a spec, and the key of their freezing."""
 
 log = structlog.get_logger()
 
@@ -73,8 +76,7 @@ class Preparer:
         """What freezing a spec would give. NotFound PROJECT_NOT_FOUND."""
         async with self._room:
             try:
-                await self._look_for_check(spec)
-                _, report, _ = await self._freeze(spec, Progress())
+                _, report, _ = await self._freeze(spec, Progress(), await self._read_for_check(spec))
                 return report
             finally:
                 await asyncio.to_thread(trim_heap)
@@ -83,7 +85,7 @@ class Preparer:
         """Freeze a spec, or answer the data set that it gave before over the same data.
 
         NotFound PROJECT_NOT_FOUND, FailedPrecondition DATASET_INVALID, and Aborted DATASET_CHANGING when
-        images are deleted faster than they are frozen.
+        images are deleted faster than they are frozen, or added faster than they are looked at.
         """
         if dataset := await self._recall(spec):
             return dataset
@@ -100,8 +102,7 @@ class Preparer:
     async def _try(self, spec: DatasetSpec, progress: Progress) -> Dataset | None:
         """Freeze a spec and keep the result; None when one of its images has gone meanwhile."""
         # The findings are kept with the data set, and a grouped split depends on them.
-        await self._look(spec, progress)
-        frozen, report, key = await self._freeze(spec, progress)
+        frozen, report, key = await self._freeze(spec, progress, await self._read_seen(spec, progress))
         if report.errors:
             raise dataset_invalid(spec, report)
         layout = await asyncio.to_thread(lay_out, frozen.manifest)
@@ -126,24 +127,39 @@ class Preparer:
             revisions = await columns.read_revisions(connection, spec)
             return await datasets.find_frozen(connection, freezing_key(spec, revisions))
 
-    async def _look_for_check(self, spec: DatasetSpec) -> None:
+    async def _read_for_check(self, spec: DatasetSpec) -> Snapshot:
         if spec.split.strategy is Strategy.GROUPED:
             # The split depends on them.
-            await self._look(spec, Progress())
-            return
+            return await self._read_seen(spec, Progress())
         # What is missing after that is a finding of its own.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CHECK_WAITS):
                 await self._look(spec, Progress())
+        return await self._read(spec, Progress())
+
+    async def _read_seen(self, spec: DatasetSpec, progress: Progress) -> Snapshot:
+        """A snapshot in which all images have a fingerprint. Aborted DATASET_CHANGING when images come faster
+        than they are looked at.
+        """
+        for _ in range(_TRIES):
+            await self._look(spec, progress)
+            snapshot = await self._read(spec, progress)
+            # An import that ended since then leaves images without one.
+            if not (snapshot[0].look == Look.PENDING).any():
+                return snapshot
+            del snapshot
+        raise Aborted("DATASET_CHANGING", "Images were added while others were looked at. Try again.")
 
     async def _look(self, spec: DatasetSpec, progress: Progress) -> None:
         """See that all images of a spec have a fingerprint."""
         progress.begin("looking at images")
         await self._backfill.complete(spec.project_ids, progress.reach)
 
-    async def _freeze(self, spec: DatasetSpec, progress: Progress) -> tuple[Frozen, HealthReport, bytes]:
+    async def _freeze(
+        self, spec: DatasetSpec, progress: Progress, snapshot: Snapshot
+    ) -> tuple[Frozen, HealthReport, bytes]:
         """What a spec gives, its health, and the key of the freezing."""
-        images, annotations, key = await self._read(spec, progress)
+        images, annotations, key = snapshot
         progress.begin("splitting and writing labels", len(images))
         frozen = await asyncio.to_thread(freeze, spec, images, annotations)
         labels: list[str] = []
@@ -152,7 +168,7 @@ class Preparer:
                 labels = await columns.read_labels(connection, spec)
         return frozen, await asyncio.to_thread(examine, spec, images, frozen, labels), key
 
-    async def _read(self, spec: DatasetSpec, progress: Progress) -> tuple[Images, Annotations, bytes]:
+    async def _read(self, spec: DatasetSpec, progress: Progress) -> Snapshot:
         """One snapshot of the projects' images and annotations, and the key that it has."""
         async with (
             self._pool.acquire() as connection,
