@@ -566,17 +566,17 @@ def test_what_another_process_moves_during_a_look_at_the_packs_is_found_and_dele
     blobs = some(600, 300)
     open_packs(folder).put(list(blobs.items()))
     reader, mover = open_packs(folder), open_packs(folder)
-    real = packs.Pack.has_news
+    real = pack_files.Pack.has_news
     looked = []
 
-    def has_news(pack: packs.Pack) -> bool:
+    def has_news(pack: pack_files.Pack) -> bool:
         if pack in reader._packs.values() and not looked:
             looked.append(pack)
             # To a pack that was not there when the folder was listed.
             assert mover.arrange(sorted(blobs), threading.Event()) == len(blobs)
         return real(pack)
 
-    monkeypatch.setattr(packs.Pack, "has_news", has_news)
+    monkeypatch.setattr(pack_files.Pack, "has_news", has_news)
     reader.delete(list(blobs))
     assert looked
     assert contents(open_packs(folder)) == {}
