@@ -31,6 +31,14 @@ def test_a_damaged_table_gives_what_can_be_read() -> None:
     points = curve_of(table, TaskType.DETECT)
     assert [(point.epoch, point.val_loss) for point in points] == [(1, 0.75), (2, 0.0), (3, 0.25)]
     assert not points[1].HasField("val_loss")
+    huge = (
+        b"epoch,val/a,val/b\n1,0.5,1\n2,"
+        + b"9" * 200_000
+        + b"\n1e300,1,1\n4294967296,1,1\n3,1e308,1e308\n4,1,2\n"
+    )
+    points = curve_of(huge, TaskType.DETECT)
+    assert [(point.epoch, point.val_loss) for point in points] == [(1, 1.5), (3, 0.0), (4, 3.0)]
+    assert not points[1].HasField("val_loss")
     for nothing in (b"", b"\n", b"\0\0", b"loss\n1\n"):
         assert curve_of(nothing, TaskType.DETECT) == []
 

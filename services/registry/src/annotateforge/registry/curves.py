@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from annotateforge.api.registry.v1.model_pb2 import CurvePoint
 from annotateforge.registry.models import TaskType
@@ -10,6 +10,7 @@ from annotateforge.runtime.metric_names import METRIC_NAMES
 
 MOST_POINTS = 1000
 """Points of a curve beyond which no eye tells more."""
+_LAST_EPOCH = 2**31 - 1
 LARGEST_TABLE = 16 * 1024 * 1024
 """Bytes of a results.csv that is read: 50,000 epochs and more."""
 
@@ -19,13 +20,25 @@ def curve_of(table: bytes, task_type: TaskType) -> list[CurvePoint]:
     twice the later line counts.
     """
     points: dict[int, CurvePoint] = {}
-    for row in csv.DictReader(table.decode("utf-8", "replace").splitlines(), skipinitialspace=True):
+    for row in _rows(table.decode("utf-8", "replace").splitlines()):
         # Ultralytics pads the names of columns in some versions.
         values = {(name or "").strip(): _number(text) for name, text in row.items() if isinstance(text, str)}
         epoch = values.get("epoch")
-        if epoch is not None and epoch >= 1 and epoch.is_integer():
+        if epoch is not None and 1 <= epoch <= _LAST_EPOCH and epoch.is_integer():
             points[int(epoch)] = _point(int(epoch), values, METRIC_NAMES[task_type])
     return [points[epoch] for epoch in sorted(points)]
+
+
+def _rows(lines: Iterable[str]) -> Iterator[Mapping[str | None, str | list[str] | None]]:
+    rows = csv.DictReader(lines, skipinitialspace=True)
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error:
+            # The line is passed over, such as one with a field without an end.
+            continue
 
 
 def thinned(points: Sequence[CurvePoint], best_epoch: int) -> list[CurvePoint]:
@@ -63,4 +76,7 @@ def _total(parts: Iterable[float | None]) -> float | None:
     """The sum of a loss's parts; None when one is not a number, or there is none."""
     found = list(parts)
     known = [part for part in found if part is not None]
-    return math.fsum(known) if known and len(known) == len(found) else None
+    if not known or len(known) < len(found):
+        return None
+    total = sum(known)
+    return total if math.isfinite(total) else None

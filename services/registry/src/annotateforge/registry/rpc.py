@@ -145,7 +145,8 @@ class RegistryRpc(RegistryServiceServicer):
         table = next((file for file in await self._artifacts(model.id) if file.name == RESULTS), None)
         if table is None or table.size_bytes > LARGEST_TABLE:
             return []
-        return curve_of(await self._blobs.get(table.sha256), model.training.task_type)
+        content = await self._blobs.get(table.sha256)
+        return await asyncio.to_thread(curve_of, content, model.training.task_type)
 
     async def ListArtifacts(
         self, request: api.ListArtifactsRequest, context: Context
