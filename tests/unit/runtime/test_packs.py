@@ -567,7 +567,7 @@ def test_what_another_process_moves_during_a_look_at_the_packs_is_found_and_dele
     open_packs(folder).put(list(blobs.items()))
     reader, mover = open_packs(folder), open_packs(folder)
     real = pack_files.Pack.has_news
-    looked = []
+    looked: list[pack_files.Pack] = []
 
     def has_news(pack: pack_files.Pack) -> bool:
         if pack in reader._packs.values() and not looked:
