@@ -17,6 +17,7 @@ from prometheus_client import start_http_server
 from pydantic import ValidationError
 
 from annotateforge.runtime.heap import keep_heap
+from annotateforge.runtime.open_files import allow_open_files
 from annotateforge.runtime.settings import ProcessSettings
 from annotateforge.runtime.telemetry import configure_logging
 
@@ -58,6 +59,7 @@ def run(name: str, settings: type[S], running: Callable[[S], AbstractAsyncContex
         sys.exit(EXIT_SETTINGS)
     configure_logging(name, read.log_format, read.log_level)
     keep_heap()
+    allow_open_files()
     try:
         uvloop.run(_live(read, running))
     except Exception:
