@@ -129,6 +129,35 @@ async def test_what_is_remembered_travels_to_the_callback_alone_and_is_no_token(
     assert jwt.decode(value, options={"verify_signature": False})["verifier"] not in there.headers["location"]
 
 
+async def test_a_page_whose_path_is_too_long_for_a_cookie_is_left_for_the_first_one(
+    browser: httpx.AsyncClient, signing: app.App
+) -> None:
+    for where in ("/jobs?" + 1500 * "x", "/jobs?name=" + 200 * "%C3%A4"):
+        assert (await go(browser, where)).headers["location"] == f"{signing.url}{where}"
+    for where in ("/jobs?" + 4000 * "x", "/" + 1500 * "\N{GRINNING FACE}"):
+        there = await browser.get(AUTHORIZE, params={"return_to": where})
+        assert len(there.headers["set-cookie"].split(";")[0]) <= 4096
+        back = await browser.get(there.headers["location"])
+        assert (await browser.get(back.headers["location"])).headers["location"] == f"{signing.url}/"
+
+
+async def test_a_session_whose_role_has_gone_is_over(
+    browser: httpx.AsyncClient, signing: app.App, provider: SmallProvider
+) -> None:
+    token = provider.id_token("annotateforge", "")
+    assert (await browser.post(SESSION, json={"token": token}, headers={"origin": signing.url})).is_success
+    provider.claims = {"sub": "ada"}
+    token = provider.id_token("annotateforge", "")
+    port = signing.url.rpartition(":")[2]
+    browser.cookies.set(f"annotateforge_session_{port}", token, domain="127.0.0.1")
+    answer = await browser.get(SESSION)
+    assert answer.status_code == 200, answer.text
+    assert "principal" not in answer.json()
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+    refused = await browser.get(SESSION, headers={"authorization": f"Bearer {token}"})
+    assert refused.json()["error"]["reason"] == "NO_ROLE"
+
+
 @pytest.mark.parametrize("where", ["//evil.example", "/\\evil.example", "https://evil.example", "", "/\nx"])
 async def test_nobody_is_led_to_another_server(
     browser: httpx.AsyncClient, signing: app.App, where: str

@@ -44,10 +44,10 @@ class SessionEndpoint:
             return _session(None, provider=self._provider)
         try:
             return _session(await self._tokens.verify(token), provider=self._provider)
-        except Unauthenticated:
+        except (Unauthenticated, PermissionDenied):
             if token != cookie_token(headers):
                 raise
-            # The session is over; that is no error of this question.
+            # The session is over, or its role is; that is no error of this question.
             return _session(None, clear_cookie(headers), self._provider)
 
     async def _sign_in(self, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import secrets
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ LIFETIME = timedelta(minutes=10)
 
 # Not that of tokens, so that neither is ever taken for the other.
 _AUDIENCE = "annotateforge sign-in"
+_LONGEST_PATH = 2000
+"""Bytes in JSON, of which each three take four in a cookie: browsers drop one of more than 4,096."""
 _FIELDS = ("state", "nonce", "verifier", "return_to")
 
 
@@ -32,9 +35,12 @@ class PendingSignIn:
 
     @classmethod
     def begun(cls, return_to: str) -> Self:
-        """A new one. A `return_to` that is no path of this server leads to `/`."""
+        """A new one. A `return_to` that is no path of this server, or too long for a cookie, leads to `/`."""
         good = (
-            return_to.startswith("/") and not return_to.startswith(("//", "/\\")) and return_to.isprintable()
+            return_to.startswith("/")
+            and not return_to.startswith(("//", "/\\"))
+            and return_to.isprintable()
+            and len(json.dumps(return_to)) <= _LONGEST_PATH
         )
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         return cls(state, nonce, verifier, return_to if good else "/")
