@@ -271,6 +271,52 @@ def test_an_index_that_takes_only_some_records_has_their_blobs(
     assert contents(opened) == contents(other) == contents(open_packs(folder)) == first | second
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs fallocate")
+def test_deletions_take_no_new_room_on_the_disk(folder: Path) -> None:
+    blobs = some(1200, 100)
+    opened = open_packs(folder)
+    names = list(blobs)
+    for at in range(0, 1200, 50):
+        opened.put([(name, blobs[name]) for name in names[at : at + 50]])
+    index = only_pack(folder).with_suffix(".index")
+    before = index.stat().st_blocks
+    for at in range(0, 1000, 50):
+        opened.delete(names[at : at + 50])
+    assert index.stat().st_size == 2200 * RECORD_BYTES
+    assert index.stat().st_blocks == before
+    assert contents(open_packs(folder)).keys() == set(names[1000:])
+
+
+def test_a_pack_whose_index_found_no_room_is_filled_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = open_packs(folder)
+    first, second = some(3, 5000), some(3, 5000, seed=1)
+    opened.put(list(first.items()))
+    late = []
+
+    def full(descriptor: int, mode: int, offset: int, length: int) -> bool:
+        writer = opened._writer
+        assert writer is not None
+        # Somebody who is to be settled next.
+        writer._append([(bytes(32), b"late")])
+        late.append(writer)
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pack_files, "_fallocated", full)
+        patched.setattr(pack_files, "_DELETIONS_BYTES", 2**30)
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space"):
+                opened.put(list(second.items()))
+    assert contents(opened) == first
+    writer = opened._open_writer()
+    writer._append([(bytes.fromhex(name), data) for name, data in second.items()])
+    for one in late:
+        one.retire()
+    writer._settle()
+    assert only_pack(folder).exists()
+    assert contents(opened) == contents(open_packs(folder)) == first | second
+
+
 async def test_a_batch_takes_one_flush(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = LocalBlobs(folder)
     await store.put_bytes(b"first", digest(b"first"))

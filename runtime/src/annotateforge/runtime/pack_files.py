@@ -50,7 +50,10 @@ CRC-32, and the CRC-32 of the record up to there."""
 RECORD_BYTES = RECORD.itemsize
 _MOST_PARTS = 1000
 """Buffers that one system call writes; the kernel takes 1,024."""
+_KEEP_SIZE = 0x01
 _PUNCH_HOLE_KEEP_SIZE = 0x03
+_DELETIONS_BYTES = 64 * 1024
+"""Bytes of an index that are kept free for records of deletions: 1,024 of them."""
 
 Records = npt.NDArray[np.void]
 Buffer = bytes | memoryview
@@ -93,6 +96,8 @@ class Pack:
         """Whether this object holds the lock of the file."""
         self._read = 0
         """Bytes of the index that were read."""
+        self._allotted = 0
+        """Bytes of the index for which this object has made sure that there is room on the disk."""
         self.lock = threading.RLock()
         """Held while the index is read or appended to, and until what it says has been taken over."""
         self._index = -1
@@ -154,11 +159,22 @@ class Pack:
         self.deletions += len(put) < len(records)
         self._read += len(records) * RECORD_BYTES
 
+    def allot(self, size: int) -> None:
+        """See that the index can take so many bytes of records, and those of deletions behind them: on a disk
+        that is full room is made by deleting. To be called while `changing` and after `news`, before bytes of
+        blobs are put for good. OSError when the disk has no such room.
+        """
+        wanted = self._read + size + _DELETIONS_BYTES
+        if wanted > self._allotted:
+            _fallocated(self._index, _KEEP_SIZE, self._read, wanted + _DELETIONS_BYTES - self._read)
+            self._allotted = wanted + _DELETIONS_BYTES
+
     def append_records(self, records: bytes, *, flush: bool) -> None:
         """Append records to the index. To be called while `changing` and after `news`."""
         if os.fstat(self._index).st_size > self._read:
             # What a machine that crashed has left; a record behind it would never be read.
             os.ftruncate(self._index, self._read)
+            self._allotted = 0
         pwrite(self._index, [records], self._read)
         if flush:
             flush_bytes(self._index)
@@ -267,9 +283,14 @@ def _lock_now(descriptor: int) -> bool:
 
 def _punch(descriptor: int, offset: int, length: int) -> bool:
     """Give blocks of a file back; they read as zeros. False where the file system cannot."""
+    return _fallocated(descriptor, _PUNCH_HOLE_KEEP_SIZE, offset, length)
+
+
+def _fallocated(descriptor: int, mode: int, offset: int, length: int) -> bool:
+    """fallocate(2); False where the file system cannot."""
     if (fallocate := _fallocate()) is None:
         return False
-    if fallocate(descriptor, _PUNCH_HOLE_KEEP_SIZE, offset, length) == 0:
+    if fallocate(descriptor, mode, offset, length) == 0:
         return True
     number = ctypes.get_errno()
     if number in (errno.EOPNOTSUPP, errno.ENOSYS):

@@ -94,24 +94,26 @@ class PackWriter:
         if not batches:
             return
         records = b"".join([batch.records for batch in batches])
-        try:
-            if self._error is not None:
-                raise self._error
-            flush_bytes(self.pack.descriptor)
-            with self.pack.changing():
-                self._index.learn(self.pack)
-                self.pack.append_records(records, flush=False)
-                self._index.note(self.pack, read_records(records))
-        except OSError as error:
-            self._fail(error)
-            for batch in batches:
-                batch.error = error
+        if self._error is None:
+            is_flushed = False
+            try:
+                flush_bytes(self.pack.descriptor)
+                is_flushed = True
+                with self.pack.changing():
+                    self._index.learn(self.pack)
+                    self.pack.allot(len(records))
+                    self.pack.append_records(records, flush=False)
+                    self._index.note(self.pack, read_records(records))
+            except OSError as error:
+                self._fail(error, is_flushed=is_flushed)
         for batch in batches:
-            batch.settled = True
+            batch.error, batch.settled = self._error, True
 
-    def _fail(self, error: OSError) -> None:
-        """What the kernel could not write it does not try again, so that what the disk holds is not known:
-        the pack ends before it, and stays owned.
+    def _fail(self, error: OSError, *, is_flushed: bool) -> None:
+        """Nothing more comes from this writer: the pack ends before what could not be settled.
+
+        What the kernel could not write it does not try again, so that without the flush it is not known what
+        the disk holds: the pack stays owned, and nobody fills it on.
         """
         with self._appending:
             self.retired, self._error = True, error
@@ -119,3 +121,5 @@ class PackWriter:
                 # Of the records some may be in the index, where others have seen them: their bytes stay.
                 self._index.learn(self.pack)
                 os.ftruncate(self.pack.descriptor, self.pack.end)
+                if is_flushed:
+                    self.pack.disown()
