@@ -21,6 +21,14 @@ def with_scans(count: int) -> bytes:
     return data[:-2] + data[last:-2] * count + b"\xff\xd9"
 
 
+def test_a_file_that_ends_within_the_header_of_its_scan_has_no_stub() -> None:
+    data = jpeg()
+    scan = data.index(b"\xff\xda")
+    for end in range(scan, scan + 14):
+        assert whole_scan_stub(data[:end]) is None
+    assert whole_scan_stub(data[: scan + 2] + b"\0\2") is None
+
+
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 100, "restart_marker_rows": 1}])
 def test_what_encoders_write_is_no_trouble(options: dict[str, object]) -> None:
     assert not has_too_many_scans(jpeg(**options))

@@ -1,6 +1,8 @@
+import asyncio
 import base64
 import hmac
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from annotateforge.runtime import oidc
 from annotateforge.runtime.auth import Principal, Role, TokenVerifier
 from annotateforge.runtime.errors import PermissionDenied, Unauthenticated, Unavailable
 from annotateforge.runtime.oidc import ProviderKeys
@@ -28,6 +31,8 @@ class Provider:
     def __init__(self) -> None:
         self.requests: list[str] = []
         self.away = False
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+        self.may_answer.set()
         self.keys = [
             jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True)
             | {"kid": "rsa", "alg": "RS256"},
@@ -39,6 +44,8 @@ class Provider:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 provider.requests.append(self.path)
+                provider.asked.set()
+                provider.may_answer.wait(10)
                 self.send_response(503 if provider.away else 200)
                 self.end_headers()
                 if not provider.away:
@@ -181,6 +188,35 @@ async def test_a_provider_that_is_away_is_told_apart_from_a_bad_token(
     with pytest.raises(Unavailable) as caught:
         await verifier.verify(provider.token())
     assert caught.value.reason == "IDENTITY_PROVIDER_UNAVAILABLE"
+
+
+async def test_all_who_ask_while_a_provider_does_not_answer_wait_for_one_try(provider: Provider) -> None:
+    keys = ProviderKeys(provider.issuer)
+    provider.away = True
+    provider.may_answer.clear()
+    asking = [asyncio.create_task(keys.configuration()) for _ in range(20)]
+    assert await asyncio.to_thread(provider.asked.wait, 10)
+    provider.may_answer.set()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {Unavailable}
+    assert len(provider.requests) == 1
+    provider.away = False
+    assert (await keys.configuration()).keys_url == f"{provider.issuer}/keys"
+
+
+async def test_an_older_configuration_is_not_renewed_at_each_sign_in_while_the_provider_is_away(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = ProviderKeys(provider.issuer)
+    first = await keys.configuration()
+    provider.away = True
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + oidc.KEYS_LIFETIME + 1)
+    assert [await keys.configuration() for _ in range(3)] == [first] * 3
+    assert len(provider.requests) == 2
+    monkeypatch.setattr(time, "monotonic", lambda: now + oidc.KEYS_LIFETIME + oidc.REFETCH_PAUSE + 2)
+    await keys.configuration()
+    assert len(provider.requests) == 3
 
 
 async def test_without_a_provider_its_tokens_are_refused(provider: Provider) -> None:

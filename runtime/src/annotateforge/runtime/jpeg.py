@@ -68,7 +68,7 @@ def whole_scan_stub(data: bytes) -> bytes | None:
             precision, *_, components = _SOF.unpack_from(data, at + 4)
             side = _SOF.pack(precision, _STUB_SIDE, _STUB_SIDE, components)
             parts.append(data[at : at + 4] + side + data[at + 4 + _SOF.size : end])
-        elif marker == _SCAN[1]:
+        elif marker == _SCAN[1] and length > 2:
             after = _AFTER_SCAN.search(data, end)
             if not components or data[at + 4] != components or after is None or after[1] != _END:
                 return None

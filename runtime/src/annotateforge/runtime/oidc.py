@@ -22,7 +22,9 @@ FETCH_TIMEOUT = 5.0
 KEYS_LIFETIME = 3600.0
 """Seconds after which the keys and the configuration are fetched anew."""
 REFETCH_PAUSE = 30.0
-"""Seconds between two fetches on account of unknown keys, so that forged tokens cannot flood the provider."""
+"""Seconds between two fetches on account of unknown keys, so that forged tokens cannot flood the provider,
+and between two tries for a newer configuration.
+"""
 
 _LARGEST_DOCUMENT = 1024 * 1024
 
@@ -53,6 +55,9 @@ class ProviderKeys:
         self._configuration: ProviderConfiguration | None = None
         self._discovered = float("-inf")
         self._discovering = asyncio.Lock()
+        self._failure: Exception | None = None
+        """Why the last try found no configuration, when there is none."""
+        self._failed = float("-inf")
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._fetched = float("-inf")
         self._tried = float("-inf")
@@ -64,7 +69,11 @@ class ProviderKeys:
         When there is none, Unavailable IDENTITY_PROVIDER_UNAVAILABLE, or FailedPrecondition
         IDENTITY_PROVIDER_MISCONFIGURED where the issuer's address leads to something else.
         """
+        asked = time.monotonic()
         async with self._discovering:
+            if self._failure is not None and asked <= self._failed:
+                # It has just been tried for somebody who came before.
+                raise _undiscovered(self.issuer, self._failure)
             if time.monotonic() - self._discovered > KEYS_LIFETIME:
                 try:
                     self._configuration = await _in_thread(partial(_discover, self.issuer))
@@ -74,7 +83,11 @@ class ProviderKeys:
                         "no configuration of the identity provider", issuer=self.issuer, error=str(error)
                     )
                     if self._configuration is None:
+                        self._failure, self._failed = error, time.monotonic()
                         raise _undiscovered(self.issuer, error) from error
+                    self._discovered = time.monotonic() - KEYS_LIFETIME + REFETCH_PAUSE
+                else:
+                    self._failure = None
             assert self._configuration is not None  # kept, or just found
             return self._configuration
 
