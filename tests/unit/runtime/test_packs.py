@@ -194,6 +194,17 @@ def test_deletions_outlast_an_index_that_loses_what_came_after_them(folder: Path
     assert contents(open_packs(folder)) == kept | more
 
 
+def test_what_a_crash_has_left_in_an_index_holds_up_no_reader(folder: Path) -> None:
+    blobs = some(3, 5000)
+    open_packs(folder).put(list(blobs.items()))
+    index = only_pack(folder).with_suffix(".index")
+    with index.open("ab") as file:
+        file.write(bytes(1000))
+    opened = open_packs(folder)
+    assert index.stat().st_size == 3 * RECORD_BYTES
+    assert contents(opened) == blobs
+
+
 def test_a_deletion_behind_what_a_crash_has_left_is_read(folder: Path) -> None:
     blobs = some(5, 5000)
     owner = open_packs(folder)
@@ -508,6 +519,22 @@ def test_a_pack_goes_with_its_last_blob(folder: Path) -> None:
     assert contents(other) == {}
     other.put(list(blobs.items()))
     assert contents(open_packs(folder)) == blobs
+
+
+async def test_what_was_in_a_pack_that_was_removed_is_not_found_and_stored_again(folder: Path) -> None:
+    store = LocalBlobs(folder)
+    blobs = some(3, 5000)
+    await store.put_many(list(blobs.items()))
+    pack = only_pack(folder)
+    pack.unlink()
+    pack.with_suffix(".index").unlink()
+    await store.put_bytes(b"another", digest(b"another"))
+    name = next(iter(blobs))
+    assert not await store.exists(name)
+    with pytest.raises(NotFound):
+        await store.get(name)
+    await store.put_many(list(blobs.items()))
+    assert contents(open_packs(folder)).keys() == {*blobs, digest(b"another")}
 
 
 def test_room_that_a_killed_process_had_not_given_back_is_at_the_next_start(

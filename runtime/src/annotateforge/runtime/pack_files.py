@@ -171,19 +171,25 @@ class Pack:
 
     def append_records(self, records: bytes, *, flush: bool) -> None:
         """Append records to the index. To be called while `changing` and after `news`."""
-        if os.fstat(self._index).st_size > self._read:
-            # What a machine that crashed has left; a record behind it would never be read.
-            os.ftruncate(self._index, self._read)
-            self._allotted = 0
+        self._cut_index()
         pwrite(self._index, [records], self._read)
         if flush:
             flush_bytes(self._index)
         self._note(np.frombuffer(records, RECORD))
 
-    def recover(self) -> Records:
-        """Find the blobs that are whole and that the index lacks, put them into it, and cut off the rest;
-        answers their records. For the owner, to be called while `changing` and after `news`.
+    def _cut_index(self) -> None:
+        """Cut off what a machine that crashed has left: a record behind it would never be read, and readers
+        would take it for news.
         """
+        if self.has_news():
+            os.ftruncate(self._index, self._read)
+            self._allotted = 0
+
+    def recover(self) -> Records:
+        """Find the blobs that are whole and that the index lacks, put them into it, and cut off the rest of
+        both; answers their records. For the owner, to be called while `changing` and after `news`.
+        """
+        self._cut_index()
         end, size = self.end, os.fstat(self.descriptor).st_size
         found = []
         while end < size:

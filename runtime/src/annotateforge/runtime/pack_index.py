@@ -138,6 +138,12 @@ class PackIndex:
         with self._lock:
             self._remove(digests, pack, offsets)
 
+    def forget(self, pack: int) -> None:
+        """Forget all blobs of a pack that is no longer there."""
+        with self._lock:
+            for table in self._tables:
+                table.pack[table.pack == pack] = NOWHERE
+
     def _remove(self, digests: Digests, pack: int, offsets: Longs) -> None:
         for table in self._tables:
             which, rows = table.rows(digests)

@@ -122,6 +122,8 @@ class Packs:
         with self._lock:
             self._packs.pop(pack.number, None)
             self._known.pop(pack.path.name, None)
+        # Nothing, unless it was removed by hand.
+        self._index.forget(pack.number)
 
     def has(self, sha256: str) -> bool:
         """Whether a blob is there, as far as this process knows."""
@@ -159,7 +161,7 @@ class Packs:
     def _open_writer(self) -> PackWriter:
         with self._opening:
             writer = self._writer
-            if writer is not None and writer.end >= PACK_BYTES:
+            if writer is not None and (writer.end >= PACK_BYTES or writer.pack.has_gone()):
                 writer.retire()
             if writer is None or writer.retired:
                 self._writer = writer = PackWriter(self._pack_to_fill(()), self._index)
