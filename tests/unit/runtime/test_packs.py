@@ -583,6 +583,35 @@ def test_a_reader_of_what_is_deleted_meanwhile_gets_nothing_and_never_zeros(fold
     assert read == [None if sha256 in gone else data for sha256, data in blobs.items()]
 
 
+@pytest.mark.parametrize("size", [4, 2 * 1024 * 1024])
+async def test_a_store_that_is_cancelled_has_ended_when_its_caller_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    store = LocalBlobs(folder)
+    begun, may_go_on = threading.Event(), threading.Event()
+    real = os.fdatasync, os.fsync
+
+    def flush(descriptor: int) -> None:
+        begun.set()
+        assert may_go_on.wait(10)
+        real[0](descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", flush)
+    monkeypatch.setattr(os, "fsync", flush)
+    name = digest(bytes(size))
+    storing = asyncio.create_task(store.put_many([(name, bytes(size))]))
+    assert await asyncio.to_thread(begun.wait, 10)
+    storing.cancel()
+    done, _ = await asyncio.wait({storing}, timeout=0.1)
+    assert not done
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await storing
+    # Whoever deletes it now, since nobody needs it, finds it.
+    await store.delete([name])
+    assert not await store.exists(name)
+
+
 async def test_a_deletion_that_is_cancelled_has_ended_when_its_caller_goes_on(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, TypeVarTuple
@@ -79,6 +80,19 @@ class LocalBlobs(BlobStore):
     def _run(self, work: Callable[[*Ts], T], *args: *Ts) -> "asyncio.Future[T]":
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
+    async def _run_to_the_end(self, *works: Callable[[], None]) -> None:
+        """Do some work in threads, and wait until all of it has ended also when one fails or the wait is
+        cancelled. Who goes on gives claims back: what is deleted later then may be what others have put
+        meanwhile, and what is put later nobody ever deletes.
+        """
+        begun = [self._threads.submit(work) for work in works]
+        try:
+            await asyncio.gather(*map(asyncio.wrap_future, begun))
+        except BaseException:
+            left = [asyncio.wrap_future(each) for each in begun if not each.done()]
+            await asyncio.gather(*left, return_exceptions=True)
+            raise
+
     def _writer(self) -> BlobWriter:
         return BlobWriter(self._incoming / str(new_id()))
 
@@ -102,11 +116,11 @@ class LocalBlobs(BlobStore):
         small = [blob for blob in blobs if len(blob[1]) < _PACKED]
         # Each file waits for the disk, and disks serve several waiting writers at once.
         lanes = min(_THREADS, len(large))
-        work = [self._run(self._write, large[lane::lanes]) for lane in range(lanes)]
+        works = [partial(self._write, large[lane::lanes]) for lane in range(lanes)]
         if small:
-            work.append(self._run(self._pack, small))
+            works.append(partial(self._pack, small))
         with store_errors():
-            await asyncio.gather(*work)
+            await self._run_to_the_end(*works)
 
     def _pack(self, blobs: Sequence[tuple[str, bytes]]) -> None:
         self._open_packs().put([blob for blob in blobs if not self._path(blob[0]).exists()])
@@ -125,7 +139,7 @@ class LocalBlobs(BlobStore):
 
     async def put_file(self, path: Path, sha256: str) -> None:
         with store_errors():
-            await self._run(self._copy, path, sha256)
+            await self._run_to_the_end(partial(self._copy, path, sha256))
 
     def _copy(self, path: Path, sha256: str) -> None:
         target = self._path(sha256)
@@ -290,15 +304,8 @@ class LocalBlobs(BlobStore):
         return packs.has(sha256)
 
     async def delete(self, digests: Sequence[str]) -> None:
-        work = self._threads.submit(self._delete, digests)
         with store_errors():
-            try:
-                await asyncio.wrap_future(work)
-            except asyncio.CancelledError:
-                # Who stops waiting lets others put the same blobs again; those must not go then.
-                if not work.cancelled():
-                    await asyncio.wait({asyncio.wrap_future(work)})
-                raise
+            await self._run_to_the_end(partial(self._delete, digests))
 
     def _delete(self, digests: Sequence[str]) -> None:
         for path in [self._path(sha256) for sha256 in digests]:
@@ -349,7 +356,7 @@ class _LocalSpool(Spool):
         with store_errors():
             if self._writing is not None:
                 await self._writing
-            await self._store._run(settle)
+            await self._store._run_to_the_end(settle)
 
 
 def _part(data: memoryview, offset: int, length: int | None) -> memoryview:
