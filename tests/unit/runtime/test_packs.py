@@ -205,6 +205,40 @@ def test_what_a_crash_has_left_in_an_index_holds_up_no_reader(folder: Path) -> N
     assert contents(opened) == blobs
 
 
+@pytest.mark.parametrize("spoilt", [0, 5, 19])
+def test_a_record_that_is_spoilt_costs_no_blob(folder: Path, spoilt: int) -> None:
+    blobs = some(20, 20_000)
+    opened = open_packs(folder)
+    opened.put(list(blobs.items()))
+    gone = list(blobs)[10:13]
+    opened.delete(gone)
+    del opened
+    with only_pack(folder).with_suffix(".index").open("r+b") as index:
+        index.seek(spoilt * RECORD_BYTES + 20)
+        index.write(b"rotten")
+    left = {name: data for name, data in blobs.items() if name not in gone}
+    for _ in range(2):
+        assert contents(open_packs(folder)) == left
+    opened = open_packs(folder)
+    opened.put([(digest(b"new"), b"new")])
+    assert contents(open_packs(folder)) == left | {digest(b"new"): b"new"}
+
+
+def test_nobody_writes_over_what_stands_behind_a_record_that_is_spoilt(folder: Path) -> None:
+    blobs = some(20, 5000)
+    owner = open_packs(folder)
+    owner.put(list(blobs.items()))
+    with only_pack(folder).with_suffix(".index").open("r+b") as index:
+        index.seek(5 * RECORD_BYTES + 20)
+        index.write(b"rotten")
+    other = open_packs(folder)
+    with pytest.raises(OSError, match="spoilt"):
+        other.delete(list(blobs)[:2])
+    owner.put([(digest(b"new"), b"new")])
+    del owner, other
+    assert contents(open_packs(folder)) == blobs | {digest(b"new"): b"new"}
+
+
 def test_a_deletion_behind_what_a_crash_has_left_is_read(folder: Path) -> None:
     blobs = some(5, 5000)
     owner = open_packs(folder)

@@ -69,13 +69,30 @@ def write_record(kind: int, digest: bytes, offset: int, size: int, crc32: int) -
 
 def read_records(data: bytes) -> Records:
     """The records at the beginning of some bytes, up to the first that is not whole."""
+    records, right = _checked(data)
+    return records if right.all() else records[: int(np.argmin(right))]
+
+
+def _right_records(data: bytes) -> Records:
+    """All records in some bytes that are whole."""
+    records, right = _checked(data)
+    return records[right]
+
+
+def _checked(data: bytes) -> tuple[Records, npt.NDArray[np.bool_]]:
+    """What may be records, and which are."""
     records = np.frombuffer(data, RECORD, count=len(data) // RECORD_BYTES)
     checked = _RECORD.size
     view = memoryview(data)
     starts = range(0, len(records) * RECORD_BYTES, RECORD_BYTES)
     checks = np.fromiter((zlib.crc32(view[at : at + checked]) for at in starts), np.uint32, len(records))
-    right = (records["check"] == checks) & (records["magic"] == _MAGIC)
-    return records if right.all() else records[: int(np.argmin(right))]
+    return records, (records["check"] == checks) & (records["magic"] == _MAGIC)
+
+
+def _end_of(records: Records, end: int) -> int:
+    """Where the last blob of these records ends, or `end` where that comes later."""
+    put = records[records["kind"] == PUT]
+    return max(end, int((put["offset"] + put["size"]).max())) if len(put) else end
 
 
 class Pack:
@@ -152,11 +169,9 @@ class Pack:
         return records
 
     def _note(self, records: Records) -> None:
-        put = records[records["kind"] == PUT]
-        if len(put):
-            self.end = max(self.end, int((put["offset"] + put["size"]).max()))
+        self.end = _end_of(records, self.end)
         # First: who finds no news has the deletions counted.
-        self.deletions += len(put) < len(records)
+        self.deletions += bool((records["kind"] != PUT).any())
         self._read += len(records) * RECORD_BYTES
 
     def allot(self, size: int) -> None:
@@ -171,11 +186,18 @@ class Pack:
 
     def append_records(self, records: bytes, *, flush: bool) -> None:
         """Append records to the index. To be called while `changing` and after `news`."""
+        if len(self._rest()):
+            raise OSError(errno.EIO, f"a record of {self.path} is spoilt; the next start mends it")
         self._cut_index()
         pwrite(self._index, [records], self._read)
         if flush:
             flush_bytes(self._index)
         self._note(np.frombuffer(records, RECORD))
+
+    def _rest(self) -> Records:
+        """The records that stand behind one that is spoilt."""
+        behind = os.fstat(self._index).st_size - self._read
+        return _right_records(_pread(self._index, behind, self._read))
 
     def _cut_index(self) -> None:
         """Cut off what a machine that crashed has left: a record behind it would never be read, and readers
@@ -187,29 +209,38 @@ class Pack:
 
     def recover(self) -> Records:
         """Find the blobs that are whole and that the index lacks, put them into it, and cut off the rest of
-        both; answers their records. For the owner, to be called while `changing` and after `news`.
+        both; answers the records that are new in it. For the owner, to be called while `changing` and after
+        `news`.
         """
+        # Bytes of it may have been given back since: the pack alone does not tell it.
+        rest = self._rest()
+        found = self._scan(self.end)
+        rest = rest[(rest["kind"] != PUT) | ~np.isin(rest["offset"], found["offset"])]
+        known = np.concatenate([found, rest])
+        more = self._scan(_end_of(known, self.end))
+        recovered: Records = np.concatenate([known, more])
+        end = _end_of(recovered, self.end)
+        if os.fstat(self.descriptor).st_size > end:
+            os.ftruncate(self.descriptor, end)
         self._cut_index()
-        end, size = self.end, os.fstat(self.descriptor).st_size
-        found = []
-        while end < size:
-            record = read_records(_pread(self.descriptor, RECORD_BYTES, end))
-            if not len(record) or int(record["offset"][0]) != end + RECORD_BYTES:
-                break
+        if len(recovered):
+            flush_bytes(self.descriptor)
+            self.append_records(recovered.tobytes(), flush=bool((recovered["kind"] != PUT).any()))
+        return recovered
+
+    def _scan(self, end: int) -> Records:
+        """The records of the blobs that lie whole beside each other from a place on."""
+        found = [np.zeros(0, RECORD)]
+        while len(record := read_records(_pread(self.descriptor, RECORD_BYTES, end))):
             length = int(record["size"][0])
+            if int(record["offset"][0]) != end + RECORD_BYTES:
+                break
             data = _pread(self.descriptor, length, end + RECORD_BYTES)
             if len(data) < length or zlib.crc32(data) != int(record["crc32"][0]):
                 break
             found.append(record)
             end += RECORD_BYTES + length
-        if size > end:
-            os.ftruncate(self.descriptor, end)
-        if not found:
-            return np.zeros(0, RECORD)
-        recovered = np.concatenate(found)
-        flush_bytes(self.descriptor)
-        self.append_records(recovered.tobytes(), flush=False)
-        return recovered
+        return np.concatenate(found)
 
     def allocated(self) -> int:
         """Bytes that the pack takes on the disk."""
