@@ -88,7 +88,7 @@ def test_every_page_fits_its_window_and_can_be_read_by_everybody(
             for path in paths:
                 visitor.visit(path)
                 found += _look(visitor, f"{route}{path.partition('?')[2]}", dark)
-        assert found == []
+        assert not found, "\n".join(found)
         # A model that was registered without a training has no curves.
         assert all("404" in error for error in visitor.errors), visitor.errors
 

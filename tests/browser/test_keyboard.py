@@ -68,7 +68,11 @@ def test_a_training_is_asked_for_by_the_keyboard_alone(editor: Visitor, stack: R
     optimizer = page.get_by_role("combobox", name="Optimizer")
     tab_to(page, optimizer)
     page.keyboard.press("Enter")
+    expect(page.get_by_role("option", name="auto")).to_be_visible()
+    # Only then does the list begin at what is chosen, which nothing on the page shows.
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
     page.keyboard.press("ArrowDown")
+    expect(page.locator("[data-combobox-selected]")).to_have_text("SGD")
     page.keyboard.press("Enter")
     expect(optimizer).to_have_value("SGD")
     momentum = page.get_by_label("Momentum", exact=True)

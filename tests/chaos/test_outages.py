@@ -111,7 +111,7 @@ async def test_a_worker_that_is_killed_in_an_outage_and_comes_back_gives_the_und
     stack: Stack, tmp_path: Path
 ) -> None:
     project = await stack.project()
-    job, undisturbed = [await stack.job(project, epochs=12, loader_workers=2) for _ in range(2)]
+    job, undisturbed = [await stack.job(project, epochs=24, loader_workers=2) for _ in range(2)]
     for number in range(3):
         async with worker_process(stack, tmp_path / "worker") as worker:
             await saved(stack, job, 1 + 3 * number)

@@ -57,7 +57,9 @@ def load_alone(image: Path, *weights: Path) -> list[Any]:
 
 
 def check_story(told: Told, epochs: int) -> None:
-    assert told.kinds() == ["training_started"] + ["epoch_start", "epoch_complete"] * epochs
+    # Warnings may come in between: tiny trainings do not go well.
+    kinds = [kind for kind in told.kinds() if kind != "warning"]
+    assert kinds == ["training_started"] + ["epoch_start", "epoch_complete"] * epochs
     assert [epoch.epoch for epoch in told.epochs()] == list(range(1, epochs + 1))
     assert all(epoch.total_epochs == epochs for epoch in told.epochs())
     assert all(report.HasField("time") for report in told.reports)

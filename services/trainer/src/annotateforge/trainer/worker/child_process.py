@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -33,13 +34,13 @@ class ChildProcess:
         self,
         process: asyncio.subprocess.Process,
         reports: asyncio.StreamReader,
-        transport: asyncio.ReadTransport,
+        connection: asyncio.StreamWriter,
         log: LogTail,
     ) -> None:
         """Use `start`."""
         self._process = process
         self._reports = reports
-        self._transport = transport
+        self._connection = connection
         self._log_file: LogFile | None = None
         self._owned: Path | None = None
         self.log = log
@@ -61,30 +62,34 @@ class ChildProcess:
         order. `hide` answers a line of its output without what nobody should see. A folder that it owns goes
         when it is stopped. One that launches gets an order for several devices, and imports nothing itself.
         """
-        read_end, write_end = os.pipe()
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb", buffering=0)
-        )
+        # Not a pipe: uvloop closes the descriptor of one twice, and the second time it may be that of a file
+        # which a thread has just opened.
+        ours, theirs = socket.socketpair()
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", _MODULE, "--reports", str(write_end), "--parent", str(os.getpid())),
+                *("-m", _MODULE, "--reports", str(theirs.fileno()), "--parent", str(os.getpid())),
                 *(["--launches"] if launches else []),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(write_end,),
+                pass_fds=(theirs.fileno(),),
                 cwd=folder,
                 env=dict(environment),
                 start_new_session=True,
             )
         except BaseException:
-            transport.close()
+            writer.close()
             raise
         finally:
-            os.close(write_end)
-        child = cls(process, reader, transport, LogTail(hide))
+            theirs.close()
+        child = cls(process, reader, writer, LogTail(hide))
         child._owned = folder if owns_folder else None
         return child
 
@@ -156,7 +161,7 @@ class ChildProcess:
             await asyncio.wait([self._printing], timeout=PATIENCE)
             self._printing.cancel()
             self._clearing.cancel()
-            self._transport.close()
+            self._connection.close()
             if self._log_file is not None:
                 self._log_file.close()
             if self._owned is not None:

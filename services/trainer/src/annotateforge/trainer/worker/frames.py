@@ -1,4 +1,4 @@
-"""How a child tells its worker something: frames on a pipe of their own.
+"""How a child tells its worker something: frames on a pipe or socket of their own.
 
 A frame is a kind (one byte), the payload's length (four bytes, big-endian) and the payload, a serialised
 message of the trainer's protos. A child that dies in the middle of a frame leaves an incomplete one behind,

@@ -24,6 +24,8 @@ _NO_MEMORY = (
     "cudnn_status_internal_error",
     "unable to find an engine",
 )
+# Of a process that loads images, as torch tells it; the last one where it was handing an image over.
+_KILLED = ("killed by signal", "bus error", "exited unexpectedly")
 
 
 class DatasetInvalid(Exception):
@@ -61,7 +63,7 @@ def describe(error: BaseException) -> Failure:
         )
     if any(isinstance(one, MemoryError) for one in chain) or any(words in lowered for words in _NO_MEMORY):
         return out_of_memory(f"Memory did not suffice: {_line(error)}")
-    if "dataloader worker" in lowered and ("killed by signal" in lowered or "bus error" in lowered):
+    if "dataloader worker" in lowered and any(words in lowered for words in _KILLED):
         return out_of_memory(f"A process that loads images was killed: {_line(error)}")
     if _disk_full(chain, lowered):
         return disk_full()
