@@ -13,7 +13,9 @@ def test_a_project_is_created_and_listed(editor: Visitor) -> None:
     page.get_by_label("Name").fill("Blood cells")
     page.get_by_label("Description").fill("Smears at 100 times")
     page.get_by_role("button", name="Create").click()
-    expect(page.get_by_role("heading", name="Blood cells")).to_be_visible()
+    expect(page.get_by_role("heading", name="Blood cells", level=1)).to_be_visible()
+    editor.visit("/projects")
+    expect(page.get_by_role("link", name="Blood cells")).to_be_visible()
     expect(page.get_by_text("0 images · 0 annotations")).to_be_visible()
     editor.picture("projects")
 

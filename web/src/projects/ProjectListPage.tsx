@@ -19,8 +19,10 @@ export function ProjectListPage() {
     </RequireRole>
   );
   const empty = projects.data?.length === 0;
+  // There is one button, and not before it is known where: another one would not have the form open that the first one opened.
+  const createAbove = projects.data !== undefined && !empty;
   return (
-    <Page title="Projects" actions={!empty && create}>
+    <Page title="Projects" actions={createAbove && create}>
       {projects.isPending && <RowsSkeleton rows={3} height={132} />}
       {projects.isError && <ErrorNotice error={projects.error} retry={() => void projects.refetch()} />}
       {empty && (
