@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 # Inside the environment, so that they vanish with it.
 STAMPS := $(VENV)/.make
 SCRATCH := .make
-# Tests wait for processes more than they compute: two keep two cores busy. 0 runs them in one process.
-TEST_PROCESSES ?= 2
+# In how many processes tests run. Trainings that run at once take each other's cores, so more than one pays on larger machines alone.
+TEST_PROCESSES ?= 0
 PROTOS := $(shell find protos/annotateforge -name '*.proto' 2>/dev/null)
 ROOTS := runtime client gateway services deploy protos web/build.py tests benchmarks hatch_build.py
 APP := gateway/src/annotateforge/gateway/static/index.html

@@ -42,8 +42,10 @@ Run = Callable[..., Done]
 def run(installation: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command that finds the installation by its data directory."""
     monkeypatch.setenv("ANNOTATEFORGE_DATA_DIR", str(installation.data_dir))
-    for name in ("SERVER", "TOKEN", "SECRET"):
-        monkeypatch.delenv(f"ANNOTATEFORGE_{name}", raising=False)
+    for name in ("ANNOTATEFORGE_SERVER", "ANNOTATEFORGE_TOKEN", "ANNOTATEFORGE_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    # Set where tests run in several processes; tables are as wide as it says.
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run(*arguments: str, code: int = 0) -> Done:
         monkeypatch.setattr(sys, "argv", ["annotateforge", *arguments])

@@ -53,7 +53,10 @@ def zip_entries(file: IO[bytes], budget: UnpackBudget) -> Iterator[ZipEntry]:
 
     InvalidArgument ARCHIVE_DAMAGED, ResourceExhausted ARCHIVE_TOO_MANY_FILES.
     """
-    directory_bytes, before = _find_directory(file)
+    directory_bytes, before, stated = _find_directory(file)
+    # A number that cannot be is not believed; the entries are counted in any case.
+    if stated * _ENTRY.size <= directory_bytes:
+        budget.count_members(stated)
     if directory_bytes > budget.limits.members * _BYTES_PER_ENTRY:
         budget.count_members(budget.limits.members + 1)
     remaining = directory_bytes
@@ -135,9 +138,9 @@ def _zip64_sizes(field: bytes, size: int, packed_size: int, offset: int) -> tupl
     return size, packed_size, offset
 
 
-def _find_directory(file: IO[bytes]) -> tuple[int, int]:
-    """Size of the central directory, and how many bytes stand before the archive: the directory is taken to
-    end where the end record begins. The file is left at its first byte.
+def _find_directory(file: IO[bytes]) -> tuple[int, int, int]:
+    """Size of the central directory, how many bytes stand before the archive, and how many entries it states:
+    the directory is taken to end where the end record begins. The file is left at its first byte.
     """
     size = file.seek(0, 2)
     tail_at = max(0, size - _END.size - _LONGEST_COMMENT)
@@ -149,7 +152,8 @@ def _find_directory(file: IO[bytes]) -> tuple[int, int]:
     end_at = tail_at + end
     directory_bytes: int
     stated_at: int
-    directory_bytes, stated_at = _END.unpack_from(tail, end)[5:7]
+    entries: int
+    entries, directory_bytes, stated_at = _END.unpack_from(tail, end)[4:7]
     if end_at >= _END64_LOCATOR.size + _END64.size:
         file.seek(end_at - _END64_LOCATOR.size)
         if file.read(4) == b"PK\x06\x07":
@@ -158,9 +162,9 @@ def _find_directory(file: IO[bytes]) -> tuple[int, int]:
             record = file.read(_END64.size)
             if record[:4] != b"PK\x06\x06":
                 raise damaged_archive()
-            directory_bytes, stated_at = _END64.unpack(record)[8:10]
+            entries, directory_bytes, stated_at = _END64.unpack(record)[7:10]
     if directory_bytes > end_at:
         raise damaged_archive()
     begin = end_at - directory_bytes
     file.seek(begin)
-    return directory_bytes, begin - stated_at
+    return directory_bytes, begin - stated_at, entries
