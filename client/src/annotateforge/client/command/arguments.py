@@ -24,23 +24,18 @@ DatasetArgument = Annotated[
 ImageArgument = Annotated[
     str, typer.Argument(metavar="IMAGE", help="Its id, or PROJECT:FILE NAME.", show_default=False)
 ]
+_ID_OR_NAME = "Its id, the beginning or end of it, or its name where that is the only one."
 JobArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="JOB",
-        help="Its id, the beginning or end of it, or its name where that is the only one.",
-        show_default=False,
-        autocompletion=completion.jobs,
-    ),
+    typer.Argument(metavar="JOB", help=_ID_OR_NAME, show_default=False, autocompletion=completion.jobs),
+]
+SweepArgument = Annotated[
+    str,
+    typer.Argument(metavar="SWEEP", help=_ID_OR_NAME, show_default=False, autocompletion=completion.sweeps),
 ]
 ModelArgument = Annotated[
     str,
-    typer.Argument(
-        metavar="MODEL",
-        help="Its id, the beginning or end of it, or its name where that is the only one.",
-        show_default=False,
-        autocompletion=completion.models,
-    ),
+    typer.Argument(metavar="MODEL", help=_ID_OR_NAME, show_default=False, autocompletion=completion.models),
 ]
 TaskFilter = Annotated[
     str,

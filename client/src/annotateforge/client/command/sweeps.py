@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from annotateforge.api.trainer.v1 import sweep_pb2, trainer_service_pb2
-from annotateforge.client.command import completion
-from annotateforge.client.command.arguments import LimitOption
+from annotateforge.client.command.arguments import LimitOption, SweepArgument
 from annotateforge.client.command.comparing import show_comparison
 from annotateforge.client.command.jobs import ENDED
 from annotateforge.client.command.nouns import ListsByDefault
@@ -25,16 +24,6 @@ app = typer.Typer(
     cls=ListsByDefault,
     help="Jobs that were made together and differ in some settings; without a further word, list them.",
 )
-
-SweepArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="SWEEP",
-        help="Its id, the beginning or end of it, or its name where that is the only one.",
-        show_default=False,
-        autocompletion=completion.sweeps,
-    ),
-]
 
 _BESIDE_A_FILE = frozenset({"file", "project", "name", "dry_run", "server", "token", "data_dir", "as_json"})
 
