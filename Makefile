@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Inside the environment, so that they vanish with it.
 STAMPS := $(VENV)/.make
 SCRATCH := .make
-# In how many processes tests run. Trainings that run at once take each other's cores, so more than one pays on larger machines alone.
+# In how many processes tests run. Trainings that run at once take each other's cores, so on two cores one process is the fastest.
 TEST_PROCESSES ?= 0
 PROTOS := $(shell find protos/annotateforge -name '*.proto' 2>/dev/null)
 ROOTS := runtime client gateway services deploy protos web/build.py tests benchmarks hatch_build.py
