@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from annotateforge.api.trainer.v1.job_pb2 import Job
 from annotateforge.trainer.worker.app import running
 from annotateforge.trainer.worker.undelivered import Undelivered
 from tests.chaos.outcome import check_survived
@@ -18,6 +19,15 @@ from tests.integration.trainer_worker.test_stopping import children_of, is_alive
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 TEN_MINUTES = 600.0
+
+
+async def saved_by(stack: Stack, job: Job, attempt: int) -> None:
+    """Wait until an attempt has a checkpoint of its own: what the one before left is delivered earlier."""
+    async with asyncio.timeout(120):
+        async for event in stack.watch(job):
+            if event.HasField("checkpoint_saved") and event.attempt == attempt:
+                return
+    raise AssertionError(f"The job ended: {await stack.get(job)}")
 
 
 async def test_a_training_does_not_notice_that_the_control_plane_is_away_for_ten_minutes(
@@ -111,10 +121,10 @@ async def test_a_worker_that_is_killed_in_an_outage_and_comes_back_gives_the_und
     stack: Stack, tmp_path: Path
 ) -> None:
     project = await stack.project()
-    job, undisturbed = [await stack.job(project, epochs=24, loader_workers=2) for _ in range(2)]
+    job, undisturbed = [await stack.job(project, epochs=60, loader_workers=2) for _ in range(2)]
     for number in range(3):
         async with worker_process(stack, tmp_path / "worker") as worker:
-            await saved(stack, job, 1 + 3 * number)
+            await saved_by(stack, job, attempt=number + 1)
             async with stack.process.away():
                 await asyncio.sleep(2 * number)
                 children = children_of(worker.pid)
