@@ -59,6 +59,14 @@ async def test_models_of_other_images_are_told_apart(
     assert answer.best_model_id == ids[0]
 
 
+async def test_of_models_that_see_nothing_none_is_the_best(
+    worker: RegistryServiceStub, viewer: RegistryServiceStub
+) -> None:
+    ids = [await register(worker, metrics={"map50_95": 0.0}) for _ in range(2)]
+    answer = await viewer.CompareModels(api.CompareModelsRequest(model_ids=ids))
+    assert answer.best_model_id == ""
+
+
 async def test_what_cannot_be_compared_is_refused_with_the_reason(
     worker: RegistryServiceStub, viewer: RegistryServiceStub
 ) -> None:

@@ -136,6 +136,20 @@ async def test_jobs_are_compared_by_what_differs_and_by_their_best(
     assert [line.job_id for line in named.jobs] == [three.job_id, one.job_id]
 
 
+async def test_of_jobs_that_see_nothing_yet_none_is_the_best(
+    editor: Editor, worker: WorkerServiceStub
+) -> None:
+    sweep = await make_sweep(editor)
+    for _ in range(2):
+        scripted = ScriptedWorker(worker)
+        await scripted.acquire()
+        nothing = Report(epoch_complete=Epoch(epoch=1, metrics={"map50_95": 0.0}, best=True))
+        await scripted.report(training_started(), nothing)
+    compared = await editor.CompareJobs(api.CompareJobsRequest(sweep_id=sweep.id))
+    assert [dict(line.metrics) for line in compared.jobs[:2]] == [{"map50_95": 0.0}] * 2
+    assert compared.best_job_id == ""
+
+
 async def test_what_cannot_be_compared_is_refused(editor: Editor) -> None:
     job, nobody = await make_job(editor), str(new_id())
     for wrong, reason in [

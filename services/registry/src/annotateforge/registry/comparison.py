@@ -59,11 +59,12 @@ def compared(models: Sequence[Model], curves: Sequence[Sequence[CurvePoint]]) ->
 
 
 def _best_of(models: Sequence[Model]) -> str:
-    """The model with the best main metric, of equal ones the first; empty when none has it."""
+    """The model with the best main metric, of equal ones the first; empty when none has learnt anything."""
     ranked = [
         (model.training.metrics[name], str(model.id))
         for model in models
         for name in MAIN_METRICS
-        if name in model.training.metrics
+        # Of models that all see nothing, the first would look like a choice.
+        if model.training.metrics.get(name, 0.0) > 0
     ]
     return max(ranked, key=lambda one: one[0], default=(0.0, ""))[1]

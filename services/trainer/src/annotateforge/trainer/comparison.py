@@ -32,8 +32,12 @@ def compared(
 
 
 def best_of(lines: Sequence[ComparedJob]) -> str:
-    """The job with the best main metric, of equal ones the first; empty when none has measured anything."""
+    """The job with the best main metric, of equal ones the first; empty when none has learnt anything."""
     ranked = [
-        (line.metrics[name], line.job_id) for line in lines for name in MAIN_METRICS if name in line.metrics
+        (line.metrics[name], line.job_id)
+        for line in lines
+        for name in MAIN_METRICS
+        # Of jobs that all see nothing yet, the first would look like a choice.
+        if line.metrics.get(name, 0.0) > 0
     ]
     return max(ranked, key=lambda one: one[0], default=(0.0, ""))[1]
