@@ -6,11 +6,13 @@ import pytest
 from playwright.sync_api import Browser, Response, expect
 
 from annotateforge.runtime.auth import Role
-from tests.browser.visitor import PHONE, Visitor, visiting
+from tests.browser.visitor import PHONE, WIDE, Visitor, visiting
 from tests.scenarios.installation import Running
 
 PAGES = ["/projects", "/training/jobs", "/models", "/workers"]
 FIRST_LOAD_BYTES = 250_000
+_SEEN = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+_MOVING = "document.getAnimations().map(({ transitionProperty }) => transitionProperty)"
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -32,6 +34,15 @@ def test_every_page_is_readable_by_everybody_on_wide_and_narrow_windows(
             visitor.picture(f"{name}-wide")
             visitor.resize((1280, 800))
         assert visitor.errors == []
+
+
+def test_a_page_has_its_new_size_at_once_for_those_who_want_no_motion(viewer: Visitor) -> None:
+    viewer.visit("/projects")
+    for window in (PHONE, WIDE):
+        # A change is a transition only after it has been seen without.
+        viewer.page.evaluate(_SEEN)
+        viewer.resize(window)
+        assert viewer.page.evaluate(_MOVING) == []
 
 
 def test_the_keyboard_alone_is_enough(editor: Visitor) -> None:

@@ -24,6 +24,8 @@ export const theme = createTheme({
   fontFamilyMonospace: "ui-monospace, SFMono-Regular, Menlo, 'DejaVu Sans Mono', monospace",
   headings: { fontWeight: "650" },
   cursorType: "pointer",
+  // Components would wait for the ends of transitions that styles.css has taken away.
+  respectReducedMotion: true,
   components: {
     // Their text is never cut.
     Badge: { defaultProps: { variant: "light", tt: "none", fw: 600, miw: "max-content" } },
