@@ -22,6 +22,20 @@ export default defineConfig({
     // An inlined file would need a policy that allows data: addresses.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
+    rolldownOptions: {
+      output: {
+        // Chunks are named after all pages that share them.
+        chunkFileNames: ({ name }) => `assets/${name.split("~", 1)[0]}-[hash].js`,
+        // Each file is a request: what belongs together comes together, and what few pages need beside it.
+        codeSplitting: {
+          groups: [
+            { name: "first", tags: ["$initial"] },
+            { name: "shared", minShareCount: 4 },
+            { name: "beside", minShareCount: 2, entriesAware: true, entriesAwareMergeThreshold: 4_000 },
+          ],
+        },
+      },
+    },
   },
   server: { proxy: { "/api": { target: gateway, ws: true } } },
   test: { include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },

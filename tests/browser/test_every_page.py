@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from annotateforge.runtime.auth import Role
 from tests.browser.visitor import PHONE, WIDE, Visitor, visiting
@@ -19,6 +19,8 @@ from tests.scenarios.samples import job, make_project
 ROUTES = REPOSITORY / "web/src/routes"
 SIZES = {"phone": PHONE, "": WIDE, "wide": (2560, 1200)}
 INTERACTIVE_MS = 1000
+BUSY_MS = 500
+"""Of processor time of the page's thread, which other work on the machine hardly changes."""
 TRAINING_S = 240
 STEPS = ("task", "projects", "classes", "configuration", "review")
 _WATCH = """
@@ -103,17 +105,61 @@ def test_a_page_can_be_used_within_a_second(
     times = []
     for _ in range(3):
         with visiting(browser, stack.url) as visitor:
-            # Nothing of the app is in the cache of a new visitor, who has a cookie alone.
-            signed_in = visitor.context.request.post(
-                f"{stack.url}/api/v1/session",
-                data={"token": token(Role.EDITOR)},
-                headers={"sec-fetch-site": "same-origin"},
-            )
-            assert signed_in.ok, signed_in.text()
+            _take_a_cookie(visitor, token)
             visitor.page.goto(f"{stack.url}/projects", wait_until="commit")
             times.append(float(visitor.page.evaluate(_WATCH)))
     print(f"interactive after {', '.join(f'{took:.0f}' for took in times)} ms")
     assert min(times) < INTERACTIVE_MS, times
+
+
+def test_a_page_takes_little_work_until_it_can_be_used(
+    browser: Browser, stack: Running, token: Callable[[Role], str], addresses: Mapping[str, list[str]]
+) -> None:
+    assert addresses
+    with visiting(browser, stack.url) as visitor:
+        _take_a_cookie(visitor, token)
+        protocol = visitor.context.new_cdp_session(visitor.page)
+        protocol.send("Performance.enable", {"timeDomain": "threadTicks"})
+        visitor.page.goto(f"{stack.url}/projects", wait_until="commit")
+        visitor.page.evaluate(_WATCH)
+        metrics = protocol.send("Performance.getMetrics")["metrics"]
+    busy = 1000 * next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+    assert 0 < busy < BUSY_MS
+
+
+def test_a_page_asks_for_what_it_shows_while_its_code_is_on_its_way(
+    browser: Browser, stack: Running, token: Callable[[Role], str], addresses: Mapping[str, list[str]]
+) -> None:
+    assert addresses
+    sessions: list[str] = []
+    code: list[Route] = []
+    with visiting(browser, stack.url) as visitor:
+        _take_a_cookie(visitor, token)
+        page = visitor.page
+
+        def hold(route: Route) -> None:
+            code.append(route)
+
+        page.on("request", lambda asked: sessions.append(asked.url) if "/session" in asked.url else None)
+        page.route("**/assets/projects-*.js", hold)
+        with page.expect_response("**/api/v1/projects") as answer:
+            page.goto(f"{stack.url}/projects", wait_until="commit")
+        assert answer.value.ok
+        assert len(code) == 1
+        code[0].continue_()
+        page.get_by_role("link", name="A furnished project").wait_for()
+        assert len(sessions) == 1
+        assert visitor.errors == []
+
+
+def _take_a_cookie(visitor: Visitor, token: Callable[[Role], str]) -> None:
+    """Sign in without the app, of which nothing is in the cache of a new visitor."""
+    signed_in = visitor.context.request.post(
+        f"{visitor.url}/api/v1/session",
+        data={"token": token(Role.EDITOR)},
+        headers={"sec-fetch-site": "same-origin"},
+    )
+    assert signed_in.ok, signed_in.text()
 
 
 def _watch_to_the_end(stack: Running, job_id: str) -> None:

@@ -11,6 +11,7 @@ from tests.scenarios.installation import Running
 
 PAGES = ["/projects", "/training/jobs", "/models", "/workers"]
 FIRST_LOAD_BYTES = 250_000
+FIRST_LOAD_FILES = 15
 _SEEN = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 _MOVING = "document.getAnimations().map(({ transitionProperty }) => transitionProperty)"
 
@@ -104,5 +105,5 @@ def test_the_first_load_is_small_and_from_this_server_alone(
         sizes = {answer.url: answer.request.sizes()["responseBodySize"] for answer in answers}
     assert all(url.startswith(stack.url) for url in sizes)
     files = {url: size for url, size in sizes.items() if "/api/" not in url}
-    assert len(files) > 5
+    assert 5 < len(files) <= FIRST_LOAD_FILES, files
     assert sum(files.values()) < FIRST_LOAD_BYTES, files

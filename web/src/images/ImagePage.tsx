@@ -17,20 +17,11 @@ import { projectQuery } from "@/projects/projectQueries";
 import { projectStatsQuery } from "@/statistics/statisticsQueries";
 import { RequireRole } from "@/session/RequireRole";
 
-interface ImagePageProps {
+export interface ImagePageProps {
   projectId: string;
   imageId: string;
   /** Of the list that the image was opened from. */
   filter: ImageFilter;
-}
-
-/** While the next picture comes: the steps stay, so that nobody has to wait between two keys. */
-export function ComingImagePage({ projectId, imageId, filter }: ImagePageProps) {
-  return (
-    <Page title="Image" actions={<ImageSteps projectId={projectId} imageId={imageId} filter={filter} />}>
-      <RowsSkeleton />
-    </Page>
-  );
 }
 
 /** One picture, large, with everything that is known about it. */

@@ -3,7 +3,7 @@ import type { Job } from "@/jobs/jobService";
 import { newDraft, withTask } from "@/newJob/draft";
 import { draftFrom } from "@/newJob/draftFrom";
 import { jobRequest } from "@/newJob/jobRequest";
-import { firstOpenStep, problemsOf } from "@/newJob/steps";
+import { firstOpenStep, problemsOf } from "@/newJob/stepProblems";
 
 test("another task has another image size, unless somebody chose one", () => {
   const draft = newDraft();

@@ -1,4 +1,4 @@
-import type { Problems } from "@/newJob/steps";
+import type { Problems } from "@/newJob/stepProblems";
 import type { KeptDraft } from "@/newJob/useDraft";
 
 /** What every step gets. */

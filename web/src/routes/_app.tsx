@@ -5,6 +5,8 @@ import { sessionQuery } from "@/session/sessionQuery";
 
 /** Everything for which one must be signed in. */
 export const Route = createFileRoute("/_app")({
+  // Nearly everybody needs the frame first: in a file of its own it would come a round trip later.
+  codeSplitGroupings: [],
   beforeLoad: async ({ context, location }) => {
     const session = await context.queryClient.query({ ...sessionQuery, staleTime: "static" });
     if (session === null) throw redirect({ to: "/sign-in", search: nextOf(location.href) });

@@ -1,16 +1,18 @@
 import { createFileRoute } from "@tanstack/react-router";
-import { ComingImagePage, ImagePage } from "@/images/ImagePage";
-import { imageQuery } from "@/images/imageQueries";
+import { ahead } from "@/app/ahead";
+import { ComingImagePage } from "@/images/ComingImagePage";
+import { ImagePage } from "@/images/ImagePage";
+import { annotationsQuery, imageQuery } from "@/images/imageQueries";
 import { readImageFilter } from "@/images/imageSearch";
 import { projectQuery } from "@/projects/projectQueries";
+import { projectStatsQuery } from "@/statistics/statisticsQueries";
 
 export const Route = createFileRoute("/_app/projects/$projectId/images/$imageId")({
   validateSearch: readImageFilter,
-  loader: ({ context, params }) =>
-    Promise.all([
-      context.queryClient.query(projectQuery(params.projectId)),
-      context.queryClient.query(imageQuery(params.imageId)),
-    ]),
+  loader: ({ context: { queryClient }, params: { projectId, imageId } }) => {
+    ahead(queryClient.query(annotationsQuery(imageId)), queryClient.query(projectStatsQuery(projectId)));
+    return Promise.all([queryClient.query(projectQuery(projectId)), queryClient.query(imageQuery(imageId))]);
+  },
   component: Image,
   pendingComponent: ComingImage,
 });
