@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 # Inside the environment, so that they vanish with it.
 STAMPS := $(VENV)/.make
 SCRATCH := .make
-# In how many processes tests run. Trainings that run at once take each other's cores, so on two cores one process is the fastest.
-TEST_PROCESSES ?= 0
+# In how many processes tests run, each with a core for its trainings (tests/conftest.py); 0 is one, with all cores.
+TEST_PROCESSES ?= 2
 PROTOS := $(shell find protos/annotateforge -name '*.proto' 2>/dev/null)
 ROOTS := runtime client gateway services deploy protos web/build.py tests benchmarks hatch_build.py
 APP := gateway/src/annotateforge/gateway/static/index.html
@@ -27,7 +27,7 @@ up: web ## Install and start everything on this machine; Ctrl-C stops it
 	$(BIN)/annotateforge up
 
 test: web ## Install and run every test
-	$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile --no-loadscope-reorder
 
 chaos: .venv ## Interrupt trainings in every way for a long time, and see that none is lost
 	$(BIN)/python -m pytest tests/chaos

@@ -7,6 +7,10 @@ from pathlib import Path
 
 # As workers and `up` have it, before gRPC is loaded: tests run workers in their own process, too.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Trainings of several test processes at once, each on all cores, would wait for each other's threads.
+    os.environ.setdefault("ANNOTATEFORGE_WORKER_CORES", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import asyncpg
 import nats
@@ -28,17 +32,11 @@ _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, and where tests run in several processes, those of a file stay in one.
-
-    All that need the browser do, for they share an installation.
-    """
-    groups: dict[str, list[pytest.Item]] = {}
+    """Files with slow tests come first, so that at the end no process waits long for another one."""
+    files: dict[Path, list[pytest.Item]] = {}
     for item in items:
-        place = item.path.relative_to(REPOSITORY).as_posix()
-        group = "browser" if place.startswith("tests/browser/") else place
-        item.add_marker(pytest.mark.xdist_group(group))
-        groups.setdefault(group, []).append(item)
-    in_order = sorted(groups.values(), key=lambda own: not any(map(_is_slow, own)))
+        files.setdefault(item.path, []).append(item)
+    in_order = sorted(files.values(), key=lambda own: not any(map(_is_slow, own)))
     items[:] = [item for own in in_order for item in own]
 
 

@@ -32,6 +32,7 @@ class Visitor:
         """Open the address that `up` prints."""
         self.page.goto(f"{self.url}/#token={token}")
         self.page.get_by_role("heading", level=1).wait_for()
+        self.settle()
 
     def visit(self, path: str) -> None:
         """Open an address of the app and wait for its heading."""

@@ -13,15 +13,21 @@ from annotateforge.runtime.feed import Gap
 
 async def test_listening_begins_with_a_gap_and_hears_what_follows(nats_url: str) -> None:
     link = BusLink(nats_url, reread_seconds=5)
-    async with link.connecting(), connect_bus(nats_url, "other") as other:
-        await other.tell("subject", b"before anybody listens")
-        async with contextlib.aclosing(link.listen("subject")) as heard, asyncio.timeout(10):
-            while not link.connected:
-                await asyncio.sleep(0.01)
-            # What was told before is covered by a gap after the subscription.
-            assert isinstance(await anext(heard), Gap)
-            await other.tell("subject", b"now")
-            assert await anext(heard) == Message("subject", b"now")
+    # What is told is on its way when the call returns, and at the server when its connection has ended.
+    async with connect_bus(nats_url, "earlier") as earlier:
+        await earlier.tell("subject", b"before anybody listens")
+    async with (
+        link.connecting(),
+        connect_bus(nats_url, "other") as other,
+        contextlib.aclosing(link.listen("subject")) as heard,
+        asyncio.timeout(10),
+    ):
+        while not link.connected:
+            await asyncio.sleep(0.01)
+        # What was told before is covered by a gap after the subscription.
+        assert isinstance(await anext(heard), Gap)
+        await other.tell("subject", b"now")
+        assert await anext(heard) == Message("subject", b"now")
 
 
 async def test_while_nats_is_away_gaps_come_again_and_again(tmp_path: Path) -> None:

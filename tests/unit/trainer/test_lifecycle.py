@@ -58,7 +58,7 @@ def test_a_failed_job_keeps_why() -> None:
     assert change.job.failure == failure
 
 
-@pytest.mark.parametrize("status", LEASED)
+@pytest.mark.parametrize("status", sorted(LEASED))
 def test_a_running_job_is_cancelled_once_its_worker_has_stopped(status: Status) -> None:
     asked = lifecycle.cancel(in_status(status), NOW)
     assert asked.events == ()
@@ -87,7 +87,7 @@ def test_a_job_that_ended_otherwise_cannot_be_cancelled(status: Status) -> None:
     assert caught.value.reason == "JOB_ENDED"
 
 
-@pytest.mark.parametrize("status", LEASED)
+@pytest.mark.parametrize("status", sorted(LEASED))
 def test_a_released_job_waits_again(status: Status) -> None:
     change = lifecycle.release(in_status(status), 1, "", LATER)
     assert told(change.events) == ["retry:RELEASED", "status_change:pending"]
