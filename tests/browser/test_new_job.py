@@ -22,6 +22,13 @@ def go_on(page: Page) -> None:
     page.get_by_role("button", name="Next").click()
 
 
+def test_who_may_only_look_is_told_that_starting_a_training_takes_another_role(viewer: Visitor) -> None:
+    viewer.page.goto(f"{viewer.url}/training/new")
+    expect(viewer.page.get_by_role("heading", name="Not for your role", level=1)).to_be_visible()
+    assert viewer.page.get_by_label("Name").count() == 0
+    assert viewer.violations() == []
+
+
 def test_five_steps_make_a_job_and_lead_to_it(editor: Visitor, stack: Running, project: str) -> None:
     page = editor.page
     editor.visit("/training/jobs")

@@ -72,6 +72,9 @@ def _import_cells(visitor: Visitor, folder: Path) -> None:
     page.get_by_label("Folder to import").set_input_files(folder)
     expect(page.get_by_text("detect_bccd_voc is imported")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("364 images and 4,886 annotations added")).to_be_visible()
+    # Of shapes that did not come there is no column.
+    expect(page.get_by_role("columnheader", name="Boxes")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Polygons")).to_have_count(0)
     looked_at(visitor, "2-imported")
     page.get_by_role("tab", name="Statistics").click()
     expect(page.get_by_role("img", name=re.compile("Annotations by width and height"))).to_be_visible()

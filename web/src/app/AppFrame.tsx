@@ -19,7 +19,13 @@ export function AppFrame() {
         Skip to the content
       </a>
       <AppShell.Header className={classes.header}>
-        <Group h="100%" px={{ base: "md", sm: "xl" }} justify="space-between" wrap="nowrap">
+        <Group
+          h="100%"
+          px={{ base: "md", sm: "xl" }}
+          justify="space-between"
+          wrap="nowrap"
+          className={classes.bar}
+        >
           <Group gap="xl" wrap="nowrap" h="100%">
             <Brand />
             <Navigation visibleFrom="sm" />

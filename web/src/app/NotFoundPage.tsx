@@ -9,6 +9,7 @@ export function NotFoundPage({ message = "The address leads nowhere, or to somet
     <EmptyState
       icon={IconMapQuestion}
       title="Not found"
+      alone
       action={
         <Button component={Link} to="/" variant="light">
           To the projects

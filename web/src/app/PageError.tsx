@@ -26,6 +26,7 @@ export function PageError({ error, reset }: PageErrorProps) {
   return (
     <EmptyState
       icon={IconAlertTriangle}
+      alone
       title={known ? "This page cannot be shown" : "Something went wrong on this page"}
       action={
         <Stack align="center" gap="xs">

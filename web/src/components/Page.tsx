@@ -1,4 +1,4 @@
-import { Box, Group, Stack, Text, Title } from "@mantine/core";
+import { Group, Stack, Text, Title } from "@mantine/core";
 import { useDocumentTitle } from "@mantine/hooks";
 import type { ReactNode } from "react";
 import classes from "./Page.module.css";
@@ -24,22 +24,22 @@ export function Page({ title, subtitle, badge, back, actions, children }: PagePr
     <Stack gap="lg" className={classes.page}>
       <Stack gap={6}>
         {back}
-        <Group justify="space-between" align="center" gap="sm">
-          <Group gap="sm" className={classes.heading}>
-            <Title order={1} className={classes.title}>
-              {title}
-            </Title>
-            {badge}
-          </Group>
+        <Group justify="space-between" align="flex-start" gap="sm">
+          <Stack gap={6} className={classes.heading} data-with-subtitle={Boolean(subtitle) || undefined}>
+            <Group gap="sm">
+              <Title order={1} className={classes.title}>
+                {title}
+              </Title>
+              {badge}
+            </Group>
+            {subtitle && (
+              <Text c="dimmed" component="div">
+                {subtitle}
+              </Text>
+            )}
+          </Stack>
           {actions && <Group gap="xs">{actions}</Group>}
         </Group>
-        {subtitle && (
-          <Box>
-            <Text c="dimmed" component="div">
-              {subtitle}
-            </Text>
-          </Box>
-        )}
       </Stack>
       {children}
     </Stack>

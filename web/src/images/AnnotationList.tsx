@@ -39,7 +39,7 @@ export function AnnotationList(props: AnnotationListProps) {
         />
       )}
       {annotations.length > 0 && (
-        <ScrollArea.Autosize mah={420} type="auto" viewportProps={{ tabIndex: 0 }}>
+        <ScrollArea.Autosize mah={420} type="auto" offsetScrollbars="present" viewportProps={{ tabIndex: 0 }}>
           <Table verticalSpacing={6} highlightOnHover>
             <Table.Tbody>
               {annotations.map((annotation) => (

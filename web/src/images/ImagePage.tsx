@@ -9,6 +9,7 @@ import { AnnotatedImage } from "@/images/AnnotatedImage";
 import { AnnotationList } from "@/images/AnnotationList";
 import { classColors } from "@/images/classColor";
 import { DeleteImageButton } from "@/images/DeleteImageButton";
+import { partsOf } from "@/images/filename";
 import { ImageDetails } from "@/images/ImageDetails";
 import { ImageSteps } from "@/images/ImageSteps";
 import { annotationsQuery, imageQuery } from "@/images/imageQueries";
@@ -30,12 +31,14 @@ export function ImagePage({ projectId, imageId, filter }: ImagePageProps) {
   const { data: project } = useSuspenseQuery(projectQuery(projectId));
   const { data: stats } = useQuery(projectStatsQuery(projectId));
   const annotations = useQuery(annotationsQuery(imageId));
+  const { folder, base } = partsOf(image.filename);
   const [chosen, setChosen] = useState<string | undefined>();
   const labels = stats?.classes.map(({ label }) => label).filter(Boolean) ?? [];
   const colorOf = classColors(labels);
   return (
     <Page
-      title={image.filename}
+      title={base}
+      subtitle={folder}
       back={
         <Anchor
           size="sm"

@@ -2,6 +2,7 @@ import { Skeleton, Text, ThemeIcon } from "@mantine/core";
 import { IconCheck } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
 import { count } from "@/components/count";
+import { partsOf } from "@/images/filename";
 import { type ImageFilter, type ProjectImage, thumbnailAddress } from "@/images/imageService";
 import classes from "./ImageTile.module.css";
 
@@ -43,7 +44,7 @@ export function ImageTile({ image, height, filter }: ImageTileProps) {
           )}
         </div>
         <Text size="xs" className={classes.name} title={image.filename} mt={4}>
-          {baseName(image.filename)}
+          {partsOf(image.filename).base}
         </Text>
         <Text size="xs" c="dimmed" className={classes.name}>
           {labelsOf(image)}
@@ -56,8 +57,4 @@ export function ImageTile({ image, height, filter }: ImageTileProps) {
 function labelsOf(image: ProjectImage): string {
   const annotations = image.annotationCount > 0 ? count(image.annotationCount, "annotation") : "";
   return [image.imageClass, annotations].filter(Boolean).join(" · ") || "No labels";
-}
-
-function baseName(filename: string): string {
-  return filename.slice(filename.lastIndexOf("/") + 1);
 }

@@ -1,4 +1,5 @@
 import { Accordion, Alert, Group, List, Stack, Table, Text } from "@mantine/core";
+import type { ImportedClass } from "@/api/generated/schema";
 import { count } from "@/components/count";
 import { grouped } from "@/components/grouped";
 import { ScrollTable } from "@/components/ScrollTable";
@@ -70,29 +71,39 @@ export function ImportReportView({ report }: { report: ImportReport }) {
   );
 }
 
+const COUNTS: readonly { label: string; of: (entry: ImportedClass) => number }[] = [
+  { label: "Boxes", of: ({ box_count }) => box_count },
+  { label: "Circles", of: ({ circle_count }) => circle_count },
+  { label: "Rectangles", of: ({ rectangle_count }) => rectangle_count },
+  { label: "Polygons", of: ({ polygon_count }) => polygon_count },
+  { label: "Images", of: ({ classified_image_count }) => classified_image_count },
+];
+
+/** By class what was added; kinds of which there is nothing have no column. */
 function ClassCounts({ report }: { report: ImportReport }) {
   if (report.class_counts.length === 0) return null;
+  const counted = COUNTS.filter(({ of }) => report.class_counts.some((entry) => of(entry) > 0));
   return (
-    <ScrollTable label="Annotations by class" minWidth={420} maxHeight={280} stickyHeader>
+    <ScrollTable label="Annotations by class" minWidth={300} maxHeight={280} stickyHeader>
       <Table.Thead>
         <Table.Tr>
           <Table.Th>Class</Table.Th>
-          <Table.Th ta="right">Boxes</Table.Th>
-          <Table.Th ta="right">Circles</Table.Th>
-          <Table.Th ta="right">Rectangles</Table.Th>
-          <Table.Th ta="right">Polygons</Table.Th>
-          <Table.Th ta="right">Images</Table.Th>
+          {counted.map(({ label }) => (
+            <Table.Th key={label} ta="right">
+              {label}
+            </Table.Th>
+          ))}
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>
         {report.class_counts.map((entry) => (
           <Table.Tr key={entry.class_label}>
             <Table.Td>{entry.class_label || <Text c="dimmed">No class</Text>}</Table.Td>
-            <Table.Td ta="right">{grouped(entry.box_count)}</Table.Td>
-            <Table.Td ta="right">{grouped(entry.circle_count)}</Table.Td>
-            <Table.Td ta="right">{grouped(entry.rectangle_count)}</Table.Td>
-            <Table.Td ta="right">{grouped(entry.polygon_count)}</Table.Td>
-            <Table.Td ta="right">{grouped(entry.classified_image_count)}</Table.Td>
+            {counted.map(({ label, of }) => (
+              <Table.Td key={label} ta="right">
+                {grouped(of(entry))}
+              </Table.Td>
+            ))}
           </Table.Tr>
         ))}
       </Table.Tbody>

@@ -76,11 +76,17 @@ export function NewJobPage({ step: wanted, onStep }: NewJobPageProps) {
       }
     >
       <Stepper
+        maw={860}
         active={place}
         onStepClick={go}
         size="sm"
         allowNextStepsSelect
-        classNames={{ step: classes.step ?? "", stepBody: classes.stepBody ?? "" }}
+        wrap={false}
+        classNames={{
+          step: classes.step ?? "",
+          stepBody: classes.stepBody ?? "",
+          separator: classes.separator ?? "",
+        }}
       >
         {STEPS.map((name) => (
           <Stepper.Step key={name} label={STEP_LABELS[name]} />

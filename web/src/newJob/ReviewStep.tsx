@@ -1,6 +1,7 @@
 import { Anchor, Card, Stack, Table, Text, Title } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { count } from "@/components/count";
 import { ErrorNotice } from "@/components/ErrorNotice";
 import { RowsSkeleton } from "@/components/RowsSkeleton";
 import { SHAPE_LABELS } from "@/images/shape";
@@ -47,7 +48,8 @@ export function ReviewStep({ draft, onDrop, onStep }: ReviewStepProps) {
                 ` from ${draft.shapes.map((shape) => SHAPE_LABELS[shape]).join(", ")}`}
             </Row>
             <Row name="Training" step="configuration" onStep={onStep}>
-              {config.model}, {config.epochs} epochs, batches of {config.batchSize}, {config.imageSize} pixels
+              {config.model}, {count(config.epochs ?? 0, "epoch")}, batches of {config.batchSize},{" "}
+              {config.imageSize} pixels
             </Row>
             {changed.length > 0 && (
               <Row name="Advanced" step="configuration" onStep={onStep}>

@@ -37,7 +37,7 @@ export function plotOptions({ width, height, series, range, dark, mark }: Wanted
       { ...axis, size: 52 },
     ],
     series: [
-      { label: "Epoch" },
+      { label: "Epoch", value: (_plot: UPlot, value: number | null) => value ?? "–" },
       ...series.map(({ label }, index) => ({
         label,
         stroke: colors[index % colors.length] ?? text,
