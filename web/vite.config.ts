@@ -22,6 +22,8 @@ export default defineConfig({
     // An inlined file would need a policy that allows data: addresses.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
+    // What a first load may take over the network is tested.
+    chunkSizeWarningLimit: 700,
     rolldownOptions: {
       output: {
         // Chunks are named after all pages that share them.

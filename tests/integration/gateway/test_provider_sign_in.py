@@ -322,7 +322,12 @@ async def test_who_has_no_role_is_told_what_to_ask_for(
                 "oidc_roles": {"forge-admins": "admin", "forge": "editor"},
                 "oidc_subject_claim": "email",
             },
-            {"sub": "7f", "email": "ada@lab.example", "realm_access": {"roles": ["forge", "forge-admins"]}},
+            {
+                "sub": "7f",
+                "email": "ada@lab.example",
+                "email_verified": True,
+                "realm_access": {"roles": ["forge", "forge-admins"]},
+            },
             {"subject": "ada@lab.example", "role": "admin"},
         ),
     ],
@@ -342,6 +347,46 @@ async def test_roles_and_names_come_from_the_claims_that_the_settings_name(
     ):
         assert (await go(browser)).status_code == 303
         assert (await browser.get(SESSION)).json()["principal"] == principal
+
+
+@pytest.mark.parametrize(
+    ("said", "userinfo", "lets_in"),
+    [
+        ({"email": "ada@lab.example", "email_verified": True}, None, True),
+        ({"email": "ada@lab.example", "email_verified": False}, None, False),
+        ({"email": "ada@lab.example"}, None, False),
+        ({"email": "ada@lab.example"}, {"email": "ada@lab.example", "email_verified": True}, True),
+        ({}, {"email": "ada@lab.example", "email_verified": True}, True),
+        ({}, {"email": "ada@lab.example"}, False),
+        ({"email_verified": True}, {"email": "ada@lab.example"}, False),
+        ({"email": "ada@lab.example"}, {"email": "eve@lab.example", "email_verified": True}, False),
+        (
+            {"email": "ada@lab.example", "email_verified": False},
+            {"email": "ada@lab.example", "email_verified": True},
+            False,
+        ),
+    ],
+)
+async def test_people_are_named_by_an_address_only_where_the_provider_has_verified_it(
+    settings_of: Callable[..., Settings],
+    provider: SmallProvider,
+    said: dict[str, Any],
+    userinfo: dict[str, Any] | None,
+    lets_in: bool,
+) -> None:
+    provider.claims = {"sub": "7f", "annotateforge_role": "editor", **said}
+    provider.userinfo = userinfo and {"sub": "7f", **userinfo}
+    async with (
+        app.running(settings_of(oidc_subject_claim="email")) as running,
+        httpx.AsyncClient(base_url=running.url) as browser,
+    ):
+        answer = await go(browser)
+        if not lets_in:
+            assert await reason(answer, 403) == "EMAIL_NOT_VERIFIED"
+            assert "ada@lab.example" in answer.text
+            return
+        principal = (await browser.get(SESSION)).json()["principal"]
+        assert principal == {"subject": "ada@lab.example", "role": "editor"}
 
 
 async def test_what_the_id_token_lacks_is_asked_for_and_never_taken_of_somebody_else(

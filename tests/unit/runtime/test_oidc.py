@@ -169,9 +169,23 @@ async def test_a_provider_of_a_single_key_need_not_name_it(
 
 async def test_people_are_named_by_the_claim_that_is_set(provider: Provider) -> None:
     verifier = TokenVerifier(SECRET, provider=ProviderKeys(provider.issuer), subject_claim="email")
-    assert (await verifier.verify(provider.token(email="ada@lab.example"))).subject == "ada@lab.example"
+    token = provider.token(email="ada@lab.example", email_verified=True)
+    assert (await verifier.verify(token)).subject == "ada@lab.example"
     with pytest.raises(Unauthenticated, match="'email'"):
         await verifier.verify(provider.token())
+
+
+@pytest.mark.parametrize("said", [{}, {"email_verified": False}, {"email_verified": "false"}])
+async def test_an_address_that_nobody_has_verified_is_no_name(
+    provider: Provider, said: dict[str, Any]
+) -> None:
+    verifier = TokenVerifier(SECRET, provider=ProviderKeys(provider.issuer), subject_claim="email")
+    with pytest.raises(PermissionDenied, match="does not say that ada@lab.example is verified") as caught:
+        await verifier.verify(provider.token(email="ada@lab.example", **said))
+    assert caught.value.reason == "EMAIL_NOT_VERIFIED"
+    # By another claim people are named as before.
+    by_subject = TokenVerifier(SECRET, provider=ProviderKeys(provider.issuer))
+    assert (await by_subject.verify(provider.token(email="ada@lab.example", **said))).subject == "ada"
 
 
 async def test_unknown_keys_cannot_flood_the_provider(provider: Provider, verifier: TokenVerifier) -> None:

@@ -19,6 +19,8 @@ AUDIENCE = "annotateforge"
 """Audience of the tokens that the installation signs itself."""
 CLOCK_LEEWAY = 10
 """Seconds by which the clocks of two machines may differ."""
+EMAIL, EMAIL_VERIFIED = "email", "email_verified"
+"""Claims of a provider: an address, and whether it has seen that it is the person's own."""
 
 _LONGEST_TOKEN = 8192
 _MOST_VERIFIED = 1024
@@ -191,7 +193,8 @@ def bearer(authorization: str | None) -> str | None:
 
 def provided_principal(claims: Mapping[str, Any], roles: RoleMapping, subject_claim: str) -> Principal:
     """Whom the verified claims of an OpenID Connect provider stand for. PermissionDenied NO_ROLE when they
-    give no role; Unauthenticated TOKEN_INVALID when they lack the name.
+    give no role, EMAIL_NOT_VERIFIED when the name is an address that nobody has checked; Unauthenticated
+    TOKEN_INVALID when they lack the name.
     """
     subject = claims.get(subject_claim)
     if not isinstance(subject, str) or not subject:
@@ -199,6 +202,15 @@ def provided_principal(claims: Mapping[str, Any], roles: RoleMapping, subject_cl
             "TOKEN_INVALID",
             f"The identity provider gives no name in the claim {subject_claim!r}. Whoever runs this"
             " installation has to name one that it gives in ANNOTATEFORGE_OIDC_SUBJECT_CLAIM.",
+        )
+    # Where people enter their address themselves, anybody may enter somebody else's (OpenID Connect Core 1.0,
+    # section 5.7). Some providers write the word as a text.
+    if subject_claim == EMAIL and claims.get(EMAIL_VERIFIED) not in (True, "true"):
+        raise PermissionDenied(
+            "EMAIL_NOT_VERIFIED",
+            f"The identity provider does not say that {subject} is verified (claim {EMAIL_VERIFIED!r}); the"
+            " address may be somebody else's. Verify it there, or ask whoever runs the identity provider to"
+            " give this claim.",
         )
     role = roles.role_of(claims)
     if role is None:

@@ -16,7 +16,15 @@ from annotateforge.gateway.openid.exchange import CALL_TIMEOUT, Client, exchange
 from annotateforge.gateway.openid.id_token import read_id_token
 from annotateforge.gateway.openid.pending import PendingSignIn
 from annotateforge.gateway.settings import Settings
-from annotateforge.runtime.auth import Principal, Role, allows, issue_token, provided_principal
+from annotateforge.runtime.auth import (
+    EMAIL,
+    EMAIL_VERIFIED,
+    Principal,
+    Role,
+    allows,
+    issue_token,
+    provided_principal,
+)
 from annotateforge.runtime.errors import FailedPrecondition, PermissionDenied
 from annotateforge.runtime.oidc import ProviderKeys
 from annotateforge.runtime.provider_roles import RoleMapping
@@ -131,7 +139,8 @@ class ProviderSignIn:
             verifier=pending.verifier,
         )
         claims = await read_id_token(tokens.id_token, self.keys, self.client.client_id, pending.nonce)
-        lacks = not self.roles.named(claims) or self.subject_claim not in claims
+        needed = {EMAIL, EMAIL_VERIFIED} if self.subject_claim == EMAIL else {self.subject_claim}
+        lacks = not self.roles.named(claims) or not needed <= claims.keys()
         if lacks and configuration.userinfo_url and tokens.access_token:
             claims = await self._with_userinfo(claims, configuration.userinfo_url, tokens.access_token)
         principal = provided_principal(claims, self.roles, self.subject_claim)
@@ -148,4 +157,9 @@ class ProviderSignIn:
     async def _with_userinfo(self, claims: dict[str, Any], url: str, access_token: str) -> dict[str, Any]:
         more = await userinfo(self.http, url, access_token)
         # It may be somebody else's (OpenID Connect Core 1.0, section 5.3.2).
-        return {**more, **claims} if more.get("sub") == claims["sub"] else claims
+        if more.get("sub") != claims["sub"]:
+            return claims
+        merged = {**more, **claims}
+        # Of an address that both name, either may say that it is verified; of another's address, none.
+        words = [said.get(EMAIL_VERIFIED) for said in (claims, more) if said.get(EMAIL) == merged.get(EMAIL)]
+        return {**merged, EMAIL_VERIFIED: next((word for word in words if word is not None), None)}
