@@ -58,11 +58,15 @@ def copies(count: int) -> Iterator[tuple[str, bytes, str]]:
             name = f"{number:02}_{path.stem}"
             content = path.read_bytes()
             if number:
-                # A comment after the start of the image: other bytes, the same picture.
-                comment = f"copy {number}".encode()
-                content = content[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + content[2:]
+                content = with_comment(content, f"copy {number}")
             label = (FOLDER / "annotations" / f"{path.stem}.xml").read_text().replace(path.stem, name)
             yield name, content, label
+
+
+def with_comment(jpeg: bytes, text: str) -> bytes:
+    """The same picture in other bytes: with a comment after its start."""
+    comment = text.encode()
+    return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2) + comment + jpeg[2:]
 
 
 def voc_archive(count: int) -> bytes:

@@ -6,20 +6,22 @@ process pool.
   CRC-32 and has Pillow read the header. It stores nothing and reads no label.
 
 They take turns. Only the first import of an archive counts: later ones find the blobs there. Also printed
-is the most memory that the service had.
+is the most memory that the service had. With `--image-kilobytes` the images are photographs of that size
+instead, without labels.
 
-    python -m benchmarks.import_speed [--rounds N] [--copies N [N ...]]
+    python -m benchmarks.import_speed [--rounds N] [--copies N [N ...]] [--image-kilobytes N [--images N]]
 """
 
 import argparse
 import asyncio
 import hashlib
+import io
 import os
 import statistics
 import time
 import zipfile
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -49,18 +51,33 @@ def look_at(paths: Sequence[str]) -> int:
     return size
 
 
-def write(folder: Path, archive: Path, copies: int) -> tuple[list[str], int]:
+def photographs(count: int, kilobytes: int) -> Iterator[tuple[str, bytes, str]]:
+    """Name, JPEG of about that size and no label; all the same picture, and no two files are equal."""
+    content, side = b"", 256
+    while len(content) < kilobytes * 1024:
+        target = io.BytesIO()
+        # Noise that is smooth over some pixels: much to encode, as in photographs, but not nothing else.
+        picture = Image.effect_noise((side // 2, side // 2), 90).resize((side, side)).convert("RGB")
+        picture.save(target, "JPEG", quality=90)
+        content = target.getvalue()
+        side += 64
+    for number in range(count):
+        yield f"{number:05}", cells.with_comment(content, f"copy {number}"), ""
+
+
+def write(folder: Path, archive: Path, images: Iterable[tuple[str, bytes, str]]) -> tuple[list[str], int]:
     """The images as files, and all with their labels as a zip, one at a time."""
     paths, size = [], 0
     folder.mkdir()
     with zipfile.ZipFile(archive, "w") as target:
-        for name, content, label in cells.copies(copies):
+        for name, content, label in images:
             path = folder / f"{name}.jpg"
             path.write_bytes(content)
             paths.append(str(path))
             size += len(content)
             target.writestr(f"images/{name}.jpg", content)
-            target.writestr(f"annotations/{name}.xml", label)
+            if label:
+                target.writestr(f"annotations/{name}.xml", label)
     return paths, size
 
 
@@ -90,12 +107,12 @@ async def read(pool: ProcessPoolExecutor, paths: Sequence[str], size: int) -> fl
     return time.perf_counter() - started
 
 
-async def measure(rounds: int, copies: int, pool: ProcessPoolExecutor) -> None:
+async def measure(rounds: int, images: Iterable[tuple[str, bytes, str]], pool: ProcessPoolExecutor) -> None:
     ours: list[float] = []
     theirs: list[float] = []
     async with cells.scratch() as folder, cells.dataset_service(MODULE, folder) as (client, process, _):
         archive = folder / "cells.zip"
-        paths, size = write(folder / "images", archive, copies)
+        paths, size = write(folder / "images", archive, images)
         # Only now do the processes start, and import what they need.
         await read(pool, paths, size)
         async with Peak({"service": process}) as peak:
@@ -103,7 +120,7 @@ async def measure(rounds: int, copies: int, pool: ProcessPoolExecutor) -> None:
                 for way in ("import", "reading") if number % 2 else ("reading", "import"):
                     if way == "import":
                         # Later rounds find the blobs there, and only the first one stores them.
-                        seconds = await import_archive(client, archive, f"{copies} times, {number}")
+                        seconds = await import_archive(client, archive, f"round {number}")
                         ours.append(seconds)
                         continue
                     theirs.append(await read(pool, paths, size))
@@ -121,6 +138,10 @@ def main() -> None:
     parser.add_argument(
         "--copies", type=int, nargs="+", default=[14], help="how often the 364 images are there; 140 is 1 GiB"
     )
+    parser.add_argument(
+        "--image-kilobytes", type=int, default=0, help="import photographs of this size instead"
+    )
+    parser.add_argument("--images", type=int, default=200, help="how many photographs")
     parser.add_argument("--role", choices=["service"], help=argparse.SUPPRESS)
     parser.add_argument("--service", default="", help=argparse.SUPPRESS)
     parser.add_argument("--folder", default="", help=argparse.SUPPRESS)
@@ -133,8 +154,12 @@ def main() -> None:
     print(cells.machine())
     # Before this process has threads.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        if arguments.image_kilobytes:
+            images = photographs(arguments.images, arguments.image_kilobytes)
+            uvloop.run(measure(arguments.rounds, images, pool))
+            return
         for copies in arguments.copies:
-            uvloop.run(measure(arguments.rounds, copies, pool))
+            uvloop.run(measure(arguments.rounds, cells.copies(copies), pool))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,29 @@ def test_what_encoders_write_is_no_trouble(options: dict[str, object]) -> None:
     assert not has_too_many_scans(jpeg(**options))
 
 
+@pytest.mark.parametrize(
+    ("scan", "is_whole"),
+    [
+        (b"\xff\xd9", True),
+        (b"\xff\xff\xff\xd9", True),
+        (b"\xff\x00\xff\xd0\xff\xd7\xff\xd9", True),
+        # Decoders take fill bytes before stuffing and before restart markers for what they stand before.
+        (b"\xff\xff\x00\xff\xff\xd3\xff\xd9", True),
+        (b"\xff", False),
+        (b"\xff\xff", False),
+        (b"\xff\x00", False),
+        (b"\xff\xd0", False),
+        (b"\xff\xff\xda\xff\xd9", False),
+        (b"\xff\x01\xff\xd9", False),
+    ],
+)
+def test_the_first_marker_after_the_data_of_a_scan_has_to_be_the_end(scan: bytes, is_whole: bool) -> None:
+    data = jpeg()
+    assert data.count(b"\xff\xd9") == 1
+    stub = whole_scan_stub(data[:-2] + scan)
+    assert (stub is not None) == is_whole
+
+
 def test_scans_without_end_are_seen() -> None:
     assert not has_too_many_scans(with_scans(20))
     assert has_too_many_scans(with_scans(MOST_SCANS))
