@@ -44,6 +44,18 @@ test("an epoch that another attempt repeats is there once, as measured last", ()
   expect(history.retries.map(({ hint }) => hint)).toEqual(["Look whether its machine is up."]);
 });
 
+test("a warning is dated by the epoch after which it came, also where an attempt has gone back", () => {
+  const warning: JobEvent = {
+    ...envelope,
+    kind: "warning",
+    warning: { reason: "PLATEAU", message: "Nothing was gained.", hint: "" },
+  };
+  const retry = { reason: "WORKER_LOST", message: "The worker was lost.", hint: "", resumeEpoch: 1 };
+  const before = extended(NO_HISTORY, [warning, epoch(1), epoch(2), warning, epoch(3)]);
+  const history = extended(before, [{ ...envelope, kind: "retry", ...retry }, warning, epoch(2), warning]);
+  expect(history.warnings.map(({ afterEpoch }) => afterEpoch)).toEqual([0, 2, 1, 2]);
+});
+
 test("the progress of an epoch ends with it", () => {
   const running = extended(NO_HISTORY, [
     { ...envelope, kind: "status", status: "training" },

@@ -18,13 +18,21 @@ export interface JobRetry {
   resumeEpoch: number;
 }
 
+/** A warning, which tells of what was so when it was made. */
+export interface DatedWarning extends JobWarning {
+  /** 0 before the first. */
+  afterEpoch: number;
+}
+
 /** What a job's events add up to. */
 export interface JobHistory {
   status: JobStatus | undefined;
   /** By ascending number, each once: what was measured last. */
   epochs: readonly Epoch[];
   stage: StageProgress | undefined;
-  warnings: readonly JobWarning[];
+  /** The epoch after which the training goes on; 0 before the first. */
+  lastEpoch: number;
+  warnings: readonly DatedWarning[];
   retries: readonly JobRetry[];
   evaluation: Evaluation | undefined;
 }
@@ -33,6 +41,7 @@ export const NO_HISTORY: JobHistory = {
   status: undefined,
   epochs: [],
   stage: undefined,
+  lastEpoch: 0,
   warnings: [],
   retries: [],
   evaluation: undefined,
@@ -43,7 +52,7 @@ export function extended(history: JobHistory, events: readonly JobEvent[]): JobH
   const measured: Epoch[] = [];
   const warnings = [...history.warnings];
   const retries = [...history.retries];
-  let { status, stage, evaluation } = history;
+  let { status, stage, lastEpoch, evaluation } = history;
   for (const event of events) {
     switch (event.kind) {
       case "status":
@@ -55,10 +64,11 @@ export function extended(history: JobHistory, events: readonly JobEvent[]): JobH
         break;
       case "epoch":
         measured.push(event.epoch);
+        lastEpoch = event.epoch.epoch;
         stage = undefined;
         break;
       case "warning":
-        warnings.push(event.warning);
+        warnings.push({ ...event.warning, afterEpoch: lastEpoch });
         break;
       case "retry":
         retries.push({
@@ -67,6 +77,7 @@ export function extended(history: JobHistory, events: readonly JobEvent[]): JobH
           hint: event.hint,
           resumeEpoch: event.resumeEpoch,
         });
+        lastEpoch = event.resumeEpoch;
         stage = undefined;
         break;
       case "completed":
@@ -75,7 +86,8 @@ export function extended(history: JobHistory, events: readonly JobEvent[]): JobH
       default:
     }
   }
-  return { status, epochs: merged(history.epochs, measured), stage, warnings, retries, evaluation };
+  const epochs = merged(history.epochs, measured);
+  return { status, epochs, stage, lastEpoch, warnings, retries, evaluation };
 }
 
 /** The same array where nothing was measured, so that what shows it need not be drawn again. */

@@ -38,6 +38,7 @@ export function JobNotices({ job, history }: { job: Job; history: JobHistory }) 
       )}
       {history.warnings.map((warning, index) => (
         <Alert key={index} color="yellow" icon={<IconInfoCircle aria-hidden />}>
+          {warning.afterEpoch > 0 && <b>After epoch {warning.afterEpoch}: </b>}
           {warning.message} {warning.hint}
         </Alert>
       ))}
