@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from annotateforge.dataset.amount import amount
 from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Look
 from annotateforge.dataset.examination import examine, missing_classes
 from annotateforge.dataset.freezing import freeze
@@ -193,6 +194,15 @@ def test_near_duplicates_are_told_and_those_across_the_split_before_all_others()
     grouped = found(examined(spec_of(classes=["a"], split=Split(strategy=Strategy.GROUPED)), images))
     assert "NEAR_DUPLICATES_ACROSS_SPLIT" not in grouped
     assert grouped["NEAR_DUPLICATES"].count == 30
+
+
+def test_what_is_there_once_is_told_in_the_singular() -> None:
+    images = [replace(boxed(number, 0), fingerprint=look) for number, look in enumerate(looks(*range(60), 0))]
+    report = examined(spec_of(classes=["a"]), images)
+    assert found(report)["NEAR_DUPLICATES"].message.endswith("in 1 cluster.")
+    assert amount(1, "image has", "images have") == "1 image has"
+    assert amount(0, "image has", "images have") == "0 images have"
+    assert amount(1200, "image has", "images have") == "1,200 images have"
 
 
 def test_examples_across_the_split_show_both_sides() -> None:

@@ -1,6 +1,6 @@
-import { Select } from "@mantine/core";
 import type { ReactNode } from "react";
 import { ConfigNumber } from "@/newJob/ConfigNumber";
+import { ConfigSelect } from "@/newJob/ConfigSelect";
 import { newDraft, type PretrainedUse, type SplitStrategy } from "@/newJob/draft";
 import { SettingField } from "@/newJob/SettingField";
 import { changedSettings, settingsFor } from "@/newJob/settingRules";
@@ -21,7 +21,9 @@ export interface Entry {
   element: ReactNode;
 }
 
-const OPTIMIZERS = ["auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSProp"];
+const OPTIMIZERS = ["auto", "SGD", "MuSGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSProp"].map(
+  (name) => ({ value: name, label: name }),
+);
 
 const STRATEGIES: { value: SplitStrategy; label: string }[] = [
   { value: "stratified", label: "Stratified: both sides show the classes in the same proportion" },
@@ -64,7 +66,7 @@ export function advancedEntries(props: StepProps): Entry[] {
 }
 
 function ownEntries(props: StepProps): Entry[] {
-  const { draft, changeConfig } = props.kept;
+  const { draft } = props.kept;
   const { config } = draft;
   return [
     {
@@ -73,15 +75,12 @@ function ownEntries(props: StepProps): Entry[] {
       words: "split strategy stratified grouped random",
       changed: config.strategy !== OWN_DEFAULTS.strategy,
       element: (
-        <Select
+        <ConfigSelect
+          {...props}
+          field="strategy"
           label="Split"
           description="How images are dealt out"
           data={STRATEGIES}
-          value={config.strategy}
-          onChange={(strategy) => {
-            if (strategy !== null) changeConfig({ strategy });
-          }}
-          allowDeselect={false}
         />
       ),
     },
@@ -106,16 +105,13 @@ function ownEntries(props: StepProps): Entry[] {
       words: "pretrained weights",
       changed: config.pretrained !== OWN_DEFAULTS.pretrained,
       element: (
-        <Select
+        <ConfigSelect
+          {...props}
+          field="pretrained"
           label="Pretrained weights"
           description="They save epochs and images"
           data={PRETRAINED}
-          value={config.pretrained}
-          onChange={(pretrained) => {
-            if (pretrained !== null) changeConfig({ pretrained });
-          }}
           disabled={draft.baseModelId !== ""}
-          allowDeselect={false}
         />
       ),
     },
@@ -125,15 +121,12 @@ function ownEntries(props: StepProps): Entry[] {
       words: "optimizer auto sgd adam adamw",
       changed: config.optimizer !== OWN_DEFAULTS.optimizer,
       element: (
-        <Select
+        <ConfigSelect
+          {...props}
+          field="optimizer"
           label="Optimizer"
           description="auto also chooses learning rate and momentum"
           data={OPTIMIZERS}
-          value={config.optimizer}
-          onChange={(optimizer) => {
-            if (optimizer !== null) changeConfig({ optimizer });
-          }}
-          allowDeselect={false}
         />
       ),
     },

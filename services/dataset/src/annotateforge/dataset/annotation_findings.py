@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from annotateforge.dataset.amount import amount
 from annotateforge.dataset.annotations import plural
 from annotateforge.dataset.columns import Images
 from annotateforge.dataset.examples import examples
@@ -19,7 +20,12 @@ def annotation_findings(spec: DatasetSpec, images: Images, labelling: Labelling)
         yield Finding(
             Severity.WARNING,
             "ANNOTATIONS_CLIPPED",
-            f"{labelling.clipped:,} annotations reach beyond their image and were cut at its edge.",
+            amount(
+                labelling.clipped,
+                "annotation reaches beyond its image and was",
+                "annotations reach beyond their image and were",
+            )
+            + " cut at its edge.",
             "Look at some of the examples: wrong coordinates look like this, too.",
             labelling.clipped,
             examples(images, labelling.clipped_images),
@@ -28,18 +34,21 @@ def annotation_findings(spec: DatasetSpec, images: Images, labelling: Labelling)
         yield Finding(
             Severity.WARNING,
             "ANNOTATIONS_WITHOUT_CLASS",
-            f"{without:,} annotations have no class and were left out.",
+            amount(without, "annotation has no class and was", "annotations have no class and were")
+            + " left out.",
             "Give them a class; what is on an image and not labelled is learnt as background.",
             without,
             examples(images, labelling.without_class_images),
         )
     size = spec.training_size
     types = ", ".join(f"{count:,} {plural(kind)}" for kind, count in labelling.types_not_chosen.items())
-    for mark, reason, message, hint in (
+    for mark, reason, one, many, rest, hint in (
         (
             Mark.OTHER_TYPE,
             "ANNOTATIONS_OF_OTHER_TYPES",
-            f"annotations of the classes were left out because the spec does not use their type: {types}.",
+            "annotation of the classes was",
+            "annotations of the classes were",
+            f"left out because the spec does not use their type: {types}.",
             "segment takes polygons only: draw them, or train detect. What is not labelled is learnt as"
             " background."
             if spec.task is Task.SEGMENT
@@ -48,31 +57,41 @@ def annotation_findings(spec: DatasetSpec, images: Images, labelling: Labelling)
         (
             Mark.OUTSIDE_IMAGE,
             "ANNOTATIONS_OUTSIDE_IMAGE",
-            "annotations lie beside their image and were left out.",
+            "annotation lies beside its image and was",
+            "annotations lie beside their image and were",
+            "left out.",
             "Their coordinates are wrong: look for another size or orientation of the image.",
         ),
         (
             Mark.NO_AREA,
             "ANNOTATIONS_WITHOUT_AREA",
-            "annotations have no area on their image and were left out.",
+            "annotation has no area on its image and was",
+            "annotations have no area on their image and were",
+            "left out.",
             "Delete them, or draw them again: a click without a drag leaves such.",
         ),
         (
             Mark.DUPLICATE,
             "DUPLICATE_ANNOTATIONS",
-            "annotations repeat the class and place of another one on their image and were left out.",
+            "annotation repeats the class and place of another one on its image and was",
+            "annotations repeat the class and place of another one on their image and were",
+            "left out.",
             "Nothing needs to be done; an import that ran twice leaves such.",
         ),
         (
             Mark.TINY,
             "TINY_ANNOTATIONS",
-            f"annotations are less than {TINY_PIXELS} pixels wide or high at a training size of {size}.",
+            "annotation is",
+            "annotations are",
+            f"less than {TINY_PIXELS} pixels wide or high at a training size of {size}.",
             "Train with a larger image size, cut the images into tiles, or delete slips of the mouse.",
         ),
         (
             Mark.HUGE,
             "HUGE_ANNOTATIONS",
-            f"annotations cover more than {HUGE_SHARE:.0%} of their image.",
+            "annotation covers",
+            "annotations cover",
+            f"more than {HUGE_SHARE:.0%} of the image.",
             "Look at the examples: where an object fills the images, train classify.",
         ),
     ):
@@ -82,7 +101,7 @@ def annotation_findings(spec: DatasetSpec, images: Images, labelling: Labelling)
             yield Finding(
                 Severity.WARNING,
                 reason,
-                f"{count:,} {message}",
+                f"{amount(count, one, many)} {rest}",
                 hint,
                 count,
                 examples(images, np.unique(marked)),

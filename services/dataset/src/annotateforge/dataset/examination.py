@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from annotateforge.dataset.amount import amount
 from annotateforge.dataset.annotation_findings import annotation_findings
 from annotateforge.dataset.annotations import plural
 from annotateforge.dataset.columns import NO_LABEL, Images, Longs
@@ -201,7 +202,7 @@ def _class_warnings(
         yield Finding(
             Severity.WARNING,
             "FEW_IMAGES_PER_CLASS",
-            f'Only {row.images:,} images show "{row.class_label}".',
+            f'Only {amount(row.images, "image shows", "images show")} "{row.class_label}".',
             f"Label more: {FEW_IMAGES} and more images of a class give meaningful results.",
             row.images,
             class_label=row.class_label,

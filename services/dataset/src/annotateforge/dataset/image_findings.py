@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from annotateforge.dataset.amount import amount
 from annotateforge.dataset.columns import NO_LABEL, Images, Longs, Look
 from annotateforge.dataset.examples import MOST_EXAMPLES, examples
 from annotateforge.dataset.freezing import Frozen
@@ -43,7 +44,8 @@ def _near_duplicates(images: Images, frozen: Frozen) -> Iterator[Finding]:
             Severity.WARNING,
             "NEAR_DUPLICATES_ACROSS_SPLIT",
             f"{count:,} images have near duplicates on another side of the split, in"
-            f" {int(across.sum()):,} clusters: validation would measure what was learnt by heart.",
+            f" {amount(int(across.sum()), 'cluster', 'clusters')}: validation would measure what was learnt"
+            " by heart.",
             "Set split.strategy to grouped, which keeps near duplicates on one side, or delete all but one.",
             count,
             examples(images, frozen.included[_beside_one_another(torn, frozen)]),
@@ -52,7 +54,7 @@ def _near_duplicates(images: Images, frozen: Frozen) -> Iterator[Finding]:
         Severity.WARNING,
         "NEAR_DUPLICATES",
         f"{len(alike):,} images are scaled, recompressed or mirrored copies of one another or nearly so,"
-        f" in {clusters:,} clusters.",
+        f" in {amount(clusters, 'cluster', 'clusters')}.",
         "Delete all but one of each: copies teach nothing new, and training augments images by itself.",
         len(alike),
         examples(images, frozen.included[alike]),
@@ -104,7 +106,8 @@ def _copies(images: Images, frozen: Frozen) -> Iterator[Finding]:
     yield Finding(
         Severity.WARNING,
         "EXACT_DUPLICATES",
-        f"{len(twice):,} images are exact copies of one another, {int((count > 1).sum()):,} different ones.",
+        f"{len(twice):,} images are exact copies of one another,"
+        f" {amount(int((count > 1).sum()), 'different one', 'different ones')}.",
         "Delete all but one of each. Copies stay on one side of the split, but count more than others.",
         len(twice),
         examples(images, included[twice]),
@@ -118,8 +121,9 @@ def _looks(images: Images, frozen: Frozen) -> Iterator[Finding]:
         yield Finding(
             Severity.WARNING,
             "IMAGES_CORRUPT",
-            f"The pixels of {len(corrupt):,} images cannot be decoded; a training leaves them out.",
-            "Open them in an image editor and upload them again, or delete them.",
+            f"The pixels of {amount(len(corrupt), 'image', 'images')} cannot be decoded;"
+            " a training leaves them out.",
+            "Open such an image in an editor and upload it again, or delete it.",
             len(corrupt),
             examples(images, corrupt),
         )
@@ -128,8 +132,8 @@ def _looks(images: Images, frozen: Frozen) -> Iterator[Finding]:
         yield Finding(
             Severity.INFO,
             "FINGERPRINTS_PENDING",
-            f"Near duplicates of {len(pending):,} images are not known yet: their fingerprints are being"
-            " computed.",
+            f"Near duplicates of {amount(len(pending), 'image', 'images')} are not known yet: fingerprints"
+            " are being computed.",
             "Check again in some minutes.",
             len(pending),
             examples(images, pending),
@@ -139,17 +143,20 @@ def _looks(images: Images, frozen: Frozen) -> Iterator[Finding]:
 def _unlabelled(spec: DatasetSpec, images: Images, frozen: Frozen) -> Iterator[Finding]:
     if spec.task is Task.CLASSIFY:
         skip, unlabelled = Skip.NO_IMAGE_CLASS, np.flatnonzero(images.class_id == NO_LABEL)
-        message, hint = "have no class of their own", "Give them a class, or delete them."
+        without = amount(
+            len(unlabelled), "image has no class of its own", "images have no class of their own"
+        )
+        hint = "Give them a class, or delete them."
     else:
         skip, unlabelled = Skip.UNLABELLED_IMAGE, np.flatnonzero(images.annotations == 0)
         unlabelled = np.setdiff1d(unlabelled, frozen.included, assume_unique=True)
-        message = "have no annotation"
+        without = amount(len(unlabelled), "image has no annotation", "images have no annotation")
         hint = "Annotate them, or mark those as reviewed that show nothing and take them as backgrounds."
     if frozen.labelling.skipped_images.get(skip):
         yield Finding(
             Severity.WARNING,
             "UNLABELLED_IMAGES",
-            f"{len(unlabelled):,} images {message} and were left out.",
+            f"{without}; {'it was' if len(unlabelled) == 1 else 'they were'} left out.",
             hint,
             len(unlabelled),
             examples(images, unlabelled),
@@ -164,7 +171,8 @@ def _sizes(spec: DatasetSpec, images: Images, frozen: Frozen) -> Iterator[Findin
         yield Finding(
             Severity.INFO,
             "IMAGES_FAR_SMALLER",
-            f"{len(small):,} images have less than half the {size} pixels to which they are scaled.",
+            amount(len(small), "image has", "images have")
+            + f" less than half the {size} pixels to which images are scaled.",
             "Train with a smaller image size, which is faster and learns as much from them.",
             len(small),
             examples(images, small),
@@ -174,7 +182,8 @@ def _sizes(spec: DatasetSpec, images: Images, frozen: Frozen) -> Iterator[Findin
         yield Finding(
             Severity.INFO,
             "IMAGES_FAR_LARGER",
-            f"{len(large):,} images have over {FAR_LARGER} times the {size} pixels to which they are scaled.",
+            amount(len(large), "image has", "images have")
+            + f" over {FAR_LARGER} times the {size} pixels to which images are scaled.",
             "Train with a larger image size or cut them into tiles if what they show is small.",
             len(large),
             examples(images, large),
