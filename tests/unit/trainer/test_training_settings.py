@@ -1,5 +1,6 @@
 """The settings of a training: what each takes, and that proto and documentation say the same."""
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +16,7 @@ from annotateforge.api.trainer.v1.job_pb2 import JobConfig
 from annotateforge.api.trainer.v1.training_settings_pb2 import AutoAugment, ImageCache, TrainingSettings
 from annotateforge.gateway.comments import proto_comments
 from annotateforge.runtime.rest.names import enum_names
-from annotateforge.trainer.config import filled_config
+from annotateforge.trainer.config import OPTIMIZERS, filled_config
 from annotateforge.trainer.training_settings import SETTINGS
 from annotateforge.trainer.violations import Violations
 
@@ -27,7 +28,10 @@ DETECT, SEGMENT, CLASSIFY = (
 TASKS = (DETECT, SEGMENT, CLASSIFY)
 FIELDS: list[FieldDescriptor] = list(TrainingSettings.DESCRIPTOR.fields)
 GROUPS = {"optimizer", "schedule", "loss", "regularization", "augmentation", "hardware"}
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "training-settings.md"
+REPOSITORY = Path(__file__).resolve().parents[3]
+PAGE = REPOSITORY / "docs" / "training-settings.md"
+RULES = REPOSITORY / "web/src/newJob/settingRules.test.json"
+"""What shuts settings out, for the test of the web app's form, which knows it beforehand."""
 
 
 def filled(task: TaskType.ValueType, config: JobConfig) -> tuple[JobConfig, dict[str, str]]:
@@ -206,3 +210,30 @@ def test_an_enum_that_is_unspecified_has_its_default_and_an_unknown_one_is_refus
 def test_hours_that_cannot_be_are_refused(hours: float) -> None:
     assert "config.max_hours" in filled(DETECT, JobConfig(max_hours=hours))[1]
     assert filled(DETECT, JobConfig(max_hours=0.01))[1] == {}
+
+
+def shut_out(task: TaskType.ValueType, optimizer: str, **others: Any) -> list[str]:
+    """Settings of the task that have no effect beside these, each given as its default."""
+    names = [name for name, setting in SETTINGS.items() if task in setting.tasks and name not in others]
+    given = {name: SETTINGS[name].default for name in names}
+    found = wrong(task, optimizer, **given, **others)
+    return [name for name in names if "has no effect" in found.get(f"config.settings.{name}", "")]
+
+
+def test_the_web_app_is_tested_with_what_shuts_settings_out() -> None:
+    cases = []
+    for task in TASKS:
+        beside: list[dict[str, Any]] = [{"rect": False}, {"rect": True}]
+        if task == CLASSIFY:
+            beside = [{"auto_augment": number} for number in AutoAugment.values() if number]
+        for optimizer in OPTIMIZERS:
+            for others in beside:
+                words = {
+                    name: enum_names(AutoAugment.DESCRIPTOR)[value] if name == "auto_augment" else value
+                    for name, value in others.items()
+                }
+                case = {"task": TaskType.Name(task)[10:].lower(), "optimizer": optimizer, "settings": words}
+                cases.append({**case, "shutOut": shut_out(task, optimizer, **others)})
+    assert any(case["shutOut"] for case in cases)
+    wanted = "".join(f"  {json.dumps(case)},\n" for case in cases)
+    assert json.loads(RULES.read_text("utf-8")) == cases, f"write this to {RULES.name}:\n[\n{wanted[:-2]}\n]"

@@ -2,11 +2,20 @@ import { expect, test } from "vitest";
 import { type Draft, newDraft, withTask } from "@/newJob/draft";
 import { jobRequest } from "@/newJob/jobRequest";
 import { changedSettings, settingProblems, settingsFor, shutOut } from "@/newJob/settingRules";
+import cases from "@/newJob/settingRules.test.json";
 import { SETTINGS } from "@/newJob/trainingSettings";
 
 function draftWith(settings: Draft["settings"], optimizer = "auto"): Draft {
   const draft = newDraft();
   return { ...draft, settings, config: { ...draft.config, optimizer } };
+}
+
+/** What the trainer says; a test of the trainer compares. */
+interface Case {
+  task: Draft["taskType"];
+  optimizer: string;
+  settings: Draft["settings"];
+  shutOut: string[];
 }
 
 function names(draft: Draft): string[] {
@@ -48,6 +57,16 @@ test.each([
 ])("a setting that others shut out is not sent (case %#)", (draft, name, out) => {
   expect(shutOut(name, draft) !== undefined).toBe(out);
   expect(names(draft).includes(name)).toBe(!out);
+});
+
+test("the form shuts out what the trainer says that it would refuse, and nothing else", () => {
+  for (const { task, optimizer, settings, shutOut: wanted } of cases as Case[]) {
+    const draft = withTask(draftWith(settings, optimizer), task);
+    const out = settingsFor(draft)
+      .map(({ name }) => name)
+      .filter((name) => shutOut(name, draft) !== undefined);
+    expect({ task, optimizer, settings, out }).toEqual({ task, optimizer, settings, out: wanted });
+  }
 });
 
 test.each([

@@ -12,7 +12,11 @@ export function settingsFor({ taskType }: Draft): Setting[] {
   return SETTINGS.filter(({ tasks }) => tasks?.includes(taskType) ?? true);
 }
 
-/** Why a setting would have no effect beside the others, for which the API refuses it. Undefined when it has one. */
+/**
+ * Why a setting would have no effect beside the others, for which the API refuses it. Undefined when it has one.
+ *
+ * The trainer decides; that this says the same is tested with settingRules.test.json, which the trainer's tests compare with it.
+ */
 export function shutOut(name: string, { taskType, config, settings }: Draft): string | undefined {
   const { optimizer } = config;
   if (optimizer === "auto" && NAMED_ONLY.includes(name)) {
