@@ -105,6 +105,17 @@ async def test_importing_the_same_archive_again_adds_nothing(editor: DatasetServ
     assert await stats_of(editor, project_id) == before
 
 
+async def test_all_annotations_of_all_imports_have_ids_of_their_own(editor: DatasetServiceStub) -> None:
+    ids: list[str] = []
+    for name in ("first", "second"):
+        project_id = await new_project(editor, name)
+        await import_archive(editor, project_id, zipped(YOLO))
+        for image in await all_images(editor, project_id):
+            request = api.ListAnnotationsRequest(image_id=image.id)
+            ids += [each.id for each in (await editor.ListAnnotations(request)).annotations]
+    assert (len(ids), len(set(ids))) == (6, 6)
+
+
 async def test_two_imports_of_one_archive_at_once_add_it_once(editor: DatasetServiceStub) -> None:
     project_id = await new_project(editor)
     files = {f"{name}/{n}.png": png() for name in ("good", "bad") for n in range(40)}

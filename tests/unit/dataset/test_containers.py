@@ -118,6 +118,15 @@ def test_a_member_whose_bytes_were_changed_is_named(tmp_path: Path) -> None:
     assert (error.reason, error.metadata) == ("ARCHIVE_DAMAGED", {"file": "b.txt"})
 
 
+def test_what_is_stored_is_read_at_any_size_and_checked(tmp_path: Path) -> None:
+    large = random.Random(1).randbytes(3 << 20)
+    archive = bytearray(zipped({"a.bin": large, "b.bin": b"2"}, zipfile.ZIP_STORED))
+    assert contents(bytes(archive), tmp_path) == {"a.bin": large, "b.bin": b"2"}
+    archive[archive.index(large) + (2 << 20)] ^= 1
+    error = refused(bytes(archive), tmp_path)
+    assert (error.reason, error.metadata) == ("ARCHIVE_DAMAGED", {"file": "a.bin"})
+
+
 @pytest.mark.parametrize(
     "name", ["../evil.txt", "a/../../evil.txt", "/etc/passwd", "C:\\evil.txt", "..\\evil.txt", "a\nb.txt"]
 )

@@ -31,3 +31,20 @@ def test_a_shape_beside_its_image_comes_in_and_is_told(
     assert len(staged) == 1
     told = [(each.reason, each.file, each.line) for each in report.problems]
     assert told == ([("ANNOTATION_OUTSIDE_IMAGE", "a.txt", 3)] if outside else [])
+
+
+def test_labels_of_images_in_any_order_are_staged_with_their_own_image() -> None:
+    images = NewImages()
+    ids = {path: uuid4() for path in ("a.png", "b.png")}
+    for path, image_id in ids.items():
+        images.add(path, image_id, Size(100, 50))
+    box = Annotation(AnnotationType.BOX, (1, 1, 2, 2), "cell")
+    order = ["b.png", "a.png", "a.png", "b.png", "a.png"]
+    staged = [
+        each
+        for part in (order[:2], order[2:])
+        for each in images.take([Label(path, box, "labels.json", 0) for path in part], Report())
+    ]
+    assert [(each.image_id, each.position) for each in staged] == [
+        (ids[path], order[:at].count(path)) for at, path in enumerate(order)
+    ]

@@ -44,7 +44,12 @@ class NewImages:
     def take(self, labels: Iterable[Label], report: Report) -> list[StagedAnnotation]:
         """Those of the labels that are valid, in their order; the others go to the report."""
         staged = []
+        of_image, row, image_id = "", -1, UUID(int=0)
         for label in labels:
+            if label.image != of_image or row < 0:
+                # Labels of one image mostly come one after another.
+                of_image, row = label.image, self._rows[label.image]
+                image_id = UUID(bytes=bytes(self._ids[16 * row : 16 * row + 16]))
             if wrong := next(defects(label.annotation), None):
                 path, description = wrong
                 report.warn(
@@ -58,7 +63,7 @@ class NewImages:
                     path=label.path,
                 )
                 continue
-            if _is_outside(label.annotation, self.sizes[label.image]):
+            if _is_outside(label.annotation, self._widths[row], self._heights[row]):
                 report.inform(
                     "ANNOTATION_OUTSIDE_IMAGE",
                     label.file,
@@ -69,13 +74,11 @@ class NewImages:
                     line=label.line,
                     path=label.path,
                 )
-            row = self._rows[label.image]
             position = self._counts[row]
             numbers = self._numbers[row] + len(label.annotation.coordinates)
             if position < MOST_PER_IMAGE and numbers <= MOST_NUMBERS_PER_IMAGE:
                 self._counts[row] = position + 1
                 self._numbers[row] = numbers
-                image_id = UUID(bytes=bytes(self._ids[16 * row : 16 * row + 16]))
                 staged.append(StagedAnnotation(image_id, position, label.annotation))
             elif label.image not in self._overfull:
                 self._overfull.add(label.image)
@@ -111,18 +114,19 @@ class _Sizes(Mapping[str, Size]):
         return len(self._rows)
 
 
-def _is_outside(annotation: Annotation, size: Size) -> bool:
-    """Whether nothing of a shape can lie on its image."""
+def _is_outside(annotation: Annotation, width: int, height: int) -> bool:
+    """Whether nothing of a shape can lie on its image of so many pixels."""
     coordinates = annotation.coordinates
+    if annotation.type is AnnotationType.BOX:
+        # Most are, and their edges are known.
+        x_min, y_min, x_max, y_max = coordinates
+        return x_max <= 0 or y_max <= 0 or x_min >= width or y_min >= height
     reach = 0.0
     if annotation.type is AnnotationType.CIRCLE:
         coordinates, reach = coordinates[:2], coordinates[2]
     xs, ys = coordinates[::2], coordinates[1::2]
     return (
-        max(xs) + reach <= 0
-        or max(ys) + reach <= 0
-        or min(xs) - reach >= size.width
-        or min(ys) - reach >= size.height
+        max(xs) + reach <= 0 or max(ys) + reach <= 0 or min(xs) - reach >= width or min(ys) - reach >= height
     )
 
 

@@ -45,7 +45,7 @@ class Report:
 
     def name_class(self, label: str) -> None:
         """Take note of a class label of the source; what can be none is told where it stands."""
-        if text_defect(label, LONGEST_LABEL) is None:
+        if label not in self._classes and text_defect(label, LONGEST_LABEL) is None:
             self._classes.setdefault(label)
 
     def warn(self, reason: str, file: str, message: str, hint: str, line: int = 0, path: str = "") -> None:

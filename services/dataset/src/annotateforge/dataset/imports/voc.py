@@ -219,11 +219,10 @@ class _VocParser(XmlParser):
         self._depth = 0
         self._below_root = ""
         self._below_object = ""
-        self._text: list[str] = []
 
     def start_element(self, name: str, attributes: Mapping[str, str]) -> None:
         self._depth += 1
-        self._text.clear()
+        self.text.clear()
         if self._depth == 1:
             self.is_voc = name.lower() == "annotation"
         elif self._depth == 2:
@@ -233,24 +232,21 @@ class _VocParser(XmlParser):
         elif self._depth == 3:
             self._below_object = name.lower()
 
-    def characters(self, text: str) -> None:
-        self._text.append(text)
-
     def end_element(self, name: str) -> None:
         depth = self._depth
         self._depth -= 1
         if depth == 4 and self._below_root == "object":
             if (numbers := self._numbers()) is not None:
-                numbers[name.lower()] = self._taken_text()
+                numbers[name.lower()] = self.taken_text()
         elif depth == 3 and self._below_root == "object" and self._below_object == "name":
-            self.document.objects[-1].name = self._taken_text()
+            self.document.objects[-1].name = self.taken_text()
         elif depth == 3 and self._below_root == "size":
-            self.document.size_texts[name.lower()] = self._taken_text()
+            self.document.size_texts[name.lower()] = self.taken_text()
         elif depth == 2 and self._below_root == "filename":
-            self.document.filename = self._taken_text()
+            self.document.filename = self.taken_text()
         elif depth == 2 and self._below_root == "path":
-            self.document.path = self._taken_text()
-        self._text.clear()
+            self.document.path = self.taken_text()
+        self.text.clear()
 
     def _numbers(self) -> dict[str, str] | None:
         """Where the numbers of the shape go that an object is being described by."""
@@ -263,9 +259,6 @@ class _VocParser(XmlParser):
             case "robndbox":
                 return item.turned
         return None
-
-    def _taken_text(self) -> str:
-        return "".join(self._text).strip()
 
 
 def _corners(box: Mapping[str, str]) -> tuple[float, ...] | None:

@@ -44,14 +44,20 @@ class XmlParser(DefusedExpatParser):
 
     _parser: Any
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.text: list[str] = []
+        """Parts of the text before the tag that was read last. Whoever has read a tag clears it."""
+
     def start_element(self, name: str, attributes: Mapping[str, str]) -> None:
         """An element begins."""
 
     def end_element(self, name: str) -> None:
         """An element ends."""
 
-    def characters(self, text: str) -> None:
-        """Text, or a part of it."""
+    def taken_text(self) -> str:
+        """What stands directly before the tag that was read last, without blanks around."""
+        return "".join(self.text).strip()
 
     @property
     def line(self) -> int:
@@ -62,7 +68,8 @@ class XmlParser(DefusedExpatParser):
         """Begin a document; called by the first `feed`."""
         super().reset()
         self._parser.buffer_text = True
-        self._parser.CharacterDataHandler = self.characters
+        # Not a method of ours: half of all calls are for the blanks between elements.
+        self._parser.CharacterDataHandler = self.text.append
 
 
 XML_ERRORS = (xml.sax.SAXException, DefusedXmlException, ValueError, LookupError)
@@ -126,20 +133,16 @@ class _EventParser(XmlParser):
         super().__init__()
         self.events: deque[XmlEvent] = deque()
         self._path: tuple[str, ...] = ()
-        self._text: list[str] = []
 
     def start_element(self, name: str, attributes: Mapping[str, str]) -> None:
         if len(self._path) >= _DEEPEST:
             raise XmlMalformed(f"More than {_DEEPEST} elements stand within each other.", self.line)
         self._path = (*self._path, name.lower())
-        self._text.clear()
+        self.text.clear()
         self.events.append(XmlEvent(False, self._path, attributes, "", self.line))
 
-    def characters(self, text: str) -> None:
-        self._text.append(text)
-
     def end_element(self, name: str) -> None:
-        text = "".join(self._text).strip()
-        self._text.clear()
+        text = self.taken_text()
+        self.text.clear()
         self.events.append(XmlEvent(True, self._path, {}, text, self.line))
         self._path = self._path[:-1]

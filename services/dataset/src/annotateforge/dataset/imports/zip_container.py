@@ -29,7 +29,7 @@ _LOCAL_SIGNATURE = b"PK\x03\x04"
 _ENCRYPTED, _PATCHED, _STRONGLY_ENCRYPTED = 1, 1 << 5, 1 << 6
 _READABLE = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _SMALL = 1 << 20
-"""Bytes up to which a file is read at once, which takes a fraction of the time."""
+"""Bytes up to which a packed file is unpacked at once, which takes a fraction of the time."""
 _ENTRY = np.dtype(
     [
         ("offset", "u8"),
@@ -79,9 +79,9 @@ class ZipContainer(Container):
     def read(self, member: Member, most_bytes: int) -> bytes | None:
         _, packed_size, size, crc32, method, _ = self._entries[member.key].item()
         is_stored = method == zipfile.ZIP_STORED and packed_size == size
-        if size > min(most_bytes, _SMALL) or not (
-            is_stored or (method == zipfile.ZIP_DEFLATED and packed_size <= _SMALL)
-        ):
+        is_small = method == zipfile.ZIP_DEFLATED and max(size, packed_size) <= _SMALL
+        # What is stored is read at once at any size: it takes no more than the archive itself has.
+        if size > most_bytes or not (is_stored or is_small):
             return super().read(member, most_bytes)
         try:
             self._file.seek(self._find_data(member))

@@ -43,7 +43,8 @@ CREATE TEMP TABLE staged_annotations (
 )
 """
 DROP = "DROP TABLE IF EXISTS pg_temp.staged_images, pg_temp.staged_annotations"
-ANALYZE = "ANALYZE pg_temp.staged_images, pg_temp.staged_annotations"
+# Only what is joined: statistics of coordinates would cost more than all else.
+ANALYZE = "ANALYZE pg_temp.staged_images (id, filename), pg_temp.staged_annotations (image_id)"
 INSERT_IMAGES = """
 INSERT INTO images (
     id, project_id, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group",
@@ -59,12 +60,13 @@ LEFT JOIN (
 ORDER BY filename
 ON CONFLICT (project_id, filename) DO NOTHING
 """
-# The join leaves out the annotations of images that somebody else added under the same name meanwhile.
+# The join leaves out the annotations of images that somebody else added under the same name meanwhile. Ids
+# follow from those of the images, which are new: as many random ones would take a third of the time.
 INSERT_ANNOTATIONS = """
 INSERT INTO annotations (id, image_id, position, class_label, type, coordinates, confidence, source)
 SELECT
-    gen_random_uuid(), image_id, position, staged.class_label, staged.type, staged.coordinates,
-    staged.confidence, staged.source
+    encode(substring(sha256(uuid_send(image_id) || int4send(position)) FOR 16), 'hex')::uuid,
+    image_id, position, staged.class_label, staged.type, staged.coordinates, staged.confidence, staged.source
 FROM staged_annotations AS staged
 JOIN images ON images.id = staged.image_id
 ORDER BY image_id, position
