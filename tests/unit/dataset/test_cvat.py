@@ -50,6 +50,14 @@ def test_every_shape_with_an_area_comes_in(tmp_path: Path) -> None:
     assert (mask.type, mask.coordinates) == (AnnotationType.BOX, (3, 4, 8, 6))
 
 
+@pytest.mark.parametrize("before", [0, 1, 7, 8, 9, 63, 64, 65, 500, 5000])
+def test_a_file_is_recognised_however_much_stands_before_its_root(before: int, tmp_path: Path) -> None:
+    # The comment's characters of three bytes are cut wherever a piece that is looked at ends.
+    document = cvat(image(BOX)).replace("<annotations>", f"<!--{'图' * before}--><annotations>")
+    read = read_archive(zipped({"a.png": png(100, 50), "annotations.xml": document}), tmp_path)
+    assert (read.format, read.count, read.problems) == ("cvat", 1, [])
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [

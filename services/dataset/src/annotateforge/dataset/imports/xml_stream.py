@@ -11,7 +11,8 @@ from defusedxml.expatreader import DefusedExpatParser
 _LARGEST_PART = 8 << 20
 """Bytes of a tag or of a text."""
 _MOST_FED = 4 << 20
-_FIRST_PIECE = 512
+_FIRST_PIECE = 64
+"""Bytes in which most roots begin: all XML files of an archive are looked at, to tell their kind."""
 _DEEPEST = 64
 
 
