@@ -280,15 +280,23 @@ async def test_a_blob_that_is_lost_or_cut_ends_the_download_with_its_name(
     assert victim in error.message
 
 
-async def test_a_manifest_that_is_lost_is_told(editor: DatasetServiceStub, store_url: str) -> None:
-    dataset = await prepare(editor, spec_of(await labelled_project(editor)))
+async def test_a_manifest_that_is_lost_is_told(settings: Settings, secret: str, store_url: str) -> None:
+    def token() -> str:
+        return issue_token(secret, Role.EDITOR, "ann", timedelta(hours=1))
+
+    async with running(settings) as app, open_channel(app.address, token) as channel:
+        client = DatasetServiceStub(channel)
+        dataset = await prepare(client, spec_of(await labelled_project(client)))
     folder = Path(urlsplit(store_url).path) / "dataset"
     manifest = await BlobStore.open(folder.as_uri()).get(dataset.digest)
     path = take_out(folder, dataset.digest)
     path.write_bytes(manifest[:-1] + b"\xff")
-    assert (await refusal(archive(editor, dataset.id))).reason == "BLOB_MISSING"
-    path.unlink()
-    assert (await refusal(archive(editor, dataset.id))).reason == "BLOB_MISSING"
+    # Whoever froze it has it in memory.
+    async with running(settings) as app, open_channel(app.address, token) as channel:
+        client = DatasetServiceStub(channel)
+        assert (await refusal(archive(client, dataset.id))).reason == "BLOB_MISSING"
+        path.unlink()
+        assert (await refusal(archive(client, dataset.id))).reason == "BLOB_MISSING"
 
 
 async def test_an_archive_is_the_same_after_a_restart(settings: Settings, secret: str) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 from annotateforge.dataset.annotations import AnnotationType
 from annotateforge.dataset.columns import NO_LABEL, TYPE_CODES, Annotations, Images, Look, starts
 from annotateforge.dataset.fingerprints import SIZE
+from annotateforge.dataset.freezing import Frozen, freeze
+from annotateforge.dataset.labelling import label
 from annotateforge.dataset.spec import DatasetSpec, Split, Task
 from annotateforge.runtime.ids import new_id
 
@@ -76,6 +78,11 @@ def columns_of(pictured: Sequence[Pictured]) -> tuple[Images, Annotations]:
     return images, annotations_of(
         [(number, drawn) for number, each in enumerate(pictured) for drawn in each.drawn]
     )
+
+
+def freeze_columns(spec: DatasetSpec, images: Images, annotations: Annotations) -> Frozen:
+    """Label images and freeze a spec over them."""
+    return freeze(spec, images, label(spec, images, annotations))
 
 
 def spec_of(

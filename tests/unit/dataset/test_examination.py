@@ -7,20 +7,28 @@ import pytest
 from annotateforge.dataset.amount import amount
 from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Look
 from annotateforge.dataset.examination import examine, missing_classes
-from annotateforge.dataset.freezing import freeze
 from annotateforge.dataset.health import Finding, HealthReport
 from annotateforge.dataset.health_message import health_message, shortened_message
 from annotateforge.dataset.manifest import TRAIN, VAL
 from annotateforge.dataset.problems import Severity
 from annotateforge.dataset.spec import DatasetSpec, Split, Strategy, Task
-from tests.unit.dataset.pictured import BOX, POLYGON, RECTANGLE, Drawn, Pictured, columns_of, spec_of
+from tests.unit.dataset.pictured import (
+    BOX,
+    POLYGON,
+    RECTANGLE,
+    Drawn,
+    Pictured,
+    columns_of,
+    freeze_columns,
+    spec_of,
+)
 
 TRIANGLE = (1.0, 1.0, 9.0, 1.0, 9.0, 9.0)
 
 
 def examined(spec: DatasetSpec, images: list[Pictured], *labels: str) -> HealthReport:
     columns = columns_of(images)
-    return examine(spec, columns[0], freeze(spec, *columns), labels)
+    return examine(spec, columns[0], freeze_columns(spec, *columns), labels)
 
 
 def boxed(number: int, *class_ids: int, group: int = 0) -> Pictured:
@@ -81,7 +89,7 @@ def test_no_images_is_the_only_finding_where_there_are_none() -> None:
 def test_a_class_without_instances_is_told_with_what_might_be_meant() -> None:
     images = [boxed(number, 0) for number in range(4)]
     spec = spec_of(classes=["red", "Green"])
-    assert missing_classes(freeze(spec, *columns_of(images)), spec)
+    assert missing_classes(freeze_columns(spec, *columns_of(images)), spec)
     finding = examined(spec, images, "red", "green").errors[0]
     assert (finding.reason, finding.class_label) == ("CLASS_WITHOUT_INSTANCES", "Green")
     assert finding.hint == 'Did you mean "green"?'
@@ -208,7 +216,7 @@ def test_what_is_there_once_is_told_in_the_singular() -> None:
 def test_examples_across_the_split_show_both_sides() -> None:
     images = [replace(boxed(number, 0), fingerprint=look) for number, look in enumerate(looks(*[1] * 40))]
     columns = columns_of(images)
-    frozen = freeze(spec_of(classes=["a"]), *columns)
+    frozen = freeze_columns(spec_of(classes=["a"]), *columns)
     report = examine(spec_of(classes=["a"]), columns[0], frozen)
     shown = found(report)["NEAR_DUPLICATES_ACROSS_SPLIT"].example_image_ids
     ids = [columns[0].id[index].tobytes() for index in frozen.included]
@@ -243,7 +251,7 @@ def test_odd_annotations_are_told_with_their_images() -> None:
     ]
     columns = columns_of(images)
     spec = spec_of(classes=["a"])
-    by_reason = found(examine(spec, columns[0], freeze(spec, *columns)))
+    by_reason = found(examine(spec, columns[0], freeze_columns(spec, *columns)))
     for number, reason in enumerate(odd):
         assert by_reason[reason].count == 1
         assert by_reason[reason].example_image_ids == (columns[0].id[number].tobytes(),)
@@ -289,7 +297,7 @@ def test_reviewed_and_empty_images_are_backgrounds_when_asked_for() -> None:
     assert (report.total_images, report.background_images) == (13, 3)
     assert found(report)["UNLABELLED_IMAGES"].count == 2
     assert [(each.reason, each.count) for each in report.skipped] == [("UNLABELLED_IMAGE", 2)]
-    records = freeze(spec, *columns_of(images)).manifest.records
+    records = freeze_columns(spec, *columns_of(images)).manifest.records
     assert np.count_nonzero(records["label_size"] == 0) == 3
 
 

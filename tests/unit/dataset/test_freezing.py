@@ -9,11 +9,21 @@ from hypothesis import strategies as st
 
 from annotateforge.dataset.annotations import AnnotationType
 from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN
-from annotateforge.dataset.freezing import Frozen, freeze
+from annotateforge.dataset.freezing import Frozen
 from annotateforge.dataset.labelling import Skip
 from annotateforge.dataset.manifest import NO_CLASS
 from annotateforge.dataset.spec import DatasetSpec, Task
-from tests.unit.dataset.pictured import BOX, CIRCLE, POLYGON, RECTANGLE, Drawn, Pictured, columns_of, spec_of
+from tests.unit.dataset.pictured import (
+    BOX,
+    CIRCLE,
+    POLYGON,
+    RECTANGLE,
+    Drawn,
+    Pictured,
+    columns_of,
+    freeze_columns,
+    spec_of,
+)
 
 boxes = st.tuples(st.integers(-20, 110), st.integers(-20, 60), st.integers(1, 60), st.integers(1, 60)).map(
     lambda box: Drawn(BOX, (box[0], box[1], box[0] + box[2], box[1] + box[3]))
@@ -38,7 +48,7 @@ specs = st.sampled_from(
 
 
 def frozen(spec: DatasetSpec, images: list[Pictured]) -> Frozen:
-    return freeze(spec, *columns_of(images))
+    return freeze_columns(spec, *columns_of(images))
 
 
 @settings(deadline=None)

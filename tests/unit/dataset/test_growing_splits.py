@@ -5,13 +5,13 @@ from collections import defaultdict
 
 import pytest
 
-from annotateforge.dataset.freezing import Frozen, freeze
+from annotateforge.dataset.freezing import Frozen
 from annotateforge.dataset.images import ImageLimits
 from annotateforge.dataset.inspection import inspect
 from annotateforge.dataset.manifest import TEST, TRAIN, VAL
 from annotateforge.dataset.spec import DatasetSpec, Split, Strategy
 from tests.unit.dataset.copies import COPIES, copy_of, encoded, picture
-from tests.unit.dataset.pictured import BOX, Drawn, Pictured, columns_of, spec_of
+from tests.unit.dataset.pictured import BOX, Drawn, Pictured, columns_of, freeze_columns, spec_of
 
 _LIMITS = ImageLimits(size_bytes=1 << 26, pixels=10_000_000)
 FIRST, ADDED = 150, 40
@@ -42,7 +42,7 @@ def images() -> list[Pictured]:
 
 
 def sides(spec: DatasetSpec, images: list[Pictured]) -> list[int]:
-    frozen: Frozen = freeze(spec, *columns_of(images))
+    frozen: Frozen = freeze_columns(spec, *columns_of(images))
     assert len(frozen.included) == len(images)
     return [int(side) for side in frozen.sides]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from annotateforge.dataset.columns import Annotations, Images, Longs, Look, starts
-from annotateforge.dataset.labelling import Labelling, label
+from annotateforge.dataset.columns import Images, Longs, Look, starts
+from annotateforge.dataset.labelling import Labelling
 from annotateforge.dataset.manifest import (
     NO_CLASS,
     RECORD,
@@ -48,9 +48,10 @@ class Frozen:
     another content is like it, and where its fingerprint is not known."""
 
 
-def freeze(spec: DatasetSpec, images: Images, annotations: Annotations) -> Frozen:
-    """Freeze a spec over the images of its projects, however few; health says whether it can be trained."""
-    labelling = label(spec, images, annotations)
+def freeze(spec: DatasetSpec, images: Images, labelling: Labelling) -> Frozen:
+    """Freeze a spec over the images of its projects and their labels, however few; health says whether it can
+    be trained.
+    """
     included = np.unique(np.append(labelling.image, labelling.backgrounds))
     cluster = _clusters(images, included)
     together: list[npt.NDArray[np.integer[Any]]] = [images.group[included]]

@@ -152,8 +152,11 @@ def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -
         marks[Mark.HUGE].append(image[across * down > HUGE_SHARE])
 
     shown, instances = np.concatenate(pairs), np.concatenate(times)
+    pairs.clear()
+    times.clear()
     np.subtract.at(instances, np.searchsorted(shown, np.array(repeated, np.int64)), 1)
     image, class_id = np.divmod(shown, classes)
+    del shown
     unlabelled = annotations.class_id == NO_LABEL
     empty = images.reviewed & (images.annotations == 0)
     backgrounds = np.flatnonzero(empty) if spec.backgrounds else np.empty(0, np.int64)

@@ -65,14 +65,13 @@ def _join(fingerprints: npt.NDArray[np.uint8]) -> Longs:
     """A label for each of some different fingerprints; those that are alike have the same."""
     count = len(fingerprints)
     packed = np.ascontiguousarray(fingerprints[:, 1 : 1 + BIT_BYTES])
-    # A row for each bit, because samples are taken bit by bit.
-    bits = np.ascontiguousarray(np.unpackbits(packed, axis=1).T)
+    columns = np.ascontiguousarray(packed.T)
     plain = packed.view(np.uint64)
     words = np.concatenate((plain, plain ^ np.packbits(_TURNED_BY_MIRROR).view(np.uint64)))
     tone = fingerprints[:, 1 + BIT_BYTES :].astype(np.int16)
     label = np.arange(count)
     for sample in _SAMPLES:
-        keys = _keys(bits[sample])
+        keys = _keys(_bit_rows(columns, sample))
         both = np.concatenate((keys, keys ^ _keys(_TURNED_BY_MIRROR[sample, None])))
         # Stable: where equal keys come is not left to the processor.
         order = np.argsort(both, kind="stable")
@@ -93,6 +92,16 @@ def _join(fingerprints: npt.NDArray[np.uint8]) -> Longs:
             if alike.any():
                 label = _united(label, one[alike], other[alike])
     return label
+
+
+def _bit_rows(columns: npt.NDArray[np.uint8], sample: Longs) -> npt.NDArray[np.uint8]:
+    """A row for each bit of a sample, from columns of eight bits each: all bits as bytes at once would take
+    eight times as much memory.
+    """
+    rows = columns[sample // 8]
+    rows >>= (7 - sample % 8).astype(np.uint8)[:, None]
+    rows &= 1
+    return rows
 
 
 def _united(label: Longs, one: Longs, other: Longs) -> Longs:

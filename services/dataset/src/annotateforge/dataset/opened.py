@@ -36,14 +36,21 @@ class OpenedArchives:
             if archive := self._recall(digest):
                 return archive
             archive = await self._load(digest)
-            # Whoever froze it may have died before.
-            self._arranger.later(archive.manifest)
-            self._archives[digest] = archive
-            self._bytes += archive.memory
-            while self._bytes > self._most_bytes and len(self._archives) > 1:
-                _, oldest = self._archives.popitem(last=False)
-                self._bytes -= oldest.memory
+            # It is arranged again, because whoever froze it may have died before.
+            self.keep(archive)
             return archive
+
+    def keep(self, archive: Archive) -> None:
+        """Keep an archive that is laid out, for whoever asks for it next, and have its images arranged."""
+        self._arranger.later(archive.manifest)
+        digest = archive.manifest.digest
+        if (former := self._archives.pop(digest, None)) is not None:
+            self._bytes -= former.memory
+        self._archives[digest] = archive
+        self._bytes += archive.memory
+        while self._bytes > self._most_bytes and len(self._archives) > 1:
+            _, oldest = self._archives.popitem(last=False)
+            self._bytes -= oldest.memory
 
     def _recall(self, digest: bytes) -> Archive | None:
         archive = self._archives.get(digest)

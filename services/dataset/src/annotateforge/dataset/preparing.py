@@ -8,7 +8,6 @@ import asyncpg
 import structlog
 
 from annotateforge.dataset.archive import lay_out
-from annotateforge.dataset.arranging import Arranger
 from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.columns import Annotations, Images, Look
 from annotateforge.dataset.datasets import (
@@ -21,6 +20,8 @@ from annotateforge.dataset.datasets import (
 from annotateforge.dataset.examination import examine, missing_classes
 from annotateforge.dataset.freezing import Frozen, freeze
 from annotateforge.dataset.health import HealthReport
+from annotateforge.dataset.labelling import label
+from annotateforge.dataset.opened import OpenedArchives
 from annotateforge.dataset.projects import project_not_found
 from annotateforge.dataset.spec import DatasetSpec, Strategy
 from annotateforge.dataset.store import columns, datasets
@@ -65,9 +66,9 @@ class Progress:
 class Preparer:
     """Checks and freezes specs."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore, backfill: Backfill, arranger: Arranger) -> None:
+    def __init__(self, pool: Pool, blobs: BlobStore, backfill: Backfill, opened: OpenedArchives) -> None:
         self._pool = pool
-        self._arranger = arranger
+        self._opened = opened
         self._blobs = blobs
         self._backfill = backfill
         self._room = asyncio.Semaphore(_AT_ONCE)
@@ -118,7 +119,8 @@ class Preparer:
         if dataset is not None:
             async with self._pool.acquire() as connection:
                 await datasets.keep_frozen(connection, key, dataset.id)
-            self._arranger.later(frozen.manifest)
+            # Whoever froze it wants to read it.
+            self._opened.keep(layout)
         return dataset
 
     async def _recall(self, spec: DatasetSpec) -> Dataset | None:
@@ -161,7 +163,10 @@ class Preparer:
         """What a spec gives, its health, and the key of the freezing."""
         images, annotations, key = snapshot
         progress.begin("splitting and writing labels", len(images))
-        frozen = await asyncio.to_thread(freeze, spec, images, annotations)
+        labelling = await asyncio.to_thread(label, spec, images, annotations)
+        # They take most of the memory, and what follows needs it.
+        del snapshot, annotations
+        frozen = await asyncio.to_thread(freeze, spec, images, labelling)
         labels: list[str] = []
         if missing_classes(frozen, spec):
             async with self._pool.acquire() as connection:

@@ -58,8 +58,8 @@ class DatasetHandlers:
         self._pool = pool
         self._blobs = blobs
         self._sweep = sweep
-        self._preparer = Preparer(pool, blobs, backfill, arranger)
         self._opened = OpenedArchives(blobs, arranger)
+        self._preparer = Preparer(pool, blobs, backfill, self._opened)
 
     async def CheckDataset(
         self, request: api.CheckDatasetRequest, context: Context
