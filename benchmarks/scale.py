@@ -224,10 +224,12 @@ async def measure(images: int, folder: Path) -> None:
 
         seed = int(time.time()) % 1_000_000
         # Fingerprints follow an import in the background; who freezes at once waits for them.
-        started = time.perf_counter()
-        await freeze(client, spec(project_id, "random", seed - 1))
-        seconds = time.perf_counter() - started
-        print(f"freezing right after the import, fingerprints included: {seconds:.1f} s")
+        async with Peak(processes) as peak:
+            started = time.perf_counter()
+            await freeze(client, spec(project_id, "random", seed - 1))
+            seconds = time.perf_counter() - started
+        tell("freezing at once, fingerprints included", seconds, 10)
+        print(f"memory meanwhile: {peak}")
 
         for strategy in ("random", "stratified", "grouped"):
             async with Peak(processes) as peak:
@@ -237,7 +239,7 @@ async def measure(images: int, folder: Path) -> None:
             tell(f"freezing, {strategy}", seconds, 10)
             if strategy == "random":
                 first, _ = await stream(client, dataset)
-                tell("first bytes of its archive, never read before", first, 0.1)
+                tell("first bytes of its archive, just frozen", first, 0.1)
                 first = statistics.median([(await stream(client, dataset))[0] for _ in range(3)])
                 tell("first bytes of its archive, read again", first, 0.1)
             print(f"memory meanwhile: {peak}")
@@ -256,6 +258,11 @@ async def measure(images: int, folder: Path) -> None:
         print(f"archive over gRPC: {mebibytes:.0f} MiB in {seconds:.2f} s; memory meanwhile: {peak}")
 
         await measure_lists(client, project_id, dataset.id, images)
+
+    # A service that has just started has no archive laid out.
+    async with cells.dataset_service(MODULE, folder) as (client, _, _):
+        first, _ = await stream(client, dataset)
+        tell("first bytes of an archive after a restart", first, 0.1)
 
 
 def main() -> None:
