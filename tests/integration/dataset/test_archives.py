@@ -1,6 +1,7 @@
 """Archives: computed while they are sent, the same whatever part is asked for, and complete or refused."""
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import random
@@ -8,7 +9,7 @@ import shutil
 import zipfile
 import zlib
 from asyncio.subprocess import PIPE
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -280,34 +281,35 @@ async def test_a_blob_that_is_lost_or_cut_ends_the_download_with_its_name(
     assert victim in error.message
 
 
-async def test_a_manifest_that_is_lost_is_told(settings: Settings, secret: str, store_url: str) -> None:
+@contextlib.asynccontextmanager
+async def started(settings: Settings, secret: str) -> AsyncIterator[DatasetServiceStub]:
+    """An editor's client of a service of its own, for what outlasts a restart."""
+
     def token() -> str:
         return issue_token(secret, Role.EDITOR, "ann", timedelta(hours=1))
 
     async with running(settings) as app, open_channel(app.address, token) as channel:
-        client = DatasetServiceStub(channel)
+        yield DatasetServiceStub(channel)
+
+
+async def test_a_manifest_that_is_lost_is_told(settings: Settings, secret: str, store_url: str) -> None:
+    async with started(settings, secret) as client:
         dataset = await prepare(client, spec_of(await labelled_project(client)))
     folder = Path(urlsplit(store_url).path) / "dataset"
     manifest = await BlobStore.open(folder.as_uri()).get(dataset.digest)
     path = take_out(folder, dataset.digest)
     path.write_bytes(manifest[:-1] + b"\xff")
     # Whoever froze it has it in memory.
-    async with running(settings) as app, open_channel(app.address, token) as channel:
-        client = DatasetServiceStub(channel)
+    async with started(settings, secret) as client:
         assert (await refusal(archive(client, dataset.id))).reason == "BLOB_MISSING"
         path.unlink()
         assert (await refusal(archive(client, dataset.id))).reason == "BLOB_MISSING"
 
 
 async def test_an_archive_is_the_same_after_a_restart(settings: Settings, secret: str) -> None:
-    def token() -> str:
-        return issue_token(secret, Role.EDITOR, "ann", timedelta(hours=1))
-
-    async with running(settings) as app, open_channel(app.address, token) as channel:
-        client = DatasetServiceStub(channel)
+    async with started(settings, secret) as client:
         dataset = await varied(client)
         before = await archive(client, dataset.id)
-    async with running(settings) as app, open_channel(app.address, token) as channel:
-        client = DatasetServiceStub(channel)
+    async with started(settings, secret) as client:
         assert await archive(client, dataset.id) == before
         assert await prepare(client, dataset.spec) == dataset

@@ -63,23 +63,19 @@ print((psutil.Process().memory_info().rss - before) // 2**20)
 """
 
 
+def printed(script: str, how: str) -> int:
+    """The number that a script prints, in a process of its own."""
+    run = subprocess.run(
+        [sys.executable, "-c", script, how], capture_output=True, text=True, check=True, timeout=60
+    )
+    return int(run.stdout)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's heap")
 def test_a_heap_that_is_kept_fetches_no_pages_anew_for_buffers_of_streams() -> None:
-    def new_pages(how: str) -> int:
-        run = subprocess.run(
-            [sys.executable, "-c", BUFFERS, how], capture_output=True, text=True, check=True, timeout=60
-        )
-        return int(run.stdout)
-
-    assert new_pages("keep") < new_pages("leave") / 4
+    assert printed(BUFFERS, "keep") < printed(BUFFERS, "leave") / 4
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's heap")
 def test_threads_of_a_heap_that_is_kept_use_what_others_have_freed() -> None:
-    def grown(how: str) -> int:
-        run = subprocess.run(
-            [sys.executable, "-c", THREADS, how], capture_output=True, text=True, check=True, timeout=60
-        )
-        return int(run.stdout)
-
-    assert grown("keep") < grown("leave") / 4
+    assert printed(THREADS, "keep") < printed(THREADS, "leave") / 4
