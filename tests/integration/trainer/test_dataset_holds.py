@@ -1,15 +1,18 @@
 """Data sets of jobs that have not ended cannot be deleted, whatever dies on the way."""
 
 import asyncio
+from typing import cast
 
 import asyncpg
 
-from annotateforge.api.dataset.v1.dataset_service_pb2 import DeleteDatasetRequest
+from annotateforge.api.dataset.v1.dataset_service_pb2 import DeleteDatasetRequest, HoldDatasetRequest
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.api.trainer.v1.trainer_service_pb2 import CancelJobRequest, DeleteJobRequest
 from annotateforge.runtime.auth import Role
+from annotateforge.runtime.database import database
 from annotateforge.runtime.errors import Code
 from annotateforge.trainer.app import Settings, running
+from annotateforge.trainer.dataset_holds import DatasetHolds
 from tests.integration.dataset.specs import labelled_project
 from tests.integration.trainer.conftest import channel_to
 from tests.integration.trainer.holds import delete_when_released, settled
@@ -52,3 +55,43 @@ async def test_a_trainer_that_died_in_between_settles_its_holds_when_it_is_back(
         await dataset.DeleteDataset(DeleteDatasetRequest(dataset_id=job.dataset.id))
     finally:
         await connection.close(timeout=5)
+
+
+class Slow:
+    """The dataset service behind a line on which one request to hold a data set is late."""
+
+    def __init__(self, stub: DatasetServiceStub) -> None:
+        self._stub = stub
+        self.ReleaseDataset = stub.ReleaseDataset
+        self.asked, self.arrives = asyncio.Event(), asyncio.Event()
+
+    async def HoldDataset(self, request: HoldDatasetRequest, timeout: float) -> None:
+        self.asked.set()
+        await self.arrives.wait()
+        await self._stub.HoldDataset(request, timeout=timeout)
+
+
+async def test_no_hold_is_left_when_one_of_two_replicas_is_slow_and_the_job_ends_meanwhile(
+    settings: Settings, secret: str, dataset: DatasetServiceStub, dataset_address: str, database_url: str
+) -> None:
+    async with running(settings) as app, channel_to(app.address, secret, Role.EDITOR) as channel:
+        own = await labelled_project(dataset, "held late", labels=("cell",))
+        job = await make_job(Editor(channel, own))
+    async with (
+        database(database_url, "trainer", "annotateforge.trainer") as pool,
+        channel_to(dataset_address, secret, Role.EDITOR) as channel,
+        asyncio.timeout(30),
+    ):
+        await pool.execute("UPDATE dataset_holds SET confirmed = false")
+        slow, other = DatasetHolds(pool, channel), DatasetHolds(pool, channel)
+        line = Slow(dataset)
+        slow._stub = cast(DatasetServiceStub, line)
+        settling = asyncio.create_task(slow.settle())
+        await line.asked.wait()
+        await pool.execute("UPDATE jobs SET status = 'cancelled', end_time = now()")
+        await other.settle()
+        line.arrives.set()
+        await settling
+        await other.settle()
+        assert await pool.fetchval("SELECT count(*) FROM dataset_holds") == 0
+    await dataset.DeleteDataset(DeleteDatasetRequest(dataset_id=job.dataset.id))

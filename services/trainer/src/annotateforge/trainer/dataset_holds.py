@@ -19,6 +19,7 @@ from annotateforge.runtime.errors import NotFound
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.sweep import Sweep
 from annotateforge.trainer import hold_store as store
+from annotateforge.trainer.records import DatasetHold
 
 _BATCH = 50
 _EVERY = 5.0
@@ -53,26 +54,36 @@ class DatasetHolds:
             )
             lacking = await store.list_unconfirmed_holds(connection, _BATCH)
             over = await store.list_holds_of_ended_jobs(connection, _BATCH)
+        settled = len(new)
         for hold in lacking:
-            try:
-                await self._stub.HoldDataset(
-                    HoldDatasetRequest(dataset_id=hold.dataset_id, holder=hold.holder), timeout=_TIMEOUT
-                )
-            except grpc.aio.AioRpcError as error:
-                what = from_rpc_error(error)
-                if not isinstance(what, NotFound):
-                    raise what from error
-                # The job will fail for it and say so.
-                log.warning("a job's data set is gone", job_id=str(hold.job_id), dataset_id=hold.dataset_id)
-            async with self._pool.acquire() as connection:
-                await store.confirm_hold(connection, hold.job_id)
+            async with self._pool.acquire() as connection, connection.transaction():
+                if await store.lock_hold(connection, hold.job_id, wanted=True):
+                    await self._hold(hold)
+                    await store.confirm_hold(connection, hold.job_id)
+                    settled += 1
         for hold in over:
-            try:
-                await self._stub.ReleaseDataset(
-                    ReleaseDatasetRequest(dataset_id=hold.dataset_id, holder=hold.holder), timeout=_TIMEOUT
-                )
-            except grpc.aio.AioRpcError as error:
-                raise from_rpc_error(error) from error
-            async with self._pool.acquire() as connection:
-                await store.delete_hold(connection, hold.job_id)
-        return _BATCH in (len(new), len(lacking), len(over))
+            async with self._pool.acquire() as connection, connection.transaction():
+                if await store.lock_hold(connection, hold.job_id, wanted=False):
+                    await self._release(hold)
+                    await store.delete_hold(connection, hold.job_id)
+                    settled += 1
+        # Where another process is at all of them, there is nothing to do here.
+        return settled > 0 and _BATCH in (len(new), len(lacking), len(over))
+
+    async def _hold(self, hold: DatasetHold) -> None:
+        request = HoldDatasetRequest(dataset_id=hold.dataset_id, holder=hold.holder)
+        try:
+            await self._stub.HoldDataset(request, timeout=_TIMEOUT)
+        except grpc.aio.AioRpcError as error:
+            what = from_rpc_error(error)
+            if not isinstance(what, NotFound):
+                raise what from error
+            # The job will fail for it and say so.
+            log.warning("a job's data set is gone", job_id=str(hold.job_id), dataset_id=hold.dataset_id)
+
+    async def _release(self, hold: DatasetHold) -> None:
+        request = ReleaseDatasetRequest(dataset_id=hold.dataset_id, holder=hold.holder)
+        try:
+            await self._stub.ReleaseDataset(request, timeout=_TIMEOUT)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error

@@ -31,6 +31,14 @@ FROM dataset_holds
 WHERE NOT EXISTS (SELECT FROM jobs WHERE id = job_id AND end_time IS NULL)
 LIMIT $1
 """
+# Who asks the dataset service for a hold, or to let go of one, has its row locked. Else a slow process would
+# ask for the hold of a job that has ended, after another one has released it, and nobody would know.
+LOCK_HOLD = """
+SELECT 1 FROM dataset_holds
+WHERE job_id = $1 AND NOT ($2 AND confirmed)
+    AND $2 = EXISTS (SELECT FROM jobs WHERE id = dataset_holds.job_id AND end_time IS NULL)
+FOR UPDATE SKIP LOCKED
+"""
 CONFIRM_HOLD = "UPDATE dataset_holds SET confirmed = true WHERE job_id = $1"
 DELETE_HOLD = "DELETE FROM dataset_holds WHERE job_id = $1"
 
@@ -54,6 +62,13 @@ async def list_unconfirmed_holds(connection: Connection, limit: int) -> list[Dat
 async def list_holds_of_ended_jobs(connection: Connection, limit: int) -> list[DatasetHold]:
     """Holds that are not needed any more."""
     return [DatasetHold(**row) for row in await connection.fetch(HOLDS_OF_ENDED_JOBS, limit)]
+
+
+async def lock_hold(connection: Connection, job_id: UUID, *, wanted: bool) -> bool:
+    """Whether a hold is still to be asked for (`wanted`) or to be let go of; then no other process does so
+    until the transaction ends.
+    """
+    return await connection.fetchval(LOCK_HOLD, job_id, wanted) is not None
 
 
 async def confirm_hold(connection: Connection, job_id: UUID) -> None:
