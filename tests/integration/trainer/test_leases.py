@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 import grpc
 import pytest
@@ -15,7 +16,9 @@ from annotateforge.runtime.auth import Role
 from annotateforge.runtime.errors import Code
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
+from annotateforge.trainer import lifecycle
 from annotateforge.trainer.app import App, Settings, running
+from annotateforge.trainer.job import Change, JobState
 from tests.integration.trainer.conftest import channel_to
 from tests.integration.trainer.workers import (
     Editor,
@@ -163,6 +166,27 @@ async def test_a_job_that_loses_too_many_workers_fails(editor: Editor, worker: W
     # The workers are gone, and what their trainings printed is not.
     assert list(failed.failure.log_tail) == ["attempt 1", "attempt 2", "attempt 3"]
     assert failed.attempt == 3
+
+
+async def test_a_job_whose_lost_attempt_cannot_be_ended_holds_up_no_other(
+    editor: Editor, worker: WorkerServiceStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await make_job(editor), await make_job(editor)
+    expire = lifecycle.expire
+
+    def expire_but_the_first(job: JobState, max_attempts: int, now: datetime) -> Change:
+        if str(job.id) == first.id:
+            raise ValueError("what nobody foresaw")
+        return expire(job, max_attempts, now)
+
+    monkeypatch.setattr(lifecycle, "expire", expire_but_the_first)
+    for job in (first, second):
+        taken = await ScriptedWorker(worker).acquire()
+        assert taken is not None
+        assert taken.id == job.id
+    await until(editor, second.id, JobStatus.JOB_STATUS_PENDING)
+    monkeypatch.setattr(lifecycle, "expire", expire)
+    await until(editor, first.id, JobStatus.JOB_STATUS_PENDING)
 
 
 async def test_a_cancelled_job_whose_worker_is_lost_is_cancelled(

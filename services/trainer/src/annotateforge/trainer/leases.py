@@ -107,13 +107,25 @@ class LeaseSweeper:
                 left = self._lease if expiry is None else min(self._lease, expiry - now)
                 return left.total_seconds() + _MARGIN
             expired = await store.list_expired(connection)
-        for job_id in expired:
-            with contextlib.suppress(NotFound):
-                job = await self._journal.change(
-                    job_id, lambda job, now: lifecycle.expire(job, self._max_attempts, now)
-                )
-                log.warning("lease ran out", job_id=str(job_id), attempt=job.attempt, status=job.status.value)
-        return 0.0
+        ended = [await self._end(job_id) for job_id in expired]
+        return 0.0 if all(ended) else _PAUSE_AFTER_ERROR
+
+    async def _end(self, job_id: UUID) -> bool:
+        """End the attempt of a job whose lease has run out; False when that cannot be."""
+        try:
+            job = await self._journal.change(
+                job_id, lambda job, now: lifecycle.expire(job, self._max_attempts, now)
+            )
+        except NotFound:
+            return True
+        except Exception as error:
+            if database_error(error) is not None:
+                raise
+            # Those after it would stay with their lost workers for as long as this one is what it is.
+            log.exception("a lease that ran out cannot be ended", job_id=str(job_id))
+            return False
+        log.warning("lease ran out", job_id=str(job_id), attempt=job.attempt, status=job.status.value)
+        return True
 
     def _was_away(self, now: datetime) -> bool:
         """Whether the database's clock went on while ours stood still, or we do not know."""
