@@ -7,7 +7,7 @@ import pytest
 
 from annotateforge.api.trainer.v1.event_pb2 import EpochStart
 from annotateforge.api.trainer.v1.worker_service_pb2 import Report
-from annotateforge.trainer.worker.report_journal import ReportJournal
+from annotateforge.trainer.worker.report_journal import JournalDamaged, ReportJournal
 
 ALL = 10**9
 
@@ -122,6 +122,23 @@ def test_a_record_whose_bytes_were_changed_ends_what_is_read(tmp_path: Path, at:
     content[at if at < 0 else first + at] ^= 0xFF
     path.write_bytes(content)
     assert numbers(reopened(path).batch(10, ALL)) == [1]
+
+
+def test_a_report_that_is_damaged_while_it_waits_is_told_of_and_no_later_one_comes_in_its_place(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "reports"
+    journal = journal_of(path, 1)
+    first = path.stat().st_size
+    journal.append(report(2))
+    journal._in_memory.append(report(3))
+    content = bytearray(path.read_bytes())
+    content[first + 9] ^= 0xFF
+    path.write_bytes(content)
+    assert numbers(journal.batch(10, ALL)) == [1]
+    journal.forget(1)
+    with pytest.raises(JournalDamaged, match="the oldest cannot be read"):
+        journal.batch(10, ALL)
 
 
 def test_nothing_is_left_where_there_is_no_file(tmp_path: Path) -> None:

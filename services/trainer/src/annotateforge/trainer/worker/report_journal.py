@@ -24,6 +24,10 @@ _LARGEST = 16 * 1024 * 1024
 log = structlog.get_logger()
 
 
+class JournalDamaged(Exception):
+    """Somebody else has changed the file, or the disk has."""
+
+
 class ReportJournal:
     """The reports of one attempt that the trainer has not accepted yet, in their order.
 
@@ -71,7 +75,10 @@ class ReportJournal:
             self._in_memory.append(report)
 
     def batch(self, most: int, most_bytes: int) -> list[Report]:
-        """The oldest ones, at most so many and about so many bytes, but at least one."""
+        """The oldest ones, at most so many and about so many bytes, but at least one if there is one.
+
+        JournalDamaged when the oldest one is not as it was written.
+        """
         batch: list[Report] = []
         self._ends = []
         size = 0
@@ -81,6 +88,11 @@ class ReportJournal:
             size = end - self._begin
             if len(batch) == most or size >= most_bytes:
                 return batch
+        if len(batch) < self._in_file:
+            # What is in memory must not come before what cannot be read.
+            if not batch:
+                raise JournalDamaged(f"of {self._in_file} reports on the disk the oldest cannot be read")
+            return batch
         for report in self._in_memory:
             batch.append(report)
             size += report.ByteSize()
