@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,7 +52,7 @@ from annotateforge.trainer.worker.warm_child import WarmChild
 DEADLINE = 10.0
 """Seconds that a word to the trainer may take."""
 RELEASE_DEADLINE = 3.0
-"""Seconds that a worker that is shut down tries to hand its job back."""
+"""Seconds that a worker that is shut down tries to hand its job back, or to say how it ended."""
 PROGRESS_SECONDS = 0.5
 """Least time between two reports of a download's progress."""
 
@@ -162,24 +163,27 @@ class Attempt:
             self._checkpoints.watch(left.states)
             with self._with.folders.scratch(name) as scratch:
                 try:
-                    outcome = await self._train(scratch, left.states)
+                    return await self._train_and_register(scratch, left.states)
                 except asyncio.CancelledError:
                     if self._stop.why is None:
                         await self._save_last_checkpoint()
                     raise
-                await self._reports.flush()
-                if isinstance(outcome, Interrupted):
-                    await self._checkpoints.flush()
-                if isinstance(outcome, TrainingComplete):
-                    # Nothing is awaited after this: the job of a registered model is completed.
-                    outcome.model_id = await register(
-                        self._with.registry, self._assignment, outcome, self._architecture, scratch / "run"
-                    )
-                    outcome.training_seconds = time.monotonic() - self._started
-                return outcome
         except Exception as error:
             log.exception("the attempt failed")
             return failures.of_error(error)
+
+    async def _train_and_register(self, scratch: Path, states: Path) -> Outcome:
+        outcome = await self._train(scratch, states)
+        await self._reports.flush()
+        if isinstance(outcome, Interrupted):
+            await self._checkpoints.flush()
+        if isinstance(outcome, TrainingComplete):
+            # Nothing is awaited after this: the job of a registered model is completed.
+            outcome.model_id = await register(
+                self._with.registry, self._assignment, outcome, self._architecture, scratch / "run"
+            )
+            outcome.training_seconds = time.monotonic() - self._started
+        return outcome
 
     async def _save_last_checkpoint(self) -> None:
         """The worker is shut down, and somebody else goes on."""
@@ -324,9 +328,7 @@ class Attempt:
             failure = failures.internal(f"The trainer does not accept a report: {self._reports.refused}")
             await self._tell(self._ending(failed=failure))
         elif why is Why.OUT_OF_TOUCH:
-            await self._tell(
-                self._ending(failed=failures.internal("The worker lost touch by its own fault."))
-            )
+            await self._tell(self._ending(interrupted=AttemptInterrupted(failure=failures.out_of_touch())))
 
     async def _finish(self, outcome: Outcome) -> None:
         if isinstance(outcome, TrainingComplete):
@@ -364,11 +366,13 @@ class Attempt:
         elif outcome == "interrupted":
             self._add_log_tail(ending.interrupted.failure)
         self._note(ending)
+
+        def finish() -> Awaitable[object]:
+            return self._with.trainer.FinishAttempt(ending, timeout=DEADLINE)
+
         try:
             await self._log.flush()
-            await patiently(
-                "finish the attempt", lambda: self._with.trainer.FinishAttempt(ending, timeout=DEADLINE)
-            )
+            await patiently("finish the attempt", finish)
             log.info("finished", outcome=outcome)
             if outcome != "interrupted":
                 self._with.kept_state.forget()
@@ -377,7 +381,8 @@ class Attempt:
             if not is_fenced(error):
                 await self._release(f"The worker could not finish the attempt: {error.message}")
         except asyncio.CancelledError:
-            await self._release("The worker was shut down.")
+            # Not released: another attempt would do again what is done.
+            await self._in_haste("finish the attempt", finish)
             raise
 
     def _add_log_tail(self, failure: Failure) -> None:
@@ -398,18 +403,22 @@ class Attempt:
             job_id=self._job.id, attempt=self._assignment.attempt, message=message
         )
         self._note(request)
+        await self._in_haste(
+            "release the attempt",
+            lambda: self._with.trainer.ReleaseAttempt(request, timeout=RELEASE_DEADLINE),
+        )
+
+    async def _in_haste(self, what: str, call: Callable[[], Awaitable[object]]) -> None:
+        """Make the call that ends the attempt; when nobody answers soon, its note is for later."""
         self._owing = True
         try:
             async with asyncio.timeout(RELEASE_DEADLINE):
                 await self._log.flush(RELEASE_DEADLINE / 3)
-                await patiently(
-                    "release the attempt",
-                    lambda: self._with.trainer.ReleaseAttempt(request, timeout=RELEASE_DEADLINE),
-                )
-            log.info("released")
+                await patiently(what, call)
+            log.info("told in haste", what=what)
             self._owing = False
         except DomainError as error:
-            log.warning("could not release the attempt; its lease runs out", error=str(error))
+            log.warning("could not be told; the lease runs out", what=what, error=str(error))
             self._owing = False
         except TimeoutError:
-            log.warning("could not release the attempt; it is offered again later")
+            log.warning("could not be told; it is offered again later", what=what)

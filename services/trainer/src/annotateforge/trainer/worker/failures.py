@@ -34,6 +34,15 @@ def internal(message: str) -> Failure:
     return Failure(reason="INTERNAL", message=message, hint=_INTERNAL_HINT)
 
 
+def out_of_touch() -> Failure:
+    """The worker cannot keep the lease or send reports any more, by its own fault."""
+    return Failure(
+        reason="WORKER_LOST",
+        message="The worker lost touch by its own fault.",
+        hint="If it happens again, look into the worker's log for what failed.",
+    )
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether the system says that there is no space left, or no more for this user."""
     return isinstance(error, OSError) and error.errno in _FULL
