@@ -1,6 +1,9 @@
 """What an attempt leaves on the disk for the next worker in the folder."""
 
 import contextlib
+import errno
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,41 @@ def test_a_folder_that_was_not_finished_is_removed(tmp_path: Path) -> None:
     (third.folder / "assignment").write_bytes(b"")
     assert Undelivered.found(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("files_first", [True, False])
+def test_nothing_is_found_of_what_was_being_removed_when_the_worker_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files_first: bool
+) -> None:
+    one = begun(tmp_path)
+    one.will_end(FinishAttemptRequest(job_id="job", attempt=1))
+
+    def killed_after_the_first(folder: Path, ignore_errors: bool) -> None:
+        first = sorted(folder.iterdir(), key=lambda path: path.is_dir() == files_first)[0]
+        if first.is_dir():
+            first.rmdir()
+        else:
+            first.unlink()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed_after_the_first)
+        one.remove()
+    assert len(list(tmp_path.iterdir())) == 1
+    assert Undelivered.found(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_does_not_let_us_read_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = begun(tmp_path)
+
+    def refuse(path: Path) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", refuse)
+        assert Undelivered.found(tmp_path) == []
+    (found,) = Undelivered.found(tmp_path)
+    assert found.folder == one.folder
 
 
 async def test_states_that_are_not_whole_are_removed(tmp_path: Path) -> None:

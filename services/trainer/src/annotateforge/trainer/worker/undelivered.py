@@ -6,6 +6,7 @@ may still be a message, and would tell of another end.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import zipfile
@@ -62,7 +63,9 @@ class Undelivered:
 
     @classmethod
     def found(cls, parent: Path) -> list[Self]:
-        """What workers that are gone have left here. What cannot be read is removed."""
+        """What workers that are gone have left here. What is torn, or was being made or removed when its
+        worker was killed, is removed; what the system does not let us read stays for the next start.
+        """
         left = []
         for folder in sorted(parent.iterdir()):
             try:
@@ -72,7 +75,8 @@ class Undelivered:
                     raise ValueError(f"the assignment is that of {_name(assignment)}")
             except Exception as error:
                 log.warning("what an attempt left is unreadable", folder=folder.name, error=str(error))
-                shutil.rmtree(folder, ignore_errors=True)
+                if isinstance(error, FileNotFoundError) or not isinstance(error, OSError):
+                    shutil.rmtree(folder, ignore_errors=True)
             else:
                 left.append(cls(folder, worker_id, assignment))
         return left
@@ -128,6 +132,9 @@ class Undelivered:
 
     def remove(self) -> None:
         """The trainer has everything, or wants nothing any more."""
+        # First: what is left of it when the worker is killed in the middle is not to be handed in.
+        with contextlib.suppress(OSError):
+            (self.folder / _WORKER).unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
