@@ -15,6 +15,3 @@ METRIC_NAMES: Mapping[str, Mapping[str, str]] = {
     "classify": {"metrics/accuracy_top1": "top1_accuracy", "metrics/accuracy_top5": "top5_accuracy"},
 }
 """By task: ultralytics' name of a metric to the name in `Epoch.metrics`."""
-
-MAIN_METRICS = ("map50_95", "mask_map50_95", "top1_accuracy")
-"""The metric by which trainings of a task are ranked: each task has one of them."""

@@ -10,7 +10,7 @@ from annotateforge.registry.messages import model_message
 from annotateforge.registry.models import Model
 from annotateforge.runtime.differences import field_texts, fields_that_differ
 from annotateforge.runtime.errors import InvalidArgument
-from annotateforge.runtime.metric_names import MAIN_METRICS
+from annotateforge.runtime.ranking import best_of
 
 FEWEST_COMPARED = 2
 MOST_COMPARED = 6
@@ -54,17 +54,8 @@ def compared(models: Sequence[Model], curves: Sequence[Sequence[CurvePoint]]) ->
         )
     digests = {message.dataset_digest or message.dataset_id for message in shown}
     return CompareModelsResponse(
-        settings=differing, models=lines, best_model_id=_best_of(models), same_dataset=len(digests) == 1
+        settings=differing,
+        models=lines,
+        best_model_id=best_of((message.id, message.metrics) for message in shown),
+        same_dataset=len(digests) == 1,
     )
-
-
-def _best_of(models: Sequence[Model]) -> str:
-    """The model with the best main metric, of equal ones the first; empty when none has learnt anything."""
-    ranked = [
-        (model.training.metrics[name], str(model.id))
-        for model in models
-        for name in MAIN_METRICS
-        # Of models that all see nothing, the first would look like a choice.
-        if model.training.metrics.get(name, 0.0) > 0
-    ]
-    return max(ranked, key=lambda one: one[0], default=(0.0, ""))[1]

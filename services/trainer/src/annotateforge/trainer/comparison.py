@@ -6,7 +6,6 @@ from annotateforge.api.trainer.v1.event_pb2 import TrainingComplete
 from annotateforge.api.trainer.v1.job_pb2 import Epoch, Job
 from annotateforge.api.trainer.v1.sweep_pb2 import ComparedJob
 from annotateforge.runtime.differences import field_texts
-from annotateforge.runtime.metric_names import MAIN_METRICS
 
 
 def compared(
@@ -29,15 +28,3 @@ def compared(
         line.best_epoch = best.epoch
         line.metrics.update(best.metrics)
     return line
-
-
-def best_of(lines: Sequence[ComparedJob]) -> str:
-    """The job with the best main metric, of equal ones the first; empty when none has learnt anything."""
-    ranked = [
-        (line.metrics[name], line.job_id)
-        for line in lines
-        for name in MAIN_METRICS
-        # Of jobs that all see nothing yet, the first would look like a choice.
-        if line.metrics.get(name, 0.0) > 0
-    ]
-    return max(ranked, key=lambda one: one[0], default=(0.0, ""))[1]

@@ -17,10 +17,10 @@ from annotateforge.runtime.database import Connection, Pool
 from annotateforge.runtime.errors import FailedPrecondition, InvalidArgument
 from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import page_token, read_page
+from annotateforge.runtime.ranking import best_of
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer import log_store, queue_store, store, sweep_store, worker_store
 from annotateforge.trainer.architectures import ARCHITECTURES
-from annotateforge.trainer.comparison import best_of
 from annotateforge.trainer.jobs import Jobs
 from annotateforge.trainer.journal import job_not_found
 from annotateforge.trainer.leases import FORGET_WORKERS_AFTER
@@ -174,7 +174,8 @@ class TrainerRpc(TrainerServiceServicer):
             texts = (await self._sweeps.get(parse_id(request.sweep_id, "sweep_id"))).job_ids
         job_ids = [parse_id(text, f"job_ids[{index}]") for index, text in enumerate(texts)]
         settings, lines = await self._sweeps.compare(job_ids)
-        return api.CompareJobsResponse(settings=settings, jobs=lines, best_job_id=best_of(lines))
+        best = best_of((line.job_id, line.metrics) for line in lines)
+        return api.CompareJobsResponse(settings=settings, jobs=lines, best_job_id=best)
 
     async def ListArchitectures(
         self, request: api.ListArchitecturesRequest, context: Context

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from annotateforge.api.trainer.v1.event_pb2 import Warning
 from annotateforge.api.trainer.v1.job_pb2 import ClassMetrics, Epoch
-from annotateforge.runtime.metric_names import MAIN_METRICS
+from annotateforge.runtime.ranking import main_metric
 
 SMOOTHED_OVER = 5
 """Epochs of which a mean is taken."""
@@ -62,7 +62,7 @@ def overfitting(epochs: Sequence[Epoch]) -> Warning | None:
 
 def plateau(epochs: Sequence[Epoch]) -> Warning | None:
     """The main metric has gained next to nothing for twenty epochs, and is not nearly perfect."""
-    values = [value for epoch in epochs if (value := _main_metric(epoch)) is not None]
+    values = [value for epoch in epochs if (value := main_metric(epoch.metrics)) is not None]
     if len(values) < 2 * PLATEAU_EPOCHS:
         return None
     before, lately = max(values[:-PLATEAU_EPOCHS]), max(values[-PLATEAU_EPOCHS:])
@@ -133,13 +133,6 @@ def _means(values: Sequence[float]) -> list[float]:
         sum(values[end - SMOOTHED_OVER : end]) / SMOOTHED_OVER
         for end in range(SMOOTHED_OVER, len(values) + 1)
     ]
-
-
-def _main_metric(epoch: Epoch) -> float | None:
-    for name in MAIN_METRICS:
-        if name in epoch.metrics:
-            return epoch.metrics[name]
-    return None
 
 
 def _found(one: ClassMetrics) -> bool:
