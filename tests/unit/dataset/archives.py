@@ -135,7 +135,7 @@ def read_archive(
             sizes[member.name] = Size(facts.width, facts.height)
             read.images[member.name] = image_class
         for label in labels.labels(sizes):
-            if next(defects(label.annotation), None) is None:
+            if not defects(label.annotation):
                 read.annotations.setdefault(label.image, []).append(label.annotation)
             else:
                 report.warn("ANNOTATION_INVALID", label.file, "", "", line=label.line)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from annotateforge.dataset.annotations import AnnotationType
-from annotateforge.dataset.imports.voc import VocDocument, parse_voc
+from annotateforge.dataset.imports.voc_document import VocDocument, parse_any, parse_voc, read_usual
 from annotateforge.dataset.imports.xml_stream import XmlMalformed
 from tests.unit.dataset.archives import Files, png, read_archive, zipped
 
@@ -151,6 +151,57 @@ def test_any_bytes_are_a_document_no_voc_or_malformed(content: bytes) -> None:
     except XmlMalformed:
         return
     assert document is None or isinstance(document, VocDocument)
+
+
+def mostly(usual: list[str], odd: list[str]) -> st.SearchStrategy[str]:
+    return st.sampled_from(usual * 30 + odd)
+
+
+FLAG = mostly(["", "<pose>Left</pose>", "<truncated>0</truncated>\n<difficult>1</difficult>\n"], ["<part/>"])
+BLANKS = mostly(["", " ", "\n\t", "\r\n"], ["\r", "<!-- <object> -->"])
+NUMBER = mostly(["-3", "0.5", "1e2", "700", " 7 "], ["\u0663", "&#49;", ""])
+NAME = mostly(["cell", " a b\n", "a]b"], ["caf\u00e9", "<![CDATA[x]]>", "R&amp;D"])
+
+
+@st.composite
+def usual_documents(draw: st.DrawFn) -> bytes:
+    """Nearly what labelImg writes."""
+    objects = []
+    for _ in range(draw(st.integers(0, 3))):
+        name = draw(NAME)
+        sides = "".join(
+            f"{draw(BLANKS)}<{side}>{draw(NUMBER)}</{side}>"
+            for side in draw(st.permutations(["xmin", "ymin", "xmax", "ymax"]))
+        )
+        shape = f"{draw(FLAG)}<bndbox>{sides}</bndbox>{draw(FLAG)}"
+        objects.append(
+            f"{draw(BLANKS)}<object>{draw(BLANKS)}<name>{name}</name>{draw(BLANKS)}{shape}</object>"
+        )
+    document = voc(*objects, filename=draw(st.sampled_from(["a.png", "\u56fe.png", "<b/>"])))
+    declared = draw(st.sampled_from(["", '<?xml version="1.0" encoding="latin-1"?>', "\ufeff"]))
+    encoded = (declared + document + draw(BLANKS)).encode()
+    if draw(st.booleans()):
+        return encoded
+    at = draw(st.integers(0, len(encoded)))
+    return encoded[:at] + draw(st.binary(max_size=4)) + encoded[at + draw(st.integers(0, 9)) :]
+
+
+@given(usual_documents())
+def test_a_pattern_reads_what_the_parser_reads_or_leaves_it_alone(content: bytes) -> None:
+    found = read_usual(content)
+    event("read by the pattern" if found else "left alone")
+    if found is not None:
+        assert found == parse_any(content)
+
+
+def test_what_labelling_tools_write_is_read_by_the_pattern() -> None:
+    flags = "<pose>Unspecified</pose>\n<truncated>0</truncated>\n<difficult>0</difficult>\n"
+    written = voc(item().replace("<bndbox>", f"{flags}<bndbox>"), item("dust"))
+    for content in (written, written.replace("\n", "\r\n"), written.replace("<folder>x", "<folder>\u56fe")):
+        found = read_usual(content.encode())
+        assert found is not None
+        assert [(each.name, each.line) for each in found.objects] == [("cell", 3), ("dust", 7)]
+        assert found == parse_any(content.encode())
 
 
 @pytest.mark.parametrize("filename", ["A.B c", "a.b C.JPG", "\u56fe/a.b c.png", "D:\\x\\a.b c.bmp"])

@@ -1,9 +1,9 @@
 """Annotations: labelled shapes on an image, and what makes one valid."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
+from typing import NamedTuple
 from uuid import UUID
 
 from annotateforge.runtime.texts import text_defect
@@ -33,8 +33,7 @@ def plural(kind: AnnotationType) -> str:
     return "boxes" if kind is AnnotationType.BOX else f"{kind}s"
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(NamedTuple):
     """One labelled shape. Coordinates are pixels of the upright image, x right and y down from its upper left
     corner.
     """
@@ -52,17 +51,26 @@ class Annotation:
     """None until it is stored."""
 
 
-def defects(annotation: Annotation) -> Iterator[tuple[str, str]]:
+def defects(annotation: Annotation) -> list[tuple[str, str]]:
     """What is wrong with an annotation: field paths below it as in the protos, and the end of a sentence
     about each.
     """
-    if annotation.class_label and (wrong := text_defect(annotation.class_label, LONGEST_LABEL)):
-        yield "class_label", wrong
-    if annotation.source and (wrong := text_defect(annotation.source, LONGEST_LABEL)):
-        yield "source", wrong
-    if annotation.confidence is not None and not 0 <= annotation.confidence <= 1:
-        yield "confidence", "must be 0 to 1; leave it out where a person drew the shape"
-    yield from _shape_defects(annotation.type, annotation.coordinates)
+    kind, coordinates, class_label, confidence, source, _ = annotation
+    found = []
+    if class_label and (wrong := text_defect(class_label, LONGEST_LABEL)):
+        found.append(("class_label", wrong))
+    if source and (wrong := text_defect(source, LONGEST_LABEL)):
+        found.append(("source", wrong))
+    if confidence is not None and not 0 <= confidence <= 1:
+        found.append(("confidence", "must be 0 to 1; leave it out where a person drew the shape"))
+    if not (kind is AnnotationType.BOX and _is_right_box(*coordinates)):
+        found += _shape_defects(kind, coordinates)
+    return found
+
+
+def _is_right_box(x_min: float, y_min: float, x_max: float, y_max: float) -> bool:
+    """The quick answer for nearly all shapes. Nothing compares with NaN."""
+    return -FARTHEST <= x_min < x_max <= FARTHEST and -FARTHEST <= y_min < y_max <= FARTHEST
 
 
 def _shape_defects(kind: AnnotationType, coordinates: tuple[float, ...]) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from annotateforge.dataset.annotations import (
 )
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.report import Report
-from annotateforge.dataset.store.imports import StagedAnnotation
+from annotateforge.dataset.store.annotation_rows import StagedAnnotation
 
 
 class NewImages:
@@ -46,51 +46,25 @@ class NewImages:
         staged = []
         of_image, row, image_id = "", -1, UUID(int=0)
         for label in labels:
-            if label.image != of_image or row < 0:
+            image, annotation, *_ = label
+            if image != of_image or row < 0:
                 # Labels of one image mostly come one after another.
-                of_image, row = label.image, self._rows[label.image]
+                of_image, row = image, self._rows[image]
                 image_id = UUID(bytes=bytes(self._ids[16 * row : 16 * row + 16]))
-            if wrong := next(defects(label.annotation), None):
-                path, description = wrong
-                report.warn(
-                    "ANNOTATION_INVALID",
-                    label.file,
-                    f"A {label.annotation.type} of {label.annotation.class_label!r} on {label.image!r} was"
-                    " left out:"
-                    f" {path} {description}. It is {_shown(label.annotation.coordinates)}.",
-                    "Correct it in the tool that made it, or leave it out.",
-                    line=label.line,
-                    path=label.path,
-                )
+            if wrong := defects(annotation):
+                _report_invalid(label, *wrong[0], report)
                 continue
-            if _is_outside(label.annotation, self._widths[row], self._heights[row]):
-                report.inform(
-                    "ANNOTATION_OUTSIDE_IMAGE",
-                    label.file,
-                    f"A {label.annotation.type} of {label.annotation.class_label!r} lies beside"
-                    f" {label.image!r} altogether. It is {_shown(label.annotation.coordinates)};"
-                    " it came in, and training leaves it out.",
-                    "Check whether the labels were made for an image of this size.",
-                    line=label.line,
-                    path=label.path,
-                )
+            if _is_outside(annotation, self._widths[row], self._heights[row]):
+                _report_outside(label, report)
             position = self._counts[row]
-            numbers = self._numbers[row] + len(label.annotation.coordinates)
+            numbers = self._numbers[row] + len(annotation.coordinates)
             if position < MOST_PER_IMAGE and numbers <= MOST_NUMBERS_PER_IMAGE:
                 self._counts[row] = position + 1
                 self._numbers[row] = numbers
-                staged.append(StagedAnnotation(image_id, position, label.annotation))
-            elif label.image not in self._overfull:
-                self._overfull.add(label.image)
-                report.warn(
-                    "TOO_MANY_ANNOTATIONS",
-                    label.file,
-                    f"{label.image!r} has more than {MOST_PER_IMAGE:,} annotations, or more than"
-                    f" {MOST_NUMBERS_PER_IMAGE:,} coordinates in all; those beyond were left out.",
-                    "Cut the image into tiles.",
-                    line=label.line,
-                    path=label.path,
-                )
+                staged.append(StagedAnnotation(image_id, position, annotation))
+            elif image not in self._overfull:
+                self._overfull.add(image)
+                _report_overfull(label, report)
         return staged
 
 
@@ -112,6 +86,44 @@ class _Sizes(Mapping[str, Size]):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+
+def _report_invalid(label: Label, path: str, description: str, report: Report) -> None:
+    annotation = label.annotation
+    report.warn(
+        "ANNOTATION_INVALID",
+        label.file,
+        f"A {annotation.type} of {annotation.class_label!r} on {label.image!r} was left out: {path}"
+        f" {description}. It is {_shown(annotation.coordinates)}.",
+        "Correct it in the tool that made it, or leave it out.",
+        line=label.line,
+        path=label.path,
+    )
+
+
+def _report_outside(label: Label, report: Report) -> None:
+    annotation = label.annotation
+    report.inform(
+        "ANNOTATION_OUTSIDE_IMAGE",
+        label.file,
+        f"A {annotation.type} of {annotation.class_label!r} lies beside {label.image!r} altogether."
+        f" It is {_shown(annotation.coordinates)}; it came in, and training leaves it out.",
+        "Check whether the labels were made for an image of this size.",
+        line=label.line,
+        path=label.path,
+    )
+
+
+def _report_overfull(label: Label, report: Report) -> None:
+    report.warn(
+        "TOO_MANY_ANNOTATIONS",
+        label.file,
+        f"{label.image!r} has more than {MOST_PER_IMAGE:,} annotations, or more than"
+        f" {MOST_NUMBERS_PER_IMAGE:,} coordinates in all; those beyond were left out.",
+        "Cut the image into tiles.",
+        line=label.line,
+        path=label.path,
+    )
 
 
 def _is_outside(annotation: Annotation, width: int, height: int) -> bool:

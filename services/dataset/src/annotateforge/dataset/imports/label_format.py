@@ -4,7 +4,6 @@ registry.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from annotateforge.dataset.annotations import Annotation
@@ -20,8 +19,7 @@ class Size(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """One annotation and where it was written."""
 
     image: str

@@ -6,7 +6,6 @@ Source: docs.ultralytics.com/datasets/detect, "Ultralytics NDJSON format".
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -198,8 +197,8 @@ def _defect(kind: str, label: Any) -> str | None:
 def _annotation(kind: str, label: list[float], size: Size, class_label: str) -> Annotation:
     count = _KINDS[kind]
     numbers = tuple(map(float, label[1 : 1 + count] if count else label[1:]))
-    annotation = replace(in_pixels(numbers, size, class_label), source=SOURCE)
-    return replace(annotation, type=AnnotationType.RECTANGLE) if kind == "obb" else annotation
+    annotation = in_pixels(numbers, size, class_label)._replace(source=SOURCE)
+    return annotation._replace(type=AnnotationType.RECTANGLE) if kind == "obb" else annotation
 
 
 def _is_ndjson(tree: Tree, member: Member) -> bool:

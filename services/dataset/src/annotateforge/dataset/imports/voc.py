@@ -7,7 +7,6 @@ Source: VOC2012 development kit, section 4.4.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import cos, sin
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
@@ -15,13 +14,13 @@ from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.pairing import ImagePaths, pair_by_stem
 from annotateforge.dataset.imports.tree import Tree, folders
-from annotateforge.dataset.imports.xml_stream import XML_ERRORS, XmlMalformed, XmlParser, malformed
+from annotateforge.dataset.imports.voc_document import VocDocument, VocObject, parse_voc
+from annotateforge.dataset.imports.xml_stream import XmlMalformed
 
 SOURCE = "import:voc"
 _LARGEST_LABEL_FILE = 8 << 20
 _SAMPLED_FILES = 20
 _MASK_FOLDERS = frozenset(("segmentationclass", "segmentationobject"))
-_BOX_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 class Voc(LabelFormat):
@@ -74,7 +73,7 @@ class Voc(LabelFormat):
                 "Nothing needs to be done if nothing is to be seen on them.",
             )
 
-    def _parse(self, member: Member) -> "VocDocument | None":
+    def _parse(self, member: Member) -> VocDocument | None:
         content = self.tree.read(member, _LARGEST_LABEL_FILE)
         if content is None:
             self.report.warn(
@@ -100,7 +99,7 @@ class Voc(LabelFormat):
             )
         return document
 
-    def _labels(self, member: Member, document: "VocDocument", image: str) -> Iterator[Label]:
+    def _labels(self, member: Member, document: VocDocument, image: str) -> Iterator[Label]:
         for item in document.objects:
             if not item.name:
                 self._malformed(member, item, "An object has no name.", "Write its class into <name>.")
@@ -110,7 +109,7 @@ class Voc(LabelFormat):
                 turned = Annotation(AnnotationType.RECTANGLE, rectangle, item.name, None, SOURCE)
                 yield Label(image, turned, member.name, item.line)
                 continue
-            if polygon := _polygon(item.polygon):
+            if item.polygon and (polygon := _polygon(item.polygon)):
                 outline = Annotation(AnnotationType.POLYGON, polygon, item.name, None, SOURCE)
                 yield Label(image, outline, member.name, item.line)
                 continue
@@ -129,10 +128,10 @@ class Voc(LabelFormat):
                 image, Annotation(AnnotationType.BOX, box, item.name, None, SOURCE), member.name, item.line
             )
 
-    def _malformed(self, member: Member, item: "VocObject", message: str, hint: str) -> None:
+    def _malformed(self, member: Member, item: VocObject, message: str, hint: str) -> None:
         self.report.warn("LABEL_MALFORMED", member.name, message, hint, line=item.line)
 
-    def _check_size(self, member: Member, document: "VocDocument", image: str, size: Size) -> None:
+    def _check_size(self, member: Member, document: VocDocument, image: str, size: Size) -> None:
         stated = document.size
         if stated is not None and stated != size and min(stated) > 0:
             self.report.warn(
@@ -164,106 +163,9 @@ class Voc(LabelFormat):
             )
 
 
-@dataclass(slots=True)
-class VocObject:
-    """One object of a VOC file as it is written."""
-
-    line: int
-    name: str = ""
-    box: dict[str, str] = field(default_factory=dict)
-    polygon: dict[str, str] = field(default_factory=dict)
-    """Roboflow's polygon: x1, y1, x2, y2, …"""
-    turned: dict[str, str] = field(default_factory=dict)
-    """roLabelImg's turned box: cx, cy, w, h, angle."""
-
-
-@dataclass(slots=True)
-class VocDocument:
-    """What a VOC file says."""
-
-    filename: str = ""
-    path: str = ""
-    """Path of the image on the machine of whoever labelled it."""
-    size_texts: dict[str, str] = field(default_factory=dict)
-    objects: list[VocObject] = field(default_factory=list)
-
-    @property
-    def size(self) -> Size | None:
-        """The stated size of the image; None when there is none."""
-        try:
-            return Size(round(float(self.size_texts["width"])), round(float(self.size_texts["height"])))
-        except (KeyError, ValueError, OverflowError):
-            return None
-
-
-def parse_voc(content: bytes) -> VocDocument | None:
-    """Read a VOC file; None when it is XML of another kind. Raises XmlMalformed, also for entity
-    declarations.
-    """
-    parser = _VocParser()
-    try:
-        parser.feed(content)
-        parser.close()
-    except XML_ERRORS as error:
-        raise malformed(error) from error
-    return parser.document if parser.is_voc else None
-
-
-class _VocParser(XmlParser):
-    """Picks the few elements that matter by their depth, with the lines of objects."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.document = VocDocument()
-        self.is_voc = False
-        self._depth = 0
-        self._below_root = ""
-        self._below_object = ""
-
-    def start_element(self, name: str, attributes: Mapping[str, str]) -> None:
-        self._depth += 1
-        self.text.clear()
-        if self._depth == 1:
-            self.is_voc = name.lower() == "annotation"
-        elif self._depth == 2:
-            self._below_root = name.lower()
-            if self._below_root == "object":
-                self.document.objects.append(VocObject(self.line))
-        elif self._depth == 3:
-            self._below_object = name.lower()
-
-    def end_element(self, name: str) -> None:
-        depth = self._depth
-        self._depth -= 1
-        if depth == 4 and self._below_root == "object":
-            if (numbers := self._numbers()) is not None:
-                numbers[name.lower()] = self.taken_text()
-        elif depth == 3 and self._below_root == "object" and self._below_object == "name":
-            self.document.objects[-1].name = self.taken_text()
-        elif depth == 3 and self._below_root == "size":
-            self.document.size_texts[name.lower()] = self.taken_text()
-        elif depth == 2 and self._below_root == "filename":
-            self.document.filename = self.taken_text()
-        elif depth == 2 and self._below_root == "path":
-            self.document.path = self.taken_text()
-        self.text.clear()
-
-    def _numbers(self) -> dict[str, str] | None:
-        """Where the numbers of the shape go that an object is being described by."""
-        item = self.document.objects[-1]
-        match self._below_object:
-            case "bndbox":
-                return item.box
-            case "polygon":
-                return item.polygon
-            case "robndbox":
-                return item.turned
-        return None
-
-
 def _corners(box: Mapping[str, str]) -> tuple[float, ...] | None:
     try:
-        return tuple(float(box[side]) for side in _BOX_SIDES)
+        return float(box["xmin"]), float(box["ymin"]), float(box["xmax"]), float(box["ymax"])
     except (KeyError, ValueError):
         return None
 

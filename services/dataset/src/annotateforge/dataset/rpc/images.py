@@ -1,7 +1,6 @@
 """Handlers of images and their annotations."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -201,7 +200,7 @@ class ImageHandlers:
         self, request: api.SetAnnotationsRequest, context: Context
     ) -> api.SetAnnotationsResponse:
         image_id = parse_id(request.image_id, "image_id")
-        annotations = [replace(each, id=new_id()) for each in _annotations(request.annotations)]
+        annotations = [each._replace(id=new_id()) for each in _annotations(request.annotations)]
         async with self._pool.acquire() as connection, connection.transaction():
             await store.replace_annotations(connection, image_id, annotations)
         return api.SetAnnotationsResponse(annotations=map(annotation_message, annotations))
