@@ -21,8 +21,9 @@ from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
 from annotateforge.dataset.imports.members import Member
 from annotateforge.dataset.imports.reading import Place, Reading
 from annotateforge.dataset.imports.tree import Tree
-from annotateforge.dataset.imports.xml_stream import XmlEvent, XmlMalformed, xml_events
+from annotateforge.dataset.imports.xml_stream import XmlEvent, XmlMalformed, usual_root, xml_events
 
+_LOOKED_AT_BYTES = 128
 _LOOKED_AT_EVENTS = 20
 _WITHOUT_AREA = {
     "points": "sets of points",
@@ -148,6 +149,9 @@ def _begins_image(event: XmlEvent) -> bool:
 
 
 def _is_cvat(tree: Tree, member: Member) -> bool:
+    # There may be a hundred thousand files of other tools.
+    if usual_root(tree.head(member, _LOOKED_AT_BYTES)) not in (None, "annotations"):
+        return False
     events = xml_events(tree.blocks(member), at_a_glance=True)
     try:
         for _, event in zip(range(_LOOKED_AT_EVENTS), events, strict=False):

@@ -1,5 +1,6 @@
 """Reads XML element by element, in memory that does not grow with the file."""
 
+import re
 import xml.sax
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,9 @@ _MOST_FED = 4 << 20
 _FIRST_PIECE = 64
 """Bytes in which most roots begin: all XML files of an archive are looked at, to tell their kind."""
 _DEEPEST = 64
+# No comment and no document type before it, and no encoding in which these would be other letters.
+_DECLARATION = rb"<\?xml version=.1\.\d.(?: encoding=.(?i:utf-8).)?\s*\?>\s*+"
+_USUAL_ROOT = re.compile(rb"(?:\xef\xbb\xbf)?\s*+(?:" + _DECLARATION + rb")?<([A-Za-z]\w*+)[\s/>]")
 
 
 class XmlMalformed(Exception):
@@ -116,6 +120,14 @@ def xml_events(blocks: Iterator[bytes], *, at_a_glance: bool = False) -> Iterato
             yield from parser.events
         raise malformed(error) from error
     yield from parser.events
+
+
+def usual_root(head: bytes) -> str | None:
+    """The name of the root element, lower case, where the first bytes of a document tell it at once; None
+    where it takes a parser.
+    """
+    found = _USUAL_ROOT.match(head)
+    return found[1].decode().lower() if found is not None else None
 
 
 def _growing(blocks: Iterator[bytes]) -> Iterator[bytes]:
