@@ -8,6 +8,7 @@ corner, of the centre.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from annotateforge.dataset.imports.described import Described, classified_images
 from annotateforge.dataset.imports.drawn import Shape, ShapeRefused, box, numbers
 from annotateforge.dataset.imports.json_outline import Outline
 from annotateforge.dataset.imports.label_format import Label, LabelFormat, Size
@@ -50,24 +51,14 @@ class CreateMl(LabelFormat):
         )
 
     def images(self) -> Iterator[tuple[Member, str]]:
-        classes: dict[str, str] = {}
+        # What is no entry is reported when the labels are read.
         quiet = Reading(self.tree, Report(), {}, "", (member.name for member in self.tree.images))
-        for member in self.tree.json_files(_is_createml):
-            for entry in self._entries(member, quiet):
-                found = quiet.match([entry.image], member.name)
-                if not entry.image_classes or len(found) != 1:
-                    continue
-                classes[found[0]] = entry.image_classes[0]
-                self.report.name_class(entry.image_classes[0])
-                if len(entry.image_classes) > 1:
-                    self._reading({}).warn(
-                        "IMAGE_CLASS_AMBIGUOUS",
-                        entry.place,
-                        f"{found[0]!r} has several classes; the first was taken.",
-                        "Leave one.",
-                    )
-        for member in self.tree.images:
-            yield member, classes.get(member.name, "")
+        described = (
+            Described([entry.image], entry.image_classes, entry.place)
+            for member in self.tree.json_files(_is_createml)
+            for entry in self._entries(member, quiet)
+        )
+        yield from classified_images(self.tree.images, self.report, self._reading({}), described)
 
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
         reading = self._reading(sizes)

@@ -33,6 +33,7 @@ def table_rows(blocks: Iterator[bytes]) -> Iterator[TableRow]:
     Takes UTF-8 with or without a byte order mark, and UTF-16 with one. Raises CsvMalformed, also for a line
     of more than 8 MiB.
     """
+    # Of all readers of the process: the module has one limit. Nothing else here reads CSV.
     csv.field_size_limit(_LARGEST_LINE)
     lines = _lines(blocks)
     first = next(lines, "")

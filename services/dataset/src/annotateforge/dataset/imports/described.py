@@ -13,11 +13,10 @@ from annotateforge.dataset.imports.tree import Tree
 class Described:
     """What a file says of one image as a whole."""
 
-    references: list[str]
+    references: Sequence[str]
     """What may name it."""
     classes: Sequence[str]
     place: Place
-    file: str
 
 
 def described_images(tree: Tree, files: Iterable[Iterable[object]]) -> int:
@@ -28,15 +27,14 @@ def described_images(tree: Tree, files: Iterable[Iterable[object]]) -> int:
 
 
 def classified_images(
-    tree: Tree, report: Report, quiet: Reading, reading: Reading, described: Iterable[Described]
+    images: Iterable[Member], report: Report, reading: Reading, described: Iterable[Described]
 ) -> Iterator[tuple[Member, str]]:
-    """All images of the archive, each with the first class that is said of it, or "".
-
-    quiet: finds images without a word. reading: warns where several classes are said of one image.
+    """The images, each with the first class that is said of it, or ""; where several are said of one, that is
+    reported.
     """
     classes: dict[str, str] = {}
     for one in described:
-        found = quiet.match(one.references, one.file)
+        found = reading.match(one.references, one.place.file)
         if not one.classes or len(found) != 1:
             continue
         classes[found[0]] = one.classes[0]
@@ -48,5 +46,5 @@ def classified_images(
                 f"{found[0]!r} has several classes; the first, {one.classes[0]!r}, was taken.",
                 "Choose one.",
             )
-    for member in tree.images:
+    for member in images:
         yield member, classes.get(member.name, "")

@@ -62,11 +62,11 @@ class LabelStudio(LabelFormat):
     def images(self) -> Iterator[tuple[Member, str]]:
         quiet = Reading(self.tree, Report(), {}, "", (member.name for member in self.tree.images))
         described = (
-            Described(_references(task), task.choices, place, member.name)
+            Described(_references(task), task.choices, place)
             for member in self._files()
             for place, task in self._tasks(member, quiet)
         )
-        yield from classified_images(self.tree, self.report, quiet, self._reading({}), described)
+        yield from classified_images(self.tree.images, self.report, self._reading({}), described)
 
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
         reading = self._reading(sizes)

@@ -67,11 +67,11 @@ class Labelbox(LabelFormat):
     def images(self) -> Iterator[tuple[Member, str]]:
         quiet = Reading(self.tree, Report(), {}, "", (member.name for member in self.tree.images))
         described = (
-            Described(row.references, row.classes, row.place, member.name)
+            Described(row.references, row.classes, row.place)
             for member in self._files()
             for row in self._rows(member, quiet)
         )
-        yield from classified_images(self.tree, self.report, quiet, self._reading({}), described)
+        yield from classified_images(self.tree.images, self.report, self._reading({}), described)
 
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
         reading = self._reading(sizes)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from annotateforge.dataset.imports.described import Described, classified_images
 from annotateforge.dataset.imports.drawn import (
     KindRefused,
     Shape,
@@ -63,23 +64,13 @@ class LabelMe(LabelFormat):
 
     def images(self) -> Iterator[tuple[Member, str]]:
         # The flags of a file without shapes are how LabelMe classifies images.
-        classes: dict[str, str] = {}
-        reading = self._reading({})
-        for member in self.tree.json_files(_is_labelme):
-            facts = self._facts_of(member)
-            found = reading.match(_references(facts, member), member.name)
-            if facts.flags and not facts.has_shapes and len(found) == 1:
-                classes[found[0]] = facts.flags[0]
-                self.report.name_class(facts.flags[0])
-                if len(facts.flags) > 1:
-                    reading.warn(
-                        "IMAGE_CLASS_AMBIGUOUS",
-                        Place(member.name, path="flags"),
-                        f"{found[0]!r} has several classes; the first, {facts.flags[0]!r}, was taken.",
-                        "Leave one flag set.",
-                    )
-        for member in self.tree.images:
-            yield member, classes.get(member.name, "")
+        facts_by_file = ((self._facts_of(member), member) for member in self.tree.json_files(_is_labelme))
+        described = (
+            Described(_references(facts, member), facts.flags, Place(member.name, path="flags"))
+            for facts, member in facts_by_file
+            if not facts.has_shapes
+        )
+        yield from classified_images(self.tree.images, self.report, self._reading({}), described)
 
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
         reading = self._reading(sizes)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from annotateforge.dataset.imports.described import Described, classified_images
 from annotateforge.dataset.imports.drawn import KindRefused, Shape, ShapeRefused, box, number, pairs, polygon
 from annotateforge.dataset.imports.json_outline import Outline
 from annotateforge.dataset.imports.json_stream import JsonMalformed, JsonPath, entries
@@ -51,23 +52,11 @@ class Supervisely(LabelFormat):
 
     def images(self) -> Iterator[tuple[Member, str]]:
         self._read_classes()
-        classes: dict[str, str] = {}
-        reading = self._reading({})
-        for member in self.tree.json_files(_is_annotation):
-            tags = self._tags_of(member)
-            found = reading.match(_references(member), member.name) if tags else ()
-            if len(found) == 1:
-                classes[found[0]] = tags[0]
-                self.report.name_class(tags[0])
-                if len(tags) > 1:
-                    reading.warn(
-                        "IMAGE_CLASS_AMBIGUOUS",
-                        Place(member.name, path="tags"),
-                        f"{found[0]!r} has several tags; the first, {tags[0]!r}, was taken for its class.",
-                        "Leave one tag.",
-                    )
-        for member in self._images():
-            yield member, classes.get(member.name, "")
+        described = (
+            Described(_references(member), self._tags_of(member), Place(member.name, path="tags"))
+            for member in self.tree.json_files(_is_annotation)
+        )
+        yield from classified_images(self._images(), self.report, self._reading({}), described)
 
     def labels(self, sizes: Mapping[str, Size]) -> Iterator[Label]:
         reading = self._reading(sizes)
