@@ -18,6 +18,7 @@ import time
 from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _TEXT, _CLOSE, _PING = 0x81, 0x88, 0x89
 _PONG_HEAD = 0x8A
@@ -130,9 +131,9 @@ class _Clients:
             one.plug.close()
             self._closed += 1
 
-    def _obey(self, command: dict[str, object]) -> dict[str, object]:
+    def _obey(self, command: dict[str, Any]) -> dict[str, object]:
         if "connect" in command:
-            return {"group": self._connect(str(command["connect"]), list(command["paths"]))}  # type: ignore[call-overload]
+            return {"group": self._connect(command["connect"], list(command["paths"]))}
         if "count" in command:
             group = self._groups[int(str(command["count"]))]
             return {"count": sum(len(one.sequences) for one in group)}

@@ -96,7 +96,8 @@ class SmallProvider:
             self.requests.append(part)
             if part in self.away:
                 return Response(status_code=503)
-            return answer(request, await request.body())  # type: ignore[no-any-return]
+            answered: Response = answer(request, await request.body())
+            return answered
 
         return serve
 

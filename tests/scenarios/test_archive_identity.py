@@ -36,7 +36,7 @@ def test_archive_ranges_over_rest_and_grpc_are_byte_identical(installation: Runn
     path = f"/api/v1/datasets/{dataset_id}/archive"
     with installation.rest() as rest, grpc.insecure_channel(installation.addresses["dataset"]) as channel:
         # The generated stub is typed for grpc.aio; with a plain channel it makes plain calls.
-        stub = dataset_service_pb2_grpc.DatasetServiceStub(channel)  # type: ignore[arg-type]
+        stub = dataset_service_pb2_grpc.DatasetServiceStub(channel)  # type: ignore[arg-type]  # as said above
         for _ in range(40):
             first = choose.randrange(len(whole))
             last = choose.randrange(first, len(whole))
@@ -49,7 +49,7 @@ def test_archive_ranges_over_rest_and_grpc_are_byte_identical(installation: Runn
             )
             metadata = (("authorization", f"Bearer {installation.token}"),)
             messages = stub.DownloadArchive(request, metadata=metadata, timeout=_DEADLINE)
-            assert b"".join(message.chunk for message in messages) == part.content  # type: ignore[attr-defined]
+            assert b"".join(message.chunk for message in messages) == part.content  # type: ignore[attr-defined]  # plain, too
         assert rest.get(path, headers={"if-none-match": f'"{digest}"'}).status_code == 304
         beyond = rest.get(path, headers={"range": f"bytes={len(whole)}-"})
         assert beyond.status_code == 416

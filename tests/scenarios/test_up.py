@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,9 +99,9 @@ class Up:
 
 
 @contextmanager
-def up(data_dir: Path, **arguments: object) -> Iterator[Up]:
+def up(data_dir: Path, **arguments: Any) -> Iterator[Up]:
     """Run it while the context lasts, from the line with its address on."""
-    running = Up(data_dir, **arguments)  # type: ignore[arg-type]
+    running = Up(data_dir, **arguments)
     try:
         running.until(r"^Open http")
         yield running
@@ -243,7 +244,7 @@ def test_a_service_that_cannot_start_is_shown_with_its_log_and_stops_all(tmp_pat
 def test_settings_that_it_could_not_follow_are_refused(
     tmp_path: Path, setting: str, value: str, message: str
 ) -> None:
-    running = Up(tmp_path / "data", **{setting: value})  # type: ignore[arg-type]
+    running = Up(tmp_path / "data", **{setting: value})  # type: ignore[arg-type]  # no port
     assert running.process.wait(60) == 1
     assert message in running.lines[0]
 

@@ -47,7 +47,7 @@ class Patching:
             execute(module)
             patch(getattr(module, PLACES[name]))
 
-        spec.loader.exec_module = execute_and_patch  # type: ignore[method-assign]
+        spec.loader.exec_module = execute_and_patch  # type: ignore[method-assign]  # of this loader alone
         return spec
 
 

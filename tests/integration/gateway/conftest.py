@@ -42,8 +42,8 @@ async def shared_services(secret: str) -> AsyncIterator[Services]:
 @pytest.fixture
 def services(shared_services: Services) -> Services:
     """Services that hold nothing yet."""
-    shared_services.dataset.__init__()  # type: ignore[misc]
-    shared_services.trainer.__init__()  # type: ignore[misc]
+    shared_services.dataset.__init__()  # type: ignore[misc]  # as if just made
+    shared_services.trainer.__init__()  # type: ignore[misc]  # as if just made
     return shared_services
 
 

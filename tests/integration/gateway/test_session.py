@@ -7,6 +7,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
 
 from annotateforge.gateway import app
 from annotateforge.runtime.auth import issue_token
@@ -176,12 +177,12 @@ async def test_the_cookie_opens_the_websocket_to_pages_of_this_server_alone(
     job_id = services.trainer.new_job()
     services.trainer.end(job_id)
     url = f"ws://{gateway.address}/api/v1/training/ws/{job_id}"
-    async with connect(url, origin=gateway.url, additional_headers={"cookie": cookie}) as socket:  # type: ignore[arg-type]
+    async with connect(url, origin=Origin(gateway.url), additional_headers={"cookie": cookie}) as socket:
         assert [text async for text in socket]
         assert socket.close_code == 1000
     async with connect(
         url,
-        origin="http://evil.example",  # type: ignore[arg-type]
+        origin=Origin("http://evil.example"),
         additional_headers={"cookie": cookie},
     ) as socket:
         with pytest.raises(ConnectionClosed):

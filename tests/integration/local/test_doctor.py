@@ -139,7 +139,8 @@ def test_the_services_are_as_ready_as_they_say(
 
 def test_a_clock_that_is_off_is_bad(check: Check, tmp_path: Path) -> None:
     def answer(request: BaseHTTPRequestHandler) -> None:
-        request.date_time_string = lambda timestamp=None: formatdate(time.time() - 300, usegmt=True)  # type: ignore[method-assign]
+        late = formatdate(time.time() - 300, usegmt=True)
+        request.date_time_string = lambda timestamp=None: late  # type: ignore[method-assign]  # of this one alone
         send(request, 200, b"{}")
 
     with answering(answer) as url:

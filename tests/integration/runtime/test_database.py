@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import asyncpg
@@ -23,10 +23,10 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     opened.terminate()
 
 
-async def meaning(work: object) -> object:
+async def meaning(work: Awaitable[object]) -> object:
     """What the error that an awaitable raises means to a caller."""
     try:
-        await work  # type: ignore[misc]
+        await work
     except Exception as error:
         return database_error(error)
     raise AssertionError("nothing was raised")

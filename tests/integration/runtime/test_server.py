@@ -2,7 +2,7 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from datetime import timedelta
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.server import Server, serve
 from tests.integration.runtime.example_service import NAME, ExampleService, example
 
-Entries = list[dict[str, Any]]
+Entries = list[MutableMapping[str, Any]]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def entries(monkeypatch: pytest.MonkeyPatch) -> Entries:
     monkeypatch.setattr(
         interceptor, "log", structlog.wrap_logger(structlog.PrintLogger(), processors=processors)
     )
-    return capture.entries  # type: ignore[return-value]
+    return capture.entries
 
 
 async def unary(stub: rpc.DatasetServiceStub, word: str, **more: Any) -> object:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
@@ -31,8 +32,8 @@ from tests.integration.trainer.workers import (
 )
 
 
-async def upload(one: ScriptedWorker, of: int, content: bytes, **changes: object) -> Checkpoint:
-    fields: dict[str, object] = {
+async def upload(one: ScriptedWorker, of: int, content: bytes, **changes: Any) -> Checkpoint:
+    fields: dict[str, Any] = {
         "job_id": one.job_id,
         "attempt": one.attempt,
         "epoch": of,
@@ -41,7 +42,7 @@ async def upload(one: ScriptedWorker, of: int, content: bytes, **changes: object
     }
 
     async def parts() -> AsyncIterator[UploadCheckpointRequest]:
-        yield UploadCheckpointRequest(header=CheckpointHeader(**fields | changes))  # type: ignore[arg-type]
+        yield UploadCheckpointRequest(header=CheckpointHeader(**fields | changes))
         for start in range(0, len(content), 1000):
             yield UploadCheckpointRequest(chunk=content[start : start + 1000])
 

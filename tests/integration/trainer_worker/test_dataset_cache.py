@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,9 +60,9 @@ async def add(client: DatasetServiceStub, project_id: str, images: Iterable[tupl
     return [image.id for image in sorted(added, key=lambda image: image.filename)]
 
 
-async def freeze(client: DatasetServiceStub, project_id: str, **spec: object) -> Dataset:
-    wanted = {"task_type": TASKS["detect"], "classes": ["a"], **spec}
-    request = api.PrepareDatasetRequest(spec=DatasetSpec(project_ids=[project_id], **wanted))  # type: ignore[arg-type]
+async def freeze(client: DatasetServiceStub, project_id: str, **spec: Any) -> Dataset:
+    wanted: dict[str, Any] = {"task_type": TASKS["detect"], "classes": ["a"], **spec}
+    request = api.PrepareDatasetRequest(spec=DatasetSpec(project_ids=[project_id], **wanted))
     async for message in client.PrepareDataset(request):
         if message.HasField("dataset"):
             return message.dataset

@@ -1,6 +1,7 @@
 """The SDK's calls: all of the REST API is there, under names that people know."""
 
 import inspect
+from types import ModuleType
 
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
@@ -17,9 +18,9 @@ from annotateforge.runtime.rest.rules import bindings_of
 @pytest.mark.parametrize(
     "module", [dataset, trainer, registry, inference], ids=lambda module: module.__name__
 )
-def test_every_route_of_the_api_has_a_call(module: object) -> None:
-    service: ServiceDescriptor = module.SERVICE  # type: ignore[attr-defined]
-    source = inspect.getsource(module)  # type: ignore[arg-type]
+def test_every_route_of_the_api_has_a_call(module: ModuleType) -> None:
+    service: ServiceDescriptor = module.SERVICE
+    source = inspect.getsource(module)
     routes = {binding.method.name for binding in bindings_of(service)}
     assert {name for name in routes if f'"{name}"' not in source} == set()
 

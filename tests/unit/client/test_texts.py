@@ -78,7 +78,7 @@ def test_enums_have_their_names_of_the_api() -> None:
     assert texts.styled_status(job_pb2.JOB_STATUS_COMPLETED).plain == "completed"
     assert texts.styled_severity(problem_pb2.SEVERITY_WARNING).plain == "warning"
     # A newer server may know more than we do.
-    assert texts.status_name(99) == "99"  # type: ignore[arg-type]
+    assert texts.status_name(99) == "99"  # type: ignore[arg-type]  # one of its numbers
 
 
 @pytest.mark.parametrize(

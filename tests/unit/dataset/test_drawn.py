@@ -1,5 +1,6 @@
 """Shapes as tools draw them become shapes of the model, with the same box."""
 
+from collections.abc import Callable
 from math import cos, pi, radians, sin
 
 import pytest
@@ -87,6 +88,6 @@ def test_a_quarter_turn_is_clockwise() -> None:
         lambda: extent([]),
     ],
 )
-def test_what_is_no_shape_is_refused(read: object) -> None:
+def test_what_is_no_shape_is_refused(read: Callable[[], object]) -> None:
     with pytest.raises(ShapeRefused):
-        read()  # type: ignore[operator]
+        read()

@@ -3,7 +3,7 @@ import errno
 import hashlib
 import os
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -211,9 +211,10 @@ async def test_a_reader_that_goes_away_leaves_no_open_file(local_store: BlobStor
 
     for count in range(5):
         stream = local_store.stream(digest(data))
+        assert isinstance(stream, AsyncGenerator)
         for _ in range(count):
             await anext(stream)
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
     async with asyncio.timeout(10):
         while open_blobs():
             await asyncio.sleep(0.01)

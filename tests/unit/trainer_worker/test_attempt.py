@@ -70,8 +70,7 @@ class Trainer(WorkerServiceServicer):
 
 @pytest.fixture
 async def trainer() -> AsyncIterator[tuple[Trainer, WorkerServiceStub]]:
-    # Of the service's methods those are here that an attempt calls.
-    servicer, server = Trainer(), grpc.aio.server()  # type: ignore[abstract]
+    servicer, server = Trainer(), grpc.aio.server()  # type: ignore[abstract]  # what is called is here
     add_WorkerServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

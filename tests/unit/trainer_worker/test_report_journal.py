@@ -151,7 +151,7 @@ def test_nothing_is_left_where_there_is_no_file(tmp_path: Path) -> None:
 def test_what_cannot_be_written_waits_in_memory_and_comes_in_its_turn(tmp_path: Path) -> None:
     path = tmp_path / "reports"
     journal = journal_of(path, 1)
-    journal._file, kept = open("/dev/full", "r+b", buffering=0), journal._file  # noqa: SIM115
+    journal._file, kept = open("/dev/full", "r+b", buffering=0), journal._file  # noqa: SIM115 - closed below
     journal.append(report(2))
     journal._file.close()
     journal._file = kept

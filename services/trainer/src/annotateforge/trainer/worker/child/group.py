@@ -101,7 +101,7 @@ class _GroupTrainer:
     def _setup_train(self) -> None:
         if self._on_cpu:
             self.world_size = 0
-        super()._setup_train()  # type: ignore[misc]
+        super()._setup_train()  # type: ignore[misc]  # of the trainer behind it
 
     def _build_train_pipeline(self) -> None:
         trainer: Any = self
@@ -113,11 +113,11 @@ class _GroupTrainer:
                 # Each keeps batch statistics of its own, as ultralytics has it on GPUs.
                 forward_sync_buffers=False,
             )
-        super()._build_train_pipeline()  # type: ignore[misc]
+        super()._build_train_pipeline()  # type: ignore[misc]  # of the trainer behind it
 
     def final_eval(self) -> None:
         with _validating_on_cpu() if self._on_cpu else contextlib.nullcontext():
-            super().final_eval()  # type: ignore[misc]
+            super().final_eval()  # type: ignore[misc]  # of the trainer behind it
 
 
 @contextlib.contextmanager

@@ -52,7 +52,7 @@ def set_random_state(state: State) -> None:
     torch.set_rng_state(torch.frombuffer(bytearray(state["torch"]), dtype=torch.uint8))
 
 
-class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]
+class TrackedLoader(InfiniteDataLoader):  # type: ignore[misc]  # ultralytics carries no types
     """See `keep_track`."""
 
     def begin_tracking(self) -> None:

@@ -64,11 +64,11 @@ class _ResumableTrainer:
         """Make a step, as ultralytics does."""
         self._ahead = 0
         self.last_step = self.at_batch
-        super().optimizer_step()  # type: ignore[misc]
+        super().optimizer_step()  # type: ignore[misc]  # of the trainer behind it
 
     def _do_train(self) -> None:
         if not self.finished:
-            super()._do_train()  # type: ignore[misc]
+            super()._do_train()  # type: ignore[misc]  # of the trainer behind it
             return
         # The end of ultralytics' loop, without the epoch that it always trains.
         trainer: Trainer = self
