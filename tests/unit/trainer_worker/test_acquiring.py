@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from annotateforge.api.trainer.v1.job_pb2 import Job
-from annotateforge.api.trainer.v1.worker_service_pb2 import Assignment, ReleaseAttemptRequest
+from annotateforge.api.trainer.v1.worker_service_pb2 import Assignment, FinishAttemptRequest
 from annotateforge.trainer.worker import acquiring
 from annotateforge.trainer.worker.attempt import Equipment
 from annotateforge.trainer.worker.datasets import DatasetCache
@@ -30,10 +30,10 @@ async def test_a_fault_in_one_slot_gives_the_job_and_the_slot_back_and_ends_no_o
 ) -> None:
     monkeypatch.setattr(acquiring, "Attempt", Faulty)
     monkeypatch.setattr(acquiring, "AFTER_FAULT", 0.0)
-    released: list[ReleaseAttemptRequest] = []
+    ended: list[FinishAttemptRequest] = []
 
-    async def release(request: ReleaseAttemptRequest, timeout: float) -> None:
-        released.append(request)
+    async def finish(request: FinishAttemptRequest, timeout: float) -> None:
+        ended.append(request)
 
     devices = Devices(await look_at_machine("cpu", 1, {}), None, 20)
     equipment = cast(
@@ -41,7 +41,7 @@ async def test_a_fault_in_one_slot_gives_the_job_and_the_slot_back_and_ends_no_o
         SimpleNamespace(
             devices=devices,
             datasets=DatasetCache(tmp_path, 10**9),
-            trainer=SimpleNamespace(ReleaseAttempt=release),
+            trainer=SimpleNamespace(FinishAttempt=finish),
         ),
     )
     slot = acquiring._Slot("host", equipment)
@@ -59,4 +59,7 @@ async def test_a_fault_in_one_slot_gives_the_job_and_the_slot_back_and_ends_no_o
         assignment = Assignment(job=Job(id="job"), attempt=3)
         attempts.create_task(acquiring._carry_out(slot, assignment, slots, begun))
     assert neighbour_done.is_set()
-    assert [(each.job_id, each.attempt) for each in released] == [("job", 3)]
+    (end,) = ended
+    assert (end.job_id, end.attempt) == ("job", 3)
+    # It counts, so that a job on which every worker fails does not come back for ever.
+    assert end.interrupted.failure.reason == "WORKER_LOST"

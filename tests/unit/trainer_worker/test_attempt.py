@@ -31,7 +31,9 @@ class Trainer(WorkerServiceServicer):
 
     def __init__(self) -> None:
         self.away = False
+        self.denies = False
         self.slow_ends = 0
+        self.refused = ""
         self.asked_to_end = asyncio.Event()
         self.told: list[str] = []
         self.ending: api.FinishAttemptRequest | None = None
@@ -43,6 +45,8 @@ class Trainer(WorkerServiceServicer):
     async def ReportEvents(self, request: api.ReportEventsRequest, context: Any) -> api.ReportEventsResponse:
         if self.away:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        if self.denies:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "denied")
         return api.ReportEventsResponse(accepted_through=request.reports[-1].number)
 
     async def UploadCheckpoint(self, request_iterator: Any, context: Any) -> api.UploadCheckpointResponse:
@@ -54,9 +58,13 @@ class Trainer(WorkerServiceServicer):
         self, request: api.FinishAttemptRequest, context: Any
     ) -> api.FinishAttemptResponse:
         self.asked_to_end.set()
+        if self.denies:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, "denied")
         if self.slow_ends:
             self.slow_ends -= 1
             await asyncio.sleep(3600)
+        if request.WhichOneof("outcome") == self.refused:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "refused")
         self.ending = request
         self.told.append(request.WhichOneof("outcome") or "")
         return api.FinishAttemptResponse()
@@ -188,6 +196,47 @@ async def test_the_last_state_is_uploaded_when_the_worker_is_told_to_stop_while_
         await registering.wait()
         await stopped(running)
     assert servicer.told == ["state 5", "released"]
+
+
+async def test_an_end_that_the_trainer_refuses_counts_as_an_attempt_that_was_of_no_use(
+    tmp_path: Path, trainer: tuple[Trainer, WorkerServiceStub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def register(*_: object) -> str:
+        return "model"
+
+    monkeypatch.setattr(attempt, "register", register)
+    servicer, stub = trainer
+    servicer.refused = "completed"
+    made = await begun(tmp_path, stub, trained)
+    async with asyncio.timeout(30):
+        await made.run()
+    assert servicer.told == ["interrupted"]
+    assert servicer.ending is not None
+    assert "refused" in servicer.ending.interrupted.failure.message
+
+
+async def test_a_wrong_token_costs_neither_the_job_nor_what_the_trainer_has_not_got(
+    tmp_path: Path, trainer: tuple[Trainer, WorkerServiceStub]
+) -> None:
+    servicer, stub = trainer
+    servicer.denies = True
+
+    async def training(made: Scripted, states: Path) -> Outcome:
+        (states / "000001.pt").write_bytes(b"a state")
+        made._reports.add(api.Report(epoch_start=EpochStart(epoch=1)))
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    made = await begun(tmp_path, stub, training)
+    async with asyncio.timeout(30):
+        await made.run()
+    assert made.owing
+    (left,) = made._with.leftovers.all()
+    ending = left.ending()
+    assert isinstance(ending, api.FinishAttemptRequest)
+    assert ending.interrupted.failure.reason == "WORKER_LOST"
+    assert [path.name for path in left.states.iterdir()] == ["000001.pt"]
+    assert left.reports.stat().st_size > 0
 
 
 async def test_another_attempt_goes_on_where_this_one_has_lost_its_reports_on_the_disk(

@@ -15,12 +15,15 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import (
     AcquireJobRequest,
     AcquireJobResponse,
     Assignment,
+    AttemptInterrupted,
+    FinishAttemptRequest,
     ReleaseAttemptRequest,
 )
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.telemetry import bind
+from annotateforge.trainer.worker import failures
 from annotateforge.trainer.worker.attempt import Attempt, Equipment
 from annotateforge.trainer.worker.handing_in import hand_in, hand_in_leftovers
 from annotateforge.trainer.worker.kept_state import KeptState
@@ -123,7 +126,7 @@ async def _carry_out(slot: _Slot, assignment: Assignment, slots: list[_Slot], be
                     slot = _renewed(slot)
         except Exception:
             log.exception("an attempt ended by a fault of the worker")
-            await _release(slot.equipment, job.id, assignment.attempt, "The worker failed by its own fault.")
+            await _interrupt(slot.equipment, job.id, assignment.attempt)
             await asyncio.sleep(AFTER_FAULT)
         # Before its devices are free: whoever waits for these takes a slot.
         slots.append(slot)
@@ -168,6 +171,18 @@ async def _give_up(equipment: Equipment, busy: DomainError) -> None:
         int(busy.metadata.get("attempt", "0")),
         "The worker does not have this attempt any more.",
     )
+
+
+async def _interrupt(equipment: Equipment, job_id: str, attempt: int) -> None:
+    """Leave the job to another attempt. This one counts: released, the job could come back for ever."""
+    failure = failures.of_worker("The worker failed by its own fault.")
+    request = FinishAttemptRequest(
+        job_id=job_id, attempt=attempt, interrupted=AttemptInterrupted(failure=failure)
+    )
+    try:
+        await equipment.trainer.FinishAttempt(request, timeout=ANSWER)
+    except grpc.aio.AioRpcError as failed:
+        log.warning("could not interrupt", error=str(from_rpc_error(failed)))
 
 
 async def _release(equipment: Equipment, job_id: str, attempt: int, message: str) -> None:

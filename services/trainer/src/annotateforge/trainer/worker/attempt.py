@@ -42,7 +42,7 @@ from annotateforge.trainer.worker.order import Places, order_for
 from annotateforge.trainer.worker.registration import register
 from annotateforge.trainer.worker.report_journal import ReportJournal
 from annotateforge.trainer.worker.reports import Reports
-from annotateforge.trainer.worker.retries import patiently
+from annotateforge.trainer.worker.retries import may_be_mended, patiently
 from annotateforge.trainer.worker.stalls import Patience, StallWatch
 from annotateforge.trainer.worker.stopping import Stop, Stopped, Why
 from annotateforge.trainer.worker.touch import in_touch
@@ -134,7 +134,7 @@ class Attempt:
                 except Stopped as stopped:
                     await self._after(stopped.why)
                 except asyncio.CancelledError:
-                    await self._release("The worker was shut down.")
+                    await self._release()
                     raise
                 else:
                     await self._finish(outcome)
@@ -325,10 +325,14 @@ class Attempt:
         if why is Why.CANCELLED:
             await self._tell(self._ending(cancelled=AttemptCancelled()))
         elif why is Why.REFUSED:
-            failure = failures.internal(f"The trainer does not accept a report: {self._reports.refused}")
-            await self._tell(self._ending(failed=failure))
+            refused = self._reports.refused
+            message = f"The trainer does not accept a report: {refused}"
+            if refused is not None and may_be_mended(refused):
+                await self._tell(self._ending_by_fault(message))
+            else:
+                await self._tell(self._ending(failed=failures.internal(message)))
         elif why is Why.OUT_OF_TOUCH:
-            await self._tell(self._ending(interrupted=AttemptInterrupted(failure=failures.out_of_touch())))
+            await self._tell(self._ending_by_fault("The worker lost touch by its own fault."))
 
     async def _finish(self, outcome: Outcome) -> None:
         if isinstance(outcome, TrainingComplete):
@@ -358,32 +362,40 @@ class Attempt:
             interrupted=interrupted,
         )
 
+    def _ending_by_fault(self, message: str) -> FinishAttemptRequest:
+        """The job is as good as it was, and another attempt may get on."""
+        return self._ending(interrupted=AttemptInterrupted(failure=failures.of_worker(message)))
+
     async def _tell(self, ending: FinishAttemptRequest) -> None:
-        """Tell the trainer until it has heard; when it does not want it, hand the job back."""
+        """Tell the trainer until it has heard; when it does not take it, leave the job to another attempt."""
         outcome = ending.WhichOneof("outcome")
         if outcome == "failed":
             self._add_log_tail(ending.failed)
         elif outcome == "interrupted":
             self._add_log_tail(ending.interrupted.failure)
         self._note(ending)
-
-        def finish() -> Awaitable[object]:
-            return self._with.trainer.FinishAttempt(ending, timeout=DEADLINE)
-
         try:
             await self._log.flush()
-            await patiently("finish the attempt", finish)
+            await self._send(ending)
             log.info("finished", outcome=outcome)
             if outcome != "interrupted":
                 self._with.kept_state.forget()
         except DomainError as error:
             log.warning("the trainer does not take the outcome", error=str(error))
             if not is_fenced(error):
-                await self._release(f"The worker could not finish the attempt: {error.message}")
+                # Without a note: what the trainer may take later is how it ended. Not released either: that
+                # does not count, and attempts that all end so would follow each other for ever.
+                another = self._ending_by_fault(f"The worker could not finish the attempt: {error.message}")
+                await self._in_haste("interrupt the attempt", lambda: self._send(another))
         except asyncio.CancelledError:
             # Not released: another attempt would do again what is done.
-            await self._in_haste("finish the attempt", finish)
+            await self._in_haste("finish the attempt", lambda: self._send(ending))
             raise
+
+    async def _send(self, ending: FinishAttemptRequest) -> None:
+        await patiently(
+            "finish the attempt", lambda: self._with.trainer.FinishAttempt(ending, timeout=DEADLINE)
+        )
 
     def _add_log_tail(self, failure: Failure) -> None:
         if self._printed is not None:
@@ -398,27 +410,32 @@ class Attempt:
         except OSError as error:
             log.warning("how the attempt ended is not noted", error=str(error))
 
-    async def _release(self, message: str) -> None:
+    async def _release(self) -> None:
+        """Hand the job back, since the worker is shut down."""
         request = ReleaseAttemptRequest(
-            job_id=self._job.id, attempt=self._assignment.attempt, message=message
+            job_id=self._job.id, attempt=self._assignment.attempt, message="The worker was shut down."
         )
         self._note(request)
-        await self._in_haste(
-            "release the attempt",
-            lambda: self._with.trainer.ReleaseAttempt(request, timeout=RELEASE_DEADLINE),
-        )
 
-    async def _in_haste(self, what: str, call: Callable[[], Awaitable[object]]) -> None:
-        """Make the call that ends the attempt; when nobody answers soon, its note is for later."""
+        async def release() -> None:
+            await patiently(
+                "release the attempt",
+                lambda: self._with.trainer.ReleaseAttempt(request, timeout=RELEASE_DEADLINE),
+            )
+
+        await self._in_haste("release the attempt", release)
+
+    async def _in_haste(self, what: str, tell: Callable[[], Awaitable[None]]) -> None:
+        """Tell how the attempt ends; when nobody answers soon, its note is for later."""
         self._owing = True
         try:
             async with asyncio.timeout(RELEASE_DEADLINE):
                 await self._log.flush(RELEASE_DEADLINE / 3)
-                await patiently(what, call)
+                await tell()
             log.info("told in haste", what=what)
             self._owing = False
         except DomainError as error:
             log.warning("could not be told; the lease runs out", what=what, error=str(error))
-            self._owing = False
+            self._owing = may_be_mended(error)
         except TimeoutError:
             log.warning("could not be told; it is offered again later", what=what)

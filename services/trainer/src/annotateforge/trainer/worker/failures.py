@@ -34,11 +34,11 @@ def internal(message: str) -> Failure:
     return Failure(reason="INTERNAL", message=message, hint=_INTERNAL_HINT)
 
 
-def out_of_touch() -> Failure:
-    """The worker cannot keep the lease or send reports any more, by its own fault."""
+def of_worker(message: str) -> Failure:
+    """A fault of the worker, or of the trainer as it sees it, which says nothing of the job."""
     return Failure(
         reason="WORKER_LOST",
-        message="The worker lost touch by its own fault.",
+        message=message,
         hint="If it happens again, look into the worker's log for what failed.",
     )
 
