@@ -91,11 +91,10 @@ class Jobs:
                     "JOB_NOT_PENDING", f"The job is {status}; only the priority of a waiting one can change."
                 )
             await store.update_job(connection, job_id, update.name, update.description, update.priority)
-        if status is Status.PENDING:
-            # A worker that looked just now passed it over, since it was locked.
+        if update.priority is not None:
+            # It may come before a job now for which a worker keeps its devices, or behind others itself.
             await self._journal.wake_worker(locked[0])
-            if update.priority is not None:
-                await self._journal.waits_no_longer(locked[0])
+            await self._journal.waits_no_longer(locked[0])
         return await self.get(job_id)
 
     async def cancel(self, job_id: UUID) -> JobRecord:
