@@ -26,6 +26,7 @@ from annotateforge.runtime.database import Pool, open_pool
 from annotateforge.runtime.errors import Code
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
+from annotateforge.runtime.subjects import job_progress
 from annotateforge.trainer.app import SCHEMA, App, Settings, running
 from annotateforge.trainer.watch import Watches
 from tests.integration.trainer.conftest import channel_to
@@ -99,6 +100,36 @@ async def test_progress_is_seen_live_and_never_replayed(editor: Editor, worker: 
     await one.complete()
     await asyncio.wait_for(watching, 10)
     assert all(event.sequence for event in await watch(editor, job.id))
+
+
+async def test_what_makes_no_sense_does_not_keep_a_watcher_from_hearing_the_rest(
+    editor: Editor, worker: WorkerServiceStub, nats_url: str
+) -> None:
+    job = await make_job(editor)
+    one = ScriptedWorker(worker)
+    await one.acquire()
+    await one.report(training_started())
+    heard = asyncio.Event()
+
+    async def follow() -> None:
+        async for answer in editor.WatchJob(WatchJobRequest(job_id=job.id)):
+            if answer.event.HasField("progress"):
+                heard.set()
+
+    async def until_heard() -> None:
+        heard.clear()
+        while not heard.is_set():
+            await one.send(progress(1))
+            await asyncio.sleep(0.05)
+
+    watching = asyncio.create_task(follow())
+    async with asyncio.timeout(10), connect_bus(nats_url, "odd") as bus:
+        await until_heard()
+        await bus.tell(job_progress(job.id), b"\xff no event")
+        await asyncio.sleep(0.2)
+        await until_heard()
+        await one.complete()
+        await watching
 
 
 async def test_a_watcher_that_reconnects_after_every_event_misses_and_repeats_nothing(

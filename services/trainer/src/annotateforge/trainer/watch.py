@@ -11,11 +11,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from uuid import UUID
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from annotateforge.api.trainer.v1.event_pb2 import JobEvent
 from annotateforge.runtime import subjects
 from annotateforge.runtime.backlog import Backlog
-from annotateforge.runtime.bus import Bus
+from annotateforge.runtime.bus import Bus, Message
 from annotateforge.runtime.database import Pool, database_error
 from annotateforge.runtime.errors import DomainError, OutOfRange, Unavailable
 from annotateforge.runtime.feed import GAP, Gap, follow
@@ -58,11 +59,21 @@ class _Feed:
                     if isinstance(message, Gap):
                         self.put(message)
                     elif not message.subject.endswith(".control"):
-                        self.put(JobEvent.FromString(message.data))
+                        self._hear(message)
         except DomainError as error:
             log.warning("watchers read the store instead", job_id=str(self._job_id), error=str(error))
         finally:
             self.listening.set()
+
+    def _hear(self, message: Message) -> None:
+        try:
+            event = JobEvent.FromString(message.data)
+        except DecodeError as error:
+            # Whoever tells that, perhaps another version of ours, must not make us deaf to the rest.
+            log.warning("what is told makes no sense", subject=message.subject, error=str(error))
+            self.put(GAP)
+        else:
+            self.put(event)
 
     def put(self, event: JobEvent | Gap) -> None:
         if not isinstance(event, Gap):
