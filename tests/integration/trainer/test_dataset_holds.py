@@ -4,13 +4,15 @@ import asyncio
 from typing import cast
 
 import asyncpg
+import grpc
+import pytest
 
 from annotateforge.api.dataset.v1.dataset_service_pb2 import DeleteDatasetRequest, HoldDatasetRequest
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.api.trainer.v1.trainer_service_pb2 import CancelJobRequest, DeleteJobRequest
 from annotateforge.runtime.auth import Role
 from annotateforge.runtime.database import database
-from annotateforge.runtime.errors import Code
+from annotateforge.runtime.errors import Code, Internal
 from annotateforge.trainer.app import Settings, running
 from annotateforge.trainer.dataset_holds import DatasetHolds
 from tests.integration.dataset.specs import labelled_project
@@ -95,3 +97,41 @@ async def test_no_hold_is_left_when_one_of_two_replicas_is_slow_and_the_job_ends
         await other.settle()
         assert await pool.fetchval("SELECT count(*) FROM dataset_holds") == 0
     await dataset.DeleteDataset(DeleteDatasetRequest(dataset_id=job.dataset.id))
+
+
+class Faulty:
+    """The dataset service, at fault with the holds of one data set."""
+
+    def __init__(self, stub: DatasetServiceStub, dataset_id: str) -> None:
+        self._stub = stub
+        self._dataset_id = dataset_id
+        self.ReleaseDataset = stub.ReleaseDataset
+
+    async def HoldDataset(self, request: HoldDatasetRequest, timeout: float) -> None:
+        if request.dataset_id == self._dataset_id:
+            nothing = grpc.aio.Metadata()
+            raise grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, nothing, nothing, "at fault")
+        await self._stub.HoldDataset(request, timeout=timeout)
+
+
+async def test_a_hold_that_is_refused_keeps_no_other_from_being_settled(
+    settings: Settings, secret: str, dataset: DatasetServiceStub, dataset_address: str, database_url: str
+) -> None:
+    async with running(settings) as app, channel_to(app.address, secret, Role.EDITOR) as channel:
+        jobs = [
+            await make_job(Editor(channel, await labelled_project(dataset, name, labels=("cell",))))
+            for name in ("held badly", "held well")
+        ]
+    async with (
+        database(database_url, "trainer", "annotateforge.trainer") as pool,
+        channel_to(dataset_address, secret, Role.EDITOR) as channel,
+        asyncio.timeout(30),
+    ):
+        for bad, good in (jobs, reversed(jobs)):
+            await pool.execute("UPDATE dataset_holds SET confirmed = false")
+            holds = DatasetHolds(pool, channel)
+            holds._stub = cast(DatasetServiceStub, Faulty(dataset, bad.dataset.id))
+            with pytest.raises(Internal):
+                await holds.settle()
+            confirmed = await pool.fetch("SELECT job_id FROM dataset_holds WHERE confirmed")
+            assert [str(row["job_id"]) for row in confirmed] == [good.id]

@@ -15,7 +15,7 @@ from annotateforge.api.dataset.v1.dataset_pb2 import Dataset
 from annotateforge.api.dataset.v1.dataset_service_pb2 import HoldDatasetRequest, ReleaseDatasetRequest
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
 from annotateforge.runtime.database import Pool
-from annotateforge.runtime.errors import NotFound
+from annotateforge.runtime.errors import DeadlineExceeded, DomainError, NotFound, Unavailable
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.sweep import Sweep
 from annotateforge.trainer import hold_store as store
@@ -54,21 +54,33 @@ class DatasetHolds:
             )
             lacking = await store.list_unconfirmed_holds(connection, _BATCH)
             over = await store.list_holds_of_ended_jobs(connection, _BATCH)
-        settled = len(new)
-        for hold in lacking:
-            async with self._pool.acquire() as connection, connection.transaction():
-                if await store.lock_hold(connection, hold.job_id, wanted=True):
-                    await self._hold(hold)
-                    await store.confirm_hold(connection, hold.job_id)
-                    settled += 1
-        for hold in over:
-            async with self._pool.acquire() as connection, connection.transaction():
-                if await store.lock_hold(connection, hold.job_id, wanted=False):
-                    await self._release(hold)
-                    await store.delete_hold(connection, hold.job_id)
-                    settled += 1
+        settled, refused = len(new), None
+        for hold, wanted in [*((hold, True) for hold in lacking), *((hold, False) for hold in over)]:
+            try:
+                settled += await self._settle(hold, wanted=wanted)
+            except (Unavailable, DeadlineExceeded):
+                raise
+            except DomainError as error:
+                # That of this data set alone: the others' are settled all the same.
+                log.warning("a hold is refused", dataset_id=hold.dataset_id, error=str(error))
+                refused = error
+        if refused is not None:
+            raise refused
         # Where another process is at all of them, there is nothing to do here.
         return settled > 0 and _BATCH in (len(new), len(lacking), len(over))
+
+    async def _settle(self, hold: DatasetHold, *, wanted: bool) -> bool:
+        """Ask for a hold or release it, and write that down; False when it is not for us to do."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            if not await store.lock_hold(connection, hold.job_id, wanted=wanted):
+                return False
+            if wanted:
+                await self._hold(hold)
+                await store.confirm_hold(connection, hold.job_id)
+            else:
+                await self._release(hold)
+                await store.delete_hold(connection, hold.job_id)
+        return True
 
     async def _hold(self, hold: DatasetHold) -> None:
         request = HoldDatasetRequest(dataset_id=hold.dataset_id, holder=hold.holder)
