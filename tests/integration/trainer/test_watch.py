@@ -1,7 +1,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -22,11 +22,12 @@ from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceSt
 from annotateforge.local.nats import embedded_nats
 from annotateforge.runtime.auth import Role
 from annotateforge.runtime.bus import connect_bus
-from annotateforge.runtime.database import Pool, open_pool
+from annotateforge.runtime.database import Connection, Pool, open_pool
 from annotateforge.runtime.errors import Code
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.subjects import job_progress
+from annotateforge.trainer import store
 from annotateforge.trainer.app import SCHEMA, App, Settings, running
 from annotateforge.trainer.watch import Watches
 from tests.integration.trainer.conftest import channel_to
@@ -241,6 +242,38 @@ async def test_watchers_hear_of_what_nats_did_not_bring_also_after_a_failure_of_
             await pool.execute("UPDATE jobs SET last_sequence = 3 WHERE id = $1", UUID(job.id))
             async with asyncio.timeout(15):
                 assert (await anext(events)).warning.reason == "SILENT"
+
+
+async def test_a_watch_that_begins_while_others_are_compared_goes_on(
+    pool: Pool, nats_url: str, editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await make_job(editor), await make_job(editor)
+    comparing, may_answer = asyncio.Event(), asyncio.Event()
+    last_sequences = store.last_sequences
+
+    async def slowly(connection: Connection, job_ids: Sequence[UUID]) -> dict[UUID, int]:
+        found = await last_sequences(connection, job_ids)
+        comparing.set()
+        await may_answer.wait()
+        return found
+
+    async with connect_bus(nats_url, "watch") as bus, asyncio.timeout(20):
+        watches = Watches(pool, bus)
+        monkeypatch.setattr(store, "last_sequences", slowly)
+        async with (
+            watches.comparing(),
+            contextlib.aclosing(watches.watch(UUID(first.id), 0)) as of_first,
+            contextlib.aclosing(watches.watch(UUID(second.id), 0)) as of_second,
+        ):
+            await anext(of_first)
+            await comparing.wait()
+            assert [(await anext(of_second)).sequence for _ in range(2)] == [1, 2]
+            further = asyncio.ensure_future(anext(of_second))
+            may_answer.set()
+            await asyncio.sleep(0.3)
+            assert not further.done()
+            await editor.CancelJob(CancelJobRequest(job_id=second.id))
+            assert (await further).sequence == 3
 
 
 @pytest.fixture

@@ -188,11 +188,13 @@ class Watches:
                 log.warning("watches cannot be compared", error=type(error).__name__, exc_info=not expected)
 
     async def _compare(self) -> None:
-        if not self._feeds:
+        # Watches that begin while the jobs are read may be of jobs that were not asked for.
+        feeds = dict(self._feeds)
+        if not feeds:
             return
         async with self._pool.acquire() as connection:
-            newest = await store.last_sequences(connection, list(self._feeds))
-        for job_id, feed in self._feeds.items():
+            newest = await store.last_sequences(connection, list(feeds))
+        for job_id, feed in feeds.items():
             if job_id not in newest:
                 feed.close()
             elif newest[job_id] > feed.seen:
