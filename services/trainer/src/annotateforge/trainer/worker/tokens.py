@@ -18,14 +18,15 @@ class TokenFile:
         self._token: str | None = None
 
     def __call__(self) -> str | None:
-        """The token; the last one that could be read while the file cannot."""
+        """The token; the last one that could be read while the file cannot, or holds none."""
         try:
             status = self._path.stat()
             stamp = (status.st_mtime_ns, status.st_ino)
             if stamp != self._stamp:
-                self._token = self._path.read_text().strip()
+                # One that is being written may be empty for a moment.
+                self._token = self._path.read_text().strip() or self._token
                 self._stamp = stamp
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             log.warning("cannot read the token", path=str(self._path), error=str(error))
         return self._token
 
