@@ -63,9 +63,9 @@ async def check_exactness(
     kept = str(folder / "scratch" / "kept")
     given = order(folder, task, epochs=epochs, loader_workers=loader_workers, checkpoint_dir=kept)
     whole = await run_child(folder, cache, given)
-    result = whole.trained()
+    result = whole.found()
     again = await run_child(folder, cache, resumed(folder, given, after))
-    assert again.trained() == result
+    assert again.found() == result
     assert measured(again) == {epoch: told for epoch, told in measured(whole).items() if epoch > after}
     assert [epoch.epoch for epoch in again.epochs()] == list(range(after + 1, epochs + 1))
     scratch = folder / "scratch"
@@ -137,9 +137,11 @@ async def test_a_training_that_was_done_is_only_evaluated_and_that_of_another_on
 ) -> None:
     write_dataset(tmp_path / "data", "classify")
     given = order(tmp_path, "classify", epochs=1, checkpoint_dir=str(tmp_path / "scratch" / "kept"))
-    result = (await run_child(tmp_path, library_cache, given)).trained()
-    again = await run_child(tmp_path, library_cache, resumed(tmp_path, given, 1))
-    assert again.trained() == result
+    first = await run_child(tmp_path, library_cache, given)
+    so_far = first.trained().training_seconds
+    again = await run_child(tmp_path, library_cache, resumed(tmp_path, given, 1, trained_seconds=so_far))
+    assert again.found() == first.found()
+    assert again.trained().training_seconds > so_far > 0
     assert again.kinds() == ["training_started"]
 
     other = await run_child(tmp_path, library_cache, resumed(tmp_path, given, 1, image_size=96, seed=3))
@@ -161,6 +163,7 @@ async def test_an_attempt_whose_time_former_ones_have_used_up_is_only_evaluated(
     late = resumed(tmp_path, given, 1, max_hours=1.0, trained_seconds=3600.0)
     told = await run_child(tmp_path, library_cache, late)
     assert told.trained().epochs_trained == 1
+    assert told.trained().training_seconds > 3600
     assert told.epochs() == []
     assert told.warnings() == ["TIME_LIMIT_REACHED"]
     assert told.trained().metrics

@@ -44,7 +44,7 @@ async def check_two(
     noted = folder / "noted"
     watched = fault(event="on_train_batch_start", kind="note", file=str(noted)) if task != "classify" else {}
     whole = await run_child(folder, cache, given, **watched)
-    result = whole.trained()
+    result = whole.found()
     check_story(whole, epochs)
     assert whole.checkpoints[-1] == epochs
     check_classes(task, result.class_metrics)
@@ -53,7 +53,7 @@ async def check_two(
     if watched:
         check_shares(noted, epochs)
     again = await run_child(folder, cache, resumed(folder, given, after))
-    assert again.trained() == result
+    assert again.found() == result
     assert measured(again) == {epoch: told for epoch, told in measured(whole).items() if epoch > after}
     assert tensors(folder / "scratch" / "again" / BEST) == tensors(folder / "scratch" / "run" / BEST)
 

@@ -118,7 +118,6 @@ class Attempt:
         )
         self._log = JobLog(equipment.trainer, assignment, self._stop)
         self._printed: LogTail | None = None
-        self._started = time.monotonic()
         self._downloading = 0.0
 
     async def run(self) -> None:
@@ -182,7 +181,6 @@ class Attempt:
             outcome.model_id = await register(
                 self._with.registry, self._assignment, outcome, self._architecture, scratch / "run"
             )
-            outcome.training_seconds = time.monotonic() - self._started
         return outcome
 
     async def _save_last_checkpoint(self) -> None:

@@ -84,7 +84,11 @@ class Callbacks:
 
     def result(self) -> TrainingComplete:
         """What came out, once training has ended well."""
-        result = TrainingComplete(best_epoch=self._best_epoch, epochs_trained=self._epochs_trained)
+        result = TrainingComplete(
+            best_epoch=self._best_epoch,
+            epochs_trained=self._epochs_trained,
+            training_seconds=self._trained_seconds(),
+        )
         result.MergeFrom(self._final)
         return result
 
