@@ -119,3 +119,16 @@ def spread(start: Longs, length: npt.NDArray[np.integer]) -> npt.NDArray[np.int6
     """All indices of some runs one after another: start0, start0 + 1, …, start1, start1 + 1, …"""
     total = int(length.sum())
     return np.repeat(start - starts(length), length) + np.arange(total, dtype=np.int64)
+
+
+def distinct(sha256: npt.NDArray[np.uint8]) -> tuple[Longs, Longs]:
+    """For digests of 32 bytes, where each different one is there first, in ascending order of the digests,
+    and for each digest which of those it is.
+    """
+    digests = np.ascontiguousarray(sha256).view("S32").ravel()
+    if (digests[1:] >= digests[:-1]).all():
+        # As the store reads images; sorting them again would take most of the time.
+        new = np.append(True, digests[1:] != digests[:-1])[: len(digests)]
+        return np.flatnonzero(new), np.cumsum(new) - 1
+    _, first, content = np.unique(digests, return_index=True, return_inverse=True)
+    return first.astype(np.int64), content.astype(np.int64)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from annotateforge.dataset.columns import Images, Longs, Look, starts
+from annotateforge.dataset.columns import Images, Longs, Look, distinct, starts
 from annotateforge.dataset.labelling import Labelling
 from annotateforge.dataset.manifest import (
     NO_CLASS,
@@ -52,7 +52,10 @@ def freeze(spec: DatasetSpec, images: Images, labelling: Labelling) -> Frozen:
     """Freeze a spec over the images of its projects and their labels, however few; health says whether it can
     be trained.
     """
-    included = np.unique(np.append(labelling.image, labelling.backgrounds))
+    goes_in = np.zeros(len(images), np.bool_)
+    goes_in[labelling.image] = True
+    goes_in[labelling.backgrounds] = True
+    included = np.flatnonzero(goes_in)
     cluster = _clusters(images, included)
     together: list[npt.NDArray[np.integer[Any]]] = [images.group[included]]
     if spec.split.strategy is Strategy.GROUPED:
@@ -79,9 +82,8 @@ def _clusters(images: Images, included: Longs) -> Longs:
     cluster = np.zeros(len(included), np.int64)
     known = np.flatnonzero(images.look[included] == Look.KNOWN)
     if len(known):
-        digests = np.ascontiguousarray(images.sha256[included[known]]).view("S32").ravel()
         # Copies are no near duplicates of one another.
-        _, first, content = np.unique(digests, return_index=True, return_inverse=True)
+        first, content = distinct(images.sha256[included[known]])
         cluster[known] = find_clusters(images.fingerprint[included[known[first]]])[content]
     return cluster
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from annotateforge.dataset.amount import amount
-from annotateforge.dataset.columns import NO_LABEL, Images, Longs, Look
+from annotateforge.dataset.columns import NO_LABEL, Images, Longs, Look, distinct
 from annotateforge.dataset.examples import MOST_EXAMPLES, examples
 from annotateforge.dataset.freezing import Frozen
 from annotateforge.dataset.health import Finding
@@ -74,8 +74,8 @@ def _copies(images: Images, frozen: Frozen) -> Iterator[Finding]:
     included = frozen.included
     if not len(included):
         return
-    digests = np.ascontiguousarray(images.sha256[included]).view("S32").ravel()
-    _, content, count = np.unique(digests, return_inverse=True, return_counts=True)
+    first, content = distinct(images.sha256[included])
+    count = np.bincount(content, minlength=len(first))
     copied = count[content] > 1
     if not copied.any():
         return

@@ -103,8 +103,11 @@ def write_manifest(
         },
         option=orjson.OPT_SORT_KEYS,
     )
-    data = b"".join((MAGIC, len(header).to_bytes(4, "little"), header, records.tobytes()))
-    return Manifest(task, classes, label_pack, label_pack_size, records, data, hashlib.sha256(data).digest())
+    start = b"".join((MAGIC, len(header).to_bytes(4, "little"), header))
+    data = start + np.ascontiguousarray(records, RECORD).view(np.uint8).data
+    # The records are kept once, as those of a manifest that is read.
+    kept = np.frombuffer(data, RECORD, offset=len(start))
+    return Manifest(task, classes, label_pack, label_pack_size, kept, data, hashlib.sha256(data).digest())
 
 
 def read_manifest(data: bytes) -> Manifest:

@@ -23,15 +23,15 @@ a split with test images moves as little as one without when images are added.
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from annotateforge.dataset.columns import Flags, Longs
+from annotateforge.dataset.columns import Flags, Longs, distinct
 from annotateforge.dataset.manifest import TEST, TRAIN, VAL
 from annotateforge.dataset.spec import DatasetSpec, Strategy, Task
 
@@ -99,16 +99,32 @@ def find_units(sha256: npt.NDArray[np.uint8], seed: int, *groups: npt.NDArray[np
     if not len(sha256):
         empty = np.empty(0, np.int64)
         return Units(empty, empty, empty)
-    contents, content = np.unique(np.ascontiguousarray(sha256).view("S32").ravel(), return_inverse=True)
+    first, content = distinct(sha256)
     salt = b"annotateforge split" + seed.to_bytes(8, "big", signed=True)
-    # numpy cuts zero bytes off the end of what it hands out as bytes.
-    hashes = [
-        int.from_bytes(hashlib.sha256(salt + key.ljust(32, b"\0")).digest()[:8]) for key in contents.tolist()
-    ]
-    rank = np.empty(len(contents), np.int64)
-    rank[np.argsort(np.array(hashes, np.uint64), kind="stable")] = np.arange(len(contents))
+    raw = sha256[first].tobytes()
+    hashes = np.fromiter(
+        (
+            int.from_bytes(hashlib.sha256(salt + raw[at : at + 32]).digest()[:8])
+            for at in range(0, len(raw), 32)
+        ),
+        np.uint64,
+        len(first),
+    )
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(hashes, kind="stable")] = np.arange(len(first))
+    del raw, hashes
+    unit_of_content = _join(len(first), content, groups)
+    best = np.full(int(unit_of_content.max()) + 1, len(first))
+    np.minimum.at(best, unit_of_content, rank)
+    of_image = unit_of_content[content]
+    return Units(of_image, np.bincount(of_image, minlength=len(best)), best)
 
-    parent = list(range(len(contents)))
+
+def _join(contents: int, content: Longs, groups: Sequence[npt.NDArray[np.integer[Any]]]) -> Longs:
+    """The number of each content's unit; contents of equal numbers above 0 in any group are of one unit."""
+    if not any((group > 0).any() for group in groups):
+        return np.arange(contents)
+    parent = list(range(contents))
 
     def root(node: int) -> int:
         while parent[node] != node:
@@ -116,24 +132,14 @@ def find_units(sha256: npt.NDArray[np.uint8], seed: int, *groups: npt.NDArray[np
             node = parent[node]
         return node
 
-    joined = False
     for group in groups:
         grouped = np.flatnonzero(group > 0)
-        joined |= len(grouped) > 0
         first: dict[int, int] = {}
         for member, number in zip(content[grouped].tolist(), group[grouped].tolist(), strict=True):
             a, b = root(member), root(first.setdefault(number, member))
             parent[max(a, b)] = min(a, b)
-    roots = (
-        np.array([root(node) for node in range(len(contents))], np.int64)
-        if joined
-        else np.arange(len(contents))
-    )
-    unit_of_content = np.unique(roots, return_inverse=True)[1]
-    best = np.full(int(unit_of_content.max()) + 1, len(contents))
-    np.minimum.at(best, unit_of_content, rank)
-    of_image = unit_of_content[content]
-    return Units(of_image, np.bincount(of_image, minlength=len(best)), best)
+    roots = np.fromiter(map(root, range(contents)), np.int64, contents)
+    return np.unique(roots, return_inverse=True)[1].astype(np.int64)
 
 
 def deal(spec: DatasetSpec, units: Units, image: Longs, class_id: Longs) -> Flags:
@@ -155,15 +161,17 @@ def _deal(
         return np.ones(total, np.bool_)
     target = min(max(_nearest(ratio * total), 1), total - 1)
     if spec.split.strategy is Strategy.RANDOM:
-        stratum, keys = np.zeros(len(units), np.int64), [b""]
+        strata = _Strata(np.zeros(len(units), np.int64), [b""], ())
     else:
-        stratum, keys = _find_strata(units.of_image[image], class_id, len(units), spec.classes)
-    sizes = np.bincount(stratum, weights=units.size, minlength=len(keys)).astype(np.int64).tolist()
+        strata = _find_strata(units.of_image[image], class_id, len(units), spec.classes)
+    sizes = np.bincount(strata.of_unit, weights=units.size, minlength=len(strata)).astype(np.int64).tolist()
     salt = purpose + spec.split.seed.to_bytes(8, "big", signed=True)
-    seats = _give_seats(ratio, target, sizes, keys, salt, cover=spec.task is Task.CLASSIFY)
+    seats = _give_seats(ratio, target, sizes, strata.key, salt, cover=spec.task is Task.CLASSIFY)
+    unit_stratum = strata.of_unit.tolist()
+    del strata
 
     order = np.argsort(units.rank).tolist()
-    unit_size, unit_stratum = units.size.tolist(), stratum.tolist()
+    unit_size = units.size.tolist()
     trains = [False] * len(units)
     left = target
     for unit in order:
@@ -184,43 +192,72 @@ def _deal(
     return np.array(trains)[units.of_image]
 
 
-def _find_strata(
-    unit: Longs, class_id: Longs, units: int, classes: tuple[str, ...]
-) -> tuple[Longs, list[bytes]]:
-    """Number of each unit's stratum, and a key of each stratum that follows from the names of its classes."""
-    pairs = np.unique(unit * (len(classes) + 1) + class_id)
+@dataclass(frozen=True, slots=True)
+class _Strata:
+    """Units that show the same classes."""
+
+    of_unit: Longs
+    """Number of each unit's stratum."""
+    classes: Sequence[bytes]
+    """The class ids of each stratum in ascending order, two bytes each."""
+    names: tuple[bytes, ...]
+    """Names of the classes."""
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def key(self, number: int) -> bytes:
+        """What stands for a stratum: it follows from the names of its classes."""
+        return b"\0".join(sorted(self.names[each] for each in memoryview(self.classes[number]).cast("H")))
+
+
+def _find_strata(unit: Longs, class_id: Longs, units: int, classes: tuple[str, ...]) -> _Strata:
+    """The strata of units; `unit` and `class_id` are pairs that say which classes a unit shows."""
+    pairs = np.sort(unit * (len(classes) + 1) + class_id)
+    pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
     unit, class_id = np.divmod(pairs, len(classes) + 1)
-    shown = np.bincount(unit, minlength=units)
-    cuts = [0, *(2 * np.cumsum(shown)).tolist()]
+    del pairs
+    ends = 2 * np.cumsum(np.bincount(unit, minlength=units))
     data = class_id.astype(np.uint16).tobytes()
+    del unit, class_id
     numbers: dict[bytes, int] = {}
-    stratum = [numbers.setdefault(data[begin:end], len(numbers)) for begin, end in pairwise(cuts)]
-    names = [name.encode() for name in classes]
-    keys = [b"\0".join(sorted(names[number] for number in memoryview(key).cast("H"))) for key in numbers]
-    return np.array(stratum, np.int64), keys
+    begin = 0
+
+    def number(end: int) -> int:
+        nonlocal begin
+        key, begin = data[begin:end], end
+        return numbers.setdefault(key, len(numbers))
+
+    of_unit = np.fromiter(map(number, ends.data), np.int64, units)
+    return _Strata(of_unit, list(numbers), tuple(name.encode() for name in classes))
 
 
 def _give_seats(
-    ratio: Fraction, target: int, sizes: list[int], keys: list[bytes], salt: bytes, *, cover: bool
+    ratio: Fraction,
+    target: int,
+    sizes: Sequence[int],
+    key: Callable[[int], bytes],
+    salt: bytes,
+    *,
+    cover: bool,
 ) -> list[int]:
     """Training seats of each stratum; together they are `target`."""
     # A stratum's quota is seats + remainder / denominator.
     numerator, denominator = ratio.numerator, ratio.denominator
-    quotas = [divmod(size * numerator, denominator) for size in sizes]
-    seats = [down for down, _ in quotas]
+    seats = [size * numerator // denominator for size in sizes]
     left = target - sum(seats)
     if not left:
         return seats
 
     def claim(number: int) -> tuple[int, int, bytes]:
-        down, remainder = quotas[number]
+        down, remainder = divmod(sizes[number] * numerator, denominator)
         if not remainder:
             urgency = 3
         elif cover:
             urgency = 0 if down == 0 else 2 if down + 1 == sizes[number] else 1
         else:
             urgency = 1
-        chance = hashlib.sha256(salt + keys[number]).digest()
+        chance = hashlib.sha256(salt + key(number)).digest()
         # chance / 2**64 - remainder / denominator, in whole numbers.
         return urgency, int.from_bytes(chance[:8]) * denominator - (remainder << 64), chance
 
