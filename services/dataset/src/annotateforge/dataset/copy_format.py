@@ -4,11 +4,12 @@ manual).
 
 import struct
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from annotateforge.dataset.columns import Floats, spread
+from annotateforge.dataset.columns import Floats, starts
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 _HEADER = struct.Struct(">11sII")
@@ -16,6 +17,9 @@ _LENGTH = struct.Struct(">i")
 _ARRAY_HEADER = 20
 """Bytes of an array of one dimension before its elements; an empty one has 12 and no elements."""
 _ELEMENT = np.dtype([("length", ">i4"), ("value", ">f8")])
+_BIG_INTEGER = np.dtype(">i4")
+_ALIKE = 16
+"""Rows of one length after which more of them are expected."""
 
 Columns = Mapping[str, str | tuple[str, int]]
 """Names and big-endian numpy types of columns; (type, n) for n of them in one field. None may be null."""
@@ -55,15 +59,15 @@ class CopyReader:
         self._rest = data[end:]
         if not len(begins):
             return self._none()
-        whole = np.frombuffer(data, np.uint8, count=end)
-        fixed = whole[begins[:, None] + np.arange(self._row.itemsize)].view(self._row).ravel()
+        fixed = _anywhere(data, self._row)[begins]
         if not self._array:
             return fixed, np.zeros(len(fixed), np.int32), np.empty(0)
         ends = np.append(begins[1:], end)
         first = begins + self._row.itemsize + 4 + _ARRAY_HEADER
         count = np.maximum(ends - first, 0) // _ELEMENT.itemsize
-        elements = whole[spread(first, count * _ELEMENT.itemsize)].view(_ELEMENT)
-        return fixed, count.astype(np.int32), elements["value"].astype(np.float64)
+        place = np.arange(int(count.sum())) - np.repeat(starts(count), count)
+        values = _anywhere(data, _ELEMENT)["value"][np.repeat(first, count) + place * _ELEMENT.itemsize]
+        return fixed, count.astype(np.int32), values.astype(np.float64)
 
     def _none(self) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int32], Floats]:
         return np.empty(0, self._row), np.empty(0, np.int32), np.empty(0)
@@ -75,13 +79,38 @@ class CopyReader:
             # The trailer, which is shorter than any row, stays over.
             count = len(data) // width
             return np.arange(count, dtype=np.int64) * width, count * width
-        begins = []
+        begins: list[npt.NDArray[np.int64]] = []
+        alone: list[int] = []
         at, last = 0, len(data) - width - 4
         length_of = _LENGTH.unpack_from
+        lengths = _anywhere(data, _BIG_INTEGER)
+        before = alike = 0
+        reach = _ALIKE
         while at <= last:
-            after = at + width + 4 + length_of(data, at + width)[0]
-            if after > len(data):
+            row = width + 4 + length_of(data, at + width)[0]
+            if at + row > len(data):
                 break
-            begins.append(at)
-            at = after
-        return np.array(begins, np.int64), at
+            alike = alike + 1 if row == before else 0
+            before = row
+            if alike < _ALIKE:
+                alone.append(at)
+                at += row
+                continue
+            # Most shapes are boxes: rows of one length after another are found at once. Where that has
+            # helped, it is tried with more.
+            run = np.arange(at, min(len(data) - row + 1, at + reach * row), row)
+            others = np.flatnonzero(lengths[run + width] != row - width - 4)
+            reach = _ALIKE if len(others) else 8 * reach
+            run = run[: others[0]] if len(others) else run
+            begins += [np.array(alone, np.int64), run]
+            alone = []
+            at += len(run) * row
+            # Goes on with it unless another length follows.
+            alike = _ALIKE
+        begins.append(np.array(alone, np.int64))
+        return np.concatenate(begins), at
+
+
+def _anywhere(data: bytes, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+    """What there would be at each byte of some data."""
+    return np.ndarray((max(len(data) - kind.itemsize + 1, 0),), kind, data, strides=(1,))

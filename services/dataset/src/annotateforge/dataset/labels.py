@@ -16,6 +16,12 @@ from annotateforge.dataset.shapes import GRID
 DECIMALS = 7
 _WIDTH = 3 + DECIMALS
 """Characters of a number with the blank before it: " 0.1234567"."""
+_NUMBER = np.dtype([("first", "V6"), ("last", "V4")])
+_FIRST = np.frombuffer(b"".join(b" %d.%03d" % divmod(number, 1000) for number in range(1001)), "V6")
+"""Texts of what is before a number's last four digits."""
+_LAST = np.frombuffer(b"".join(b"%04d" % number for number in range(10**4)), "V4")
+_NUMBER_BITS = 24
+"""Bits of a number of 0 to GRID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +45,77 @@ def write_files(rows: Longs, class_id: Longs, count: Longs, numbers: Longs) -> L
     were drawn. Equal rows are written once: ultralytics would drop the others while it reads
     (verify_image_label).
     """
-    text, length = write_rows(class_id, count, numbers)
-    size = np.zeros(len(rows), np.int64)
-    crc32 = np.zeros(len(rows), np.uint32)
-    files: list[bytes] = []
+    image = np.repeat(np.arange(len(rows)), rows)
+    order, tied = _order(image, class_id, count, numbers)
+    by_bytes = count[order]
+    text, length = write_rows(class_id[order], by_bytes, numbers[spread(starts(count)[order], by_bytes)])
+    ends = np.append(0, np.cumsum(length))[np.cumsum(rows)]
+    size = np.diff(ends, prepend=0)
+    view = memoryview(text)
+    files: list[bytes | memoryview] = []
     repeated: list[tuple[int, int]] = []
-    cuts = np.append(0, np.cumsum(length))[np.append(0, np.cumsum(rows))].tolist()
-    for image, (begin, end) in enumerate(pairwise(cuts)):
+    crc32 = np.empty(len(rows), np.uint32)
+    written = 0
+    for number in tied.tolist():
+        begin, end = int(ends[number] - size[number]), int(ends[number])
         found = text[begin:end].splitlines(keepends=True)
         distinct = sorted(set(found))
         if len(distinct) < len(found):
             extra = (Counter(found) - Counter(distinct)).elements()
-            repeated.extend((image, int(line.split(b" ", 1)[0])) for line in extra)
+            repeated.extend((number, int(line.split(b" ", 1)[0])) for line in extra)
         file = b"".join(distinct)
-        files.append(file)
-        size[image] = len(file)
-        crc32[image] = zlib.crc32(file)
-    return LabelFiles(b"".join(files), size, crc32, tuple(repeated))
+        files += (view[written:begin], file)
+        written = end
+        size[number] = len(file)
+    if files:
+        text = b"".join((*files, view[written:]))
+        view = memoryview(text)
+    cuts = [0, *np.cumsum(size).tolist()]
+    for number, (begin, end) in enumerate(pairwise(cuts)):
+        crc32[number] = zlib.crc32(view[begin:end])
+    return LabelFiles(text, size, crc32, tuple(repeated))
+
+
+def _order(image: Longs, class_id: Longs, count: Longs, numbers: Longs) -> tuple[Longs, Longs]:
+    """Rows by image and, within it, by their bytes as far as class and first number tell; and the images in
+    which these do not tell all rows apart, ascending.
+    """
+    if not len(image):
+        return image, image
+    # In digits 10 comes before 2.
+    texts = sorted(range(int(class_id.max()) + 1), key=str)
+    rank = np.empty(len(texts), np.int64)
+    rank[texts] = np.arange(len(texts))
+    key = (image * len(texts) + rank[class_id]) << _NUMBER_BITS | numbers[starts(count)]
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    return order, np.unique(image[order[1:][key[1:] == key[:-1]]])
 
 
 def write_rows(class_id: Longs, count: Longs, numbers: Longs) -> tuple[bytes, Longs]:
     """Write rows `class n n n …` with seven decimals each; answers the text and the bytes of every row."""
     digits = 1 + (class_id >= 10).astype(np.int64) + (class_id >= 100)
     length = digits + _WIDTH * count + 1
+    if not len(count):
+        return b"", length
+    if (count == count[0]).all():
+        # As boxes are: rows of equal length, but for what lies left of the class.
+        text = np.empty((len(count), 3 + _WIDTH * int(count[0]) + 1), np.uint8)
+        for place in range(3):
+            text[:, 2 - place] = ord("0") + class_id // 10**place % 10
+        text[:, 3:-1] = _write_numbers(numbers).reshape(len(count), -1)
+        text[:, -1] = ord("\n")
+        if (digits == digits[0]).all():
+            return text[:, 3 - int(digits[0]) :].tobytes(), length
+        return text[np.arange(-3, text.shape[1] - 3) >= -digits[:, None]].tobytes(), length
     start = starts(length)
-    text = np.empty(int(length.sum()), np.uint8)
-    text[spread(start + digits, _WIDTH * count)] = _write_numbers(numbers).ravel()
+    line = np.empty(int(length.sum()), np.uint8)
+    line[spread(start + digits, _WIDTH * count)] = _write_numbers(numbers).ravel()
     for place in range(3):
         has = digits > place
-        text[(start + digits - 1 - place)[has]] = ord("0") + class_id[has] // 10**place % 10
-    text[start + length - 1] = ord("\n")
-    return text.tobytes(), length
+        line[(start + digits - 1 - place)[has]] = ord("0") + class_id[has] // 10**place % 10
+    line[start + length - 1] = ord("\n")
+    return line.tobytes(), length
 
 
 def data_yaml(folders: Mapping[str, str], classes: tuple[str, ...]) -> bytes:
@@ -85,16 +131,10 @@ def data_yaml(folders: Mapping[str, str], classes: tuple[str, ...]) -> bytes:
 
 def _write_numbers(numbers: Longs) -> npt.NDArray[np.uint8]:
     """Text of numbers of 0 to GRID as 0 to 1, each with a blank before it: an array of _WIDTH bytes each."""
-    text = np.empty((len(numbers), _WIDTH), np.uint8)
-    text[:, 0] = ord(" ")
-    text[:, 2] = ord(".")
-    rest = numbers.astype(np.int32)
-    for column in range(_WIDTH - 1, 2, -1):
-        rest, digit = np.divmod(rest, 10)
-        text[:, column] = digit
-        text[:, column] += ord("0")
-    text[:, 1] = rest + ord("0")
-    return text
+    text = np.empty(len(numbers), _NUMBER)
+    text["first"] = _FIRST[numbers // 10**4]
+    text["last"] = _LAST[numbers % 10**4]
+    return text.view(np.uint8).reshape(-1, _WIDTH)
 
 
 def _quote(text: str) -> str:
@@ -106,4 +146,4 @@ _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\
 # Written out and not asked of Python, whose tables grow from version to version.
 _UNSAFE = re.compile("[\\x00-\\x1f\\x7f-\\xa0\\u2028\\u2029\\ufeff\\ufffe\\uffff]")
 
-assert 10**DECIMALS == GRID
+assert 10**DECIMALS == GRID < 1 << _NUMBER_BITS
