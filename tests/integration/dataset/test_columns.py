@@ -8,7 +8,15 @@ from uuid import UUID
 import pytest
 
 from annotateforge.dataset.annotations import AnnotationType
-from annotateforge.dataset.columns import FORMAT_CODES, NO_LABEL, NOT_CHOSEN, TYPE_CODES, Annotations, Images
+from annotateforge.dataset.columns import (
+    FORMAT_CODES,
+    NO_LABEL,
+    NOT_CHOSEN,
+    TYPE_CODES,
+    Annotations,
+    Images,
+    joined,
+)
 from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.spec import DatasetSpec, Task
 from annotateforge.dataset.store import columns
@@ -41,7 +49,11 @@ async def test_columns_hold_what_the_tables_hold(
     seen: list[int] = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         found = await columns.read_images(connection, spec)
-        shapes = await columns.read_annotations(connection, spec, seen.append)
+        blocks = await read_blocks(connection, spec, seen.append)
+    shapes = joined(blocks)
+    held = [set(block.image.tolist()) for block in blocks]
+    # No image is in two of them.
+    assert sum(map(len, held)) == len(set.union(*held))
     expected = sorted((row for row in images if row[1] in spec.project_ids), key=lambda row: (row[3], row[0]))
     assert [UUID(bytes=each.tobytes()) for each in found.id] == [row[0] for row in expected]
     assert_images(found, expected)
@@ -56,10 +68,10 @@ async def test_classify_reads_no_annotations_and_an_empty_project_gives_empty_co
     empty = new_id()
     await connection.execute("INSERT INTO projects (id, name) VALUES ($1, 'empty')", empty)
     classify = DatasetSpec((projects[0],), Task.CLASSIFY, ("a",), ())
-    assert len(await columns.read_annotations(connection, classify, print)) == 0
+    assert not await read_blocks(connection, classify, print)
     detect = DatasetSpec((empty,), Task.DETECT, ("a",), (AnnotationType.BOX,))
     assert len(await columns.read_images(connection, detect)) == 0
-    assert len(await columns.read_annotations(connection, detect, print)) == 0
+    assert not await read_blocks(connection, detect, print)
     assert await columns.find_missing_project(connection, detect) is None
     gone = DatasetSpec((empty, new_id()), Task.DETECT, ("a",), (AnnotationType.BOX,))
     assert await columns.find_missing_project(connection, gone) == gone.project_ids[1]
@@ -72,6 +84,12 @@ async def test_labels_come_with_the_most_frequent_first(connection: Connection) 
         labels = [row[index] for row in rows if row[index]]
         expected = sorted(set(labels), key=lambda label: (-labels.count(label), label))
         assert await columns.read_labels(connection, spec) == expected
+
+
+async def read_blocks(connection: Connection, spec: DatasetSpec, report: columns.Report) -> list[Annotations]:
+    blocks: list[Annotations] = []
+    await columns.read_annotations(connection, spec, blocks.append, report)
+    return blocks
 
 
 async def filled(

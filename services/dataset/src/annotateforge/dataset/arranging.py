@@ -1,10 +1,12 @@
 """The images of data sets side by side in the blob store, in the order in which archives have them."""
 
+import asyncio
 from collections import deque
 from contextlib import AbstractAsyncContextManager
 
 from annotateforge.dataset.manifest import Manifest
 from annotateforge.runtime.blobs import BlobStore
+from annotateforge.runtime.heap import trim_heap
 from annotateforge.runtime.sweep import Sweep
 
 _EVERY = 3600.0
@@ -20,7 +22,8 @@ class Arranger:
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
-        self._waiting: deque[Manifest] = deque(maxlen=_MOST_WAITING)
+        # The digests of each one's images, one after another.
+        self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self._sweep = Sweep("arranging of images", self._more, _EVERY)
 
     def running(self) -> AbstractAsyncContextManager[None]:
@@ -29,12 +32,17 @@ class Arranger:
 
     def later(self, manifest: Manifest) -> None:
         """Arrange the images of a data set soon. What is in order already is left alone."""
-        self._waiting.append(manifest)
+        digests = manifest.records["sha256"].tobytes()
+        # Data sets of the same images differ in their splits.
+        if digests not in self._waiting:
+            self._waiting.append(digests)
         self._sweep.wake()
 
     async def _more(self) -> bool:
         if self._waiting:
-            manifest = self._waiting.popleft()
-            digits = manifest.records["sha256"].tobytes().hex()
+            digits = self._waiting.popleft().hex()
             await self._blobs.arrange([digits[at : at + 64] for at in range(0, len(digits), 64)])
+            del digits
+            # Some ten megabytes for 100,000 images, which nobody needs before the next data set.
+            await asyncio.to_thread(trim_heap)
         return bool(self._waiting)

@@ -3,6 +3,7 @@
 A hundred thousand images with a million annotations are a dozen arrays here, and not a million objects.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from annotateforge.dataset.images import ImageFormat
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Longs: TypeAlias = npt.NDArray[np.int64]
+Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 
 NO_LABEL = -1
@@ -107,6 +109,59 @@ class Annotations:
             starts(count),
             self.numbers[spread(self.start[chosen], count)],
         )
+
+    def cut(self, first: int, last: int) -> "Annotations":
+        """The annotations `first` to `last`, the latter excluded, of some whose coordinates follow one
+        another.
+        """
+        begin, end = (int(self.count[:at].sum()) for at in (first, last))
+        return Annotations(
+            self.image[first:last],
+            self.class_id[first:last],
+            self.type[first:last],
+            self.count[first:last],
+            self.start[first:last] - begin,
+            self.numbers[begin:end],
+        )
+
+
+class WholeImages:
+    """Puts annotations that come image by image, cut anywhere, into blocks that have all of each image."""
+
+    def __init__(self) -> None:
+        # Those of the last image, of which more may come.
+        self._waiting: list[Annotations] = []
+
+    def add(self, found: Annotations) -> Annotations:
+        """Take the next ones, whose coordinates follow one another; answers those of images that are
+        complete.
+        """
+        if not len(found):
+            return joined([])
+        last = int(np.searchsorted(found.image, found.image[-1]))
+        ready = joined([])
+        if last or (self._waiting and self._waiting[-1].image[-1] != found.image[-1]):
+            ready = joined([*self._waiting, found.cut(0, last)])
+            self._waiting.clear()
+        self._waiting.append(found.cut(last, len(found)))
+        return ready
+
+    def rest(self) -> Annotations:
+        """Those of the last image, when no more come."""
+        return joined(self._waiting)
+
+
+def joined(parts: Sequence[Annotations]) -> Annotations:
+    """Annotations one after another, of which the coordinates follow one another in each part."""
+    count = np.concatenate([np.empty(0, np.int32), *(part.count for part in parts)])
+    return Annotations(
+        np.concatenate([np.empty(0, np.int32), *(part.image for part in parts)]),
+        np.concatenate([np.empty(0, np.int16), *(part.class_id for part in parts)]),
+        np.concatenate([np.empty(0, np.uint8), *(part.type for part in parts)]),
+        count,
+        starts(count),
+        np.concatenate([np.empty(0), *(part.numbers for part in parts)]),
+    )
 
 
 def starts(lengths: npt.NDArray[np.integer[Any]]) -> Longs:

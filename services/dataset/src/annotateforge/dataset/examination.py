@@ -8,7 +8,7 @@ import numpy as np
 from annotateforge.dataset.amount import amount
 from annotateforge.dataset.annotation_findings import annotation_findings
 from annotateforge.dataset.annotations import plural
-from annotateforge.dataset.columns import NO_LABEL, Images, Longs
+from annotateforge.dataset.columns import NO_LABEL, Images, Integers
 from annotateforge.dataset.examples import examples
 from annotateforge.dataset.freezing import Frozen
 from annotateforge.dataset.health import ClassBalance, Finding, HealthReport, Skipped
@@ -54,9 +54,11 @@ def missing_classes(frozen: Frozen, spec: DatasetSpec) -> bool:
 
 def _balance(spec: DatasetSpec, frozen: Frozen) -> tuple[ClassBalance, ...]:
     labelling = frozen.labelling
-    sides = frozen.sides[np.searchsorted(frozen.included, labelling.image)]
+    side_of = np.zeros(len(labelling.label_size), np.uint8)
+    side_of[frozen.included] = frozen.sides
+    sides = side_of[labelling.image]
 
-    def count(side: int, weights: Longs | None) -> list[int]:
+    def count(side: int, weights: Integers | None) -> list[int]:
         chosen = sides == side
         found = np.bincount(
             labelling.class_id[chosen],

@@ -1,6 +1,5 @@
 """From the annotations of all images to their label files, with a count of everything that is left out."""
 
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,11 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 from annotateforge.dataset.annotations import AnnotationType
-from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, TYPE_CODES, Annotations, Images, Longs, starts
+from annotateforge.dataset.columns import (
+    NO_LABEL,
+    NOT_CHOSEN,
+    TYPE_CODES,
+    Annotations,
+    Images,
+    Integers,
+    Longs,
+    starts,
+)
+from annotateforge.dataset.label_pack import LabelPack
 from annotateforge.dataset.labels import write_files
 from annotateforge.dataset.shapes import Fate, box_outlines, box_sizes, polygon_outlines
 from annotateforge.dataset.spec import DatasetSpec, Task
 
+_NONE = np.empty(0, np.int32)
 _CHUNK = 1 << 15
 """Coordinates that are worked on at once: what a chunk needs stays within a few megabytes."""
 
@@ -59,15 +69,15 @@ HUGE_SHARE = 0.95
 class Labelling:
     """The labels of all images, and what did not become one."""
 
-    label_data: bytes
+    pack: LabelPack
     """All label files one after another, in the order of the images; nothing for classify."""
     label_size: Longs
     """Bytes of each image's label file; 0 where it has none."""
     label_crc32: npt.NDArray[np.uint32]
-    image: Longs
+    image: Integers
     """With `class_id` and `instances`: which image shows which class how often, each pair once, ascending."""
-    class_id: Longs
-    instances: Longs
+    class_id: Integers
+    instances: Integers
     skipped_images: dict[Skip, int]
     skipped_annotations: dict[Skip, int] = field(default_factory=dict)
     types_not_chosen: dict[AnnotationType, int] = field(default_factory=dict)
@@ -80,137 +90,163 @@ class Labelling:
     """Images with annotations that have no class, ascending."""
     backgrounds: Longs = field(default_factory=lambda: np.empty(0, np.int64))
     """Images that go in because they are known to show nothing, ascending."""
-    marked: dict[Mark, Longs] = field(default_factory=dict)
+    marked: dict[Mark, Integers] = field(default_factory=dict)
     """For every annotation with a mark its image, ascending."""
 
 
 def label(spec: DatasetSpec, images: Images, annotations: Annotations) -> Labelling:
     """Label the images for the spec's task."""
-    if spec.task is Task.CLASSIFY:
-        return _label_classes(images)
-    return _label_shapes(spec, images, annotations)
+    labeller = Labeller(spec, images, LabelPack())
+    labeller.add(annotations)
+    return labeller.finish()
 
 
-def _label_classes(images: Images) -> Labelling:
-    chosen = np.flatnonzero(images.class_id >= 0)
-    return Labelling(
-        label_data=b"",
-        label_size=np.zeros(len(images), np.int64),
-        label_crc32=np.zeros(len(images), np.uint32),
-        image=chosen,
-        class_id=images.class_id[chosen].astype(np.int64),
-        instances=np.ones(len(chosen), np.int64),
-        skipped_images=_counted(
-            {
-                Skip.NO_IMAGE_CLASS: np.count_nonzero(images.class_id == NO_LABEL),
-                Skip.CLASS_NOT_CHOSEN: np.count_nonzero(images.class_id == NOT_CHOSEN),
-            }
-        ),
-    )
+class Labeller:
+    """Labels images for the task of a spec, from blocks of their annotations: all columns of a million
+    annotations are never there at once.
+    """
 
+    def __init__(self, spec: DatasetSpec, images: Images, pack: LabelPack) -> None:
+        """`pack` is where the label files go."""
+        self._spec = spec
+        self._images = images
+        self._pack = pack
+        self._outlines_of = polygon_outlines if spec.task is Task.SEGMENT else box_outlines
+        self._kinds = [TYPE_CODES[kind] for kind in spec.annotation_types]
+        self._size = np.zeros(len(images), np.int64)
+        self._crc32 = np.zeros(len(images), np.uint32)
+        self._annotated, self._of_chosen_class = np.zeros((2, len(images)), np.bool_)
+        # Which image shows which class, ascending as the images are, and how often.
+        self._shown: list[tuple[Integers, Integers, Integers]] = [(_NONE, _NONE.astype(np.uint16), _NONE)]
+        self._fates: Counter[int] = Counter()
+        self._skipped: Counter[Skip] = Counter()
+        self._types: Counter[int] = Counter()
+        self._clipped: list[Integers] = [_NONE]
+        self._without_class: list[Integers] = [_NONE]
+        self._marks: dict[Mark, list[Integers]] = {mark: [] for mark in Mark}
 
-def _label_shapes(spec: DatasetSpec, images: Images, annotations: Annotations) -> Labelling:
-    outlines_of = polygon_outlines if spec.task is Task.SEGMENT else box_outlines
-    chosen = annotations.class_id >= 0
-    fits = np.isin(annotations.type, [TYPE_CODES[kind] for kind in spec.annotation_types])
-    used = chosen & fits
-    fates: Counter[int] = Counter()
-    # Hands out what was written without another copy of it.
-    files = io.BytesIO()
-    size = np.zeros(len(images), np.int64)
-    crc32 = np.zeros(len(images), np.uint32)
-    # image · classes + class, ascending as the images are, and how often each is there.
-    pairs: list[Longs] = [np.empty(0, np.int64)]
-    times: list[Longs] = [np.empty(0, np.int64)]
-    repeated: list[int] = []
-    clipped: list[Longs] = []
-    marks: dict[Mark, list[npt.NDArray[np.integer[Any]]]] = {mark: [] for mark in Mark}
-    classes = len(spec.classes)
-    for first, last in _chunks(annotations):
-        part = annotations.take(first + np.flatnonzero(used[first:last]))
-        width, height = images.width[part.image].astype(float), images.height[part.image].astype(float)
-        outlines = outlines_of(part, width, height)
-        fates.update(outlines.fate.tolist())
+    def add(self, annotations: Annotations) -> None:
+        """Label images from all their annotations; those of the images before have been added before."""
+        if self._spec.task is Task.CLASSIFY:
+            return
+        chosen = annotations.class_id >= 0
+        fits = np.isin(annotations.type, self._kinds)
+        unlabelled = annotations.class_id == NO_LABEL
+        self._annotated[annotations.image] = True
+        self._of_chosen_class[annotations.image[chosen]] = True
+        self._skipped[Skip.WITHOUT_CLASS] += int(np.count_nonzero(unlabelled))
+        self._skipped[Skip.CLASS_NOT_CHOSEN] += int(np.count_nonzero(annotations.class_id == NOT_CHOSEN))
+        self._skipped[Skip.TYPE_NOT_CHOSEN] += int(np.count_nonzero(chosen & ~fits))
+        self._types.update(annotations.type[chosen & ~fits].tolist())
+        self._without_class.append(np.unique(annotations.image[unlabelled]))
+        self._marks[Mark.OTHER_TYPE].append(annotations.image[chosen & ~fits])
+        used = chosen & fits
+        for first, last in _chunks(annotations):
+            self._write(annotations.take(first + np.flatnonzero(used[first:last])))
+
+    def _write(self, part: Annotations) -> None:
+        """Label images from those of their annotations that the spec uses."""
+        width = self._images.width[part.image].astype(float)
+        height = self._images.height[part.image].astype(float)
+        outlines = self._outlines_of(part, width, height)
+        self._fates.update(outlines.fate.tolist())
         stays = outlines.fate == Fate.KEPT
-        image, class_id = part.image[stays].astype(np.int64), part.class_id[stays].astype(np.int64)
+        image, class_id = part.image[stays], part.class_id[stays].astype(np.int64)
         labelled, rows = np.unique(image, return_counts=True)
         written = write_files(rows.astype(np.int64), class_id, outlines.count[stays], outlines.numbers)
-        files.write(written.data)
-        size[labelled] = written.size
-        crc32[labelled] = written.crc32
-        found, often = np.unique(image * classes + class_id, return_counts=True)
-        pairs.append(found)
-        times.append(often.astype(np.int64))
-        repeated.extend(int(labelled[row]) * classes + class_id for row, class_id in written.repeated)
-        clipped.append(image[outlines.clipped[stays]])
+        self._pack.append(written.data)
+        self._size[labelled] = written.size
+        self._crc32[labelled] = written.crc32
+        classes = len(self._spec.classes)
+        found, often = np.unique(image.astype(np.int64) * classes + class_id, return_counts=True)
+        if written.repeated:
+            row, repeated = np.array(written.repeated, np.int64).T
+            image_of = labelled[row].astype(np.int64)
+            np.subtract.at(often, np.searchsorted(found, image_of * classes + repeated), 1)
+            self._marks[Mark.DUPLICATE].append(labelled[row])
+            self._skipped[Skip.DUPLICATE_ANNOTATION] += len(row)
+        shows, shown = np.divmod(found, classes)
+        self._shown.append((shows.astype(np.int32), shown.astype(np.uint16), often.astype(np.int32)))
+        self._clipped.append(image[outlines.clipped[stays]])
+        marks = self._marks
         marks[Mark.OUTSIDE_IMAGE].append(part.image[outlines.fate == Fate.OUTSIDE_IMAGE])
         marks[Mark.NO_AREA].append(part.image[outlines.fate == Fate.NO_AREA])
         across, down = box_sizes(outlines)
-        shown = spec.training_size / np.maximum(width, height)[stays]
+        scale = self._spec.training_size / np.maximum(width, height)[stays]
         narrow = np.minimum(across * width[stays], down * height[stays])
-        marks[Mark.TINY].append(image[narrow * shown < TINY_PIXELS])
+        marks[Mark.TINY].append(image[narrow * scale < TINY_PIXELS])
         marks[Mark.HUGE].append(image[across * down > HUGE_SHARE])
 
-    shown, instances = np.concatenate(pairs), np.concatenate(times)
-    pairs.clear()
-    times.clear()
-    np.subtract.at(instances, np.searchsorted(shown, np.array(repeated, np.int64)), 1)
-    image, class_id = np.divmod(shown, classes)
-    del shown
-    unlabelled = annotations.class_id == NO_LABEL
-    empty = images.reviewed & (images.annotations == 0)
-    backgrounds = np.flatnonzero(empty) if spec.backgrounds else np.empty(0, np.int64)
-    marks[Mark.DUPLICATE].append(np.array(repeated, np.int64) // classes)
-    marks[Mark.OTHER_TYPE].append(annotations.image[chosen & ~fits])
-    overhanging = np.concatenate([np.empty(0, np.int64), *clipped])
-    return Labelling(
-        label_data=files.getvalue(),
-        label_size=size,
-        label_crc32=crc32,
-        image=image,
-        class_id=class_id,
-        instances=instances,
-        skipped_images=_skipped_images(images, annotations, np.append(image, backgrounds)),
-        backgrounds=backgrounds,
-        skipped_annotations=_counted(
+    def finish(self) -> Labelling:
+        """The labels of all images. To be called once, when the annotations of all have been added."""
+        if self._spec.task is Task.CLASSIFY:
+            return self._label_classes()
+        image, class_id, instances = (np.concatenate(column) for column in zip(*self._shown, strict=True))
+        self._shown.clear()
+        empty = self._images.reviewed & (self._images.annotations == 0)
+        backgrounds = np.flatnonzero(empty) if self._spec.backgrounds else np.empty(0, np.int64)
+        overhanging = np.concatenate(self._clipped)
+        return Labelling(
+            pack=self._pack,
+            label_size=self._size,
+            label_crc32=self._crc32,
+            image=image,
+            class_id=class_id,
+            instances=instances,
+            skipped_images=self._skipped_images(image, backgrounds),
+            backgrounds=backgrounds,
+            skipped_annotations=_counted(
+                {
+                    Skip.WITHOUT_CLASS: self._skipped[Skip.WITHOUT_CLASS],
+                    Skip.CLASS_NOT_CHOSEN: self._skipped[Skip.CLASS_NOT_CHOSEN],
+                    Skip.TYPE_NOT_CHOSEN: self._skipped[Skip.TYPE_NOT_CHOSEN],
+                    Skip.OUTSIDE_IMAGE: self._fates[Fate.OUTSIDE_IMAGE],
+                    Skip.NO_AREA: self._fates[Fate.NO_AREA],
+                    Skip.DUPLICATE_ANNOTATION: self._skipped[Skip.DUPLICATE_ANNOTATION],
+                }
+            ),
+            types_not_chosen={
+                kind: self._types[code] for kind, code in TYPE_CODES.items() if self._types[code]
+            },
+            clipped=len(overhanging),
+            clipped_images=np.unique(overhanging).astype(np.int64),
+            without_class_images=np.concatenate(self._without_class).astype(np.int64),
+            marked={
+                mark: np.sort(np.concatenate(found))
+                for mark, found in self._marks.items()
+                if any(map(len, found))
+            },
+        )
+
+    def _label_classes(self) -> Labelling:
+        class_id = self._images.class_id
+        chosen = np.flatnonzero(class_id >= 0)
+        return Labelling(
+            pack=self._pack,
+            label_size=self._size,
+            label_crc32=self._crc32,
+            image=chosen,
+            class_id=class_id[chosen].astype(np.int64),
+            instances=np.ones(len(chosen), np.int64),
+            skipped_images=_counted(
+                {
+                    Skip.NO_IMAGE_CLASS: np.count_nonzero(class_id == NO_LABEL),
+                    Skip.CLASS_NOT_CHOSEN: np.count_nonzero(class_id == NOT_CHOSEN),
+                }
+            ),
+        )
+
+    def _skipped_images(self, labelled: Integers, backgrounds: Longs) -> dict[Skip, int]:
+        goes_in = np.zeros(len(self._images), np.bool_)
+        goes_in[labelled] = True
+        goes_in[backgrounds] = True
+        return _counted(
             {
-                Skip.WITHOUT_CLASS: np.count_nonzero(unlabelled),
-                Skip.CLASS_NOT_CHOSEN: np.count_nonzero(annotations.class_id == NOT_CHOSEN),
-                Skip.TYPE_NOT_CHOSEN: np.count_nonzero(chosen & ~fits),
-                Skip.OUTSIDE_IMAGE: fates[Fate.OUTSIDE_IMAGE],
-                Skip.NO_AREA: fates[Fate.NO_AREA],
-                Skip.DUPLICATE_ANNOTATION: len(repeated),
+                Skip.UNLABELLED_IMAGE: np.count_nonzero(~self._annotated & ~goes_in),
+                Skip.NO_CHOSEN_CLASS: np.count_nonzero(self._annotated & ~self._of_chosen_class),
+                Skip.NO_USABLE_ANNOTATION: np.count_nonzero(self._of_chosen_class & ~goes_in),
             }
-        ),
-        types_not_chosen=_types(annotations.type[chosen & ~fits]),
-        clipped=len(overhanging),
-        clipped_images=np.unique(overhanging),
-        without_class_images=np.unique(annotations.image[unlabelled]).astype(np.int64),
-        marked={
-            mark: np.sort(np.concatenate(found)).astype(np.int64)
-            for mark, found in marks.items()
-            if any(map(len, found))
-        },
-    )
-
-
-def _skipped_images(images: Images, annotations: Annotations, included: Longs) -> dict[Skip, int]:
-    annotated, of_chosen_class, goes_in = np.zeros((3, len(images)), np.bool_)
-    annotated[annotations.image] = True
-    of_chosen_class[annotations.image[annotations.class_id >= 0]] = True
-    goes_in[included] = True
-    return _counted(
-        {
-            Skip.UNLABELLED_IMAGE: np.count_nonzero(~annotated & ~goes_in),
-            Skip.NO_CHOSEN_CLASS: np.count_nonzero(annotated & ~of_chosen_class),
-            Skip.NO_USABLE_ANNOTATION: np.count_nonzero(of_chosen_class & ~goes_in),
-        }
-    )
-
-
-def _types(codes: npt.NDArray[np.uint8]) -> dict[AnnotationType, int]:
-    found = Counter(codes.tolist())
-    return {kind: found[code] for kind, code in TYPE_CODES.items() if found[code]}
+        )
 
 
 def _counted(counts: Mapping[Skip, int | np.integer[Any]]) -> dict[Skip, int]:

@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from heapq import merge
+from operator import itemgetter
 
 import asyncpg
 import structlog
 
 from annotateforge.dataset.archive import lay_out
 from annotateforge.dataset.backfill import Backfill
-from annotateforge.dataset.columns import Annotations, Images, Look
+from annotateforge.dataset.columns import Images, Longs, Look, distinct
 from annotateforge.dataset.datasets import (
     Dataset,
     NewDataset,
@@ -18,9 +22,12 @@ from annotateforge.dataset.datasets import (
     identity,
 )
 from annotateforge.dataset.examination import examine, missing_classes
-from annotateforge.dataset.freezing import Frozen, freeze
+from annotateforge.dataset.freezing import Frozen, find_alike, freeze
 from annotateforge.dataset.health import HealthReport
-from annotateforge.dataset.labelling import label
+from annotateforge.dataset.imports.opening import Spool
+from annotateforge.dataset.label_pack import MOST_IN_MEMORY, LabelPack
+from annotateforge.dataset.labelling import Labeller, Labelling
+from annotateforge.dataset.manifest import Manifest
 from annotateforge.dataset.opened import OpenedArchives
 from annotateforge.dataset.projects import project_not_found
 from annotateforge.dataset.spec import DatasetSpec, Strategy
@@ -33,15 +40,25 @@ from annotateforge.runtime.heap import trim_heap
 from annotateforge.runtime.ids import new_id
 
 _AT_ONCE = 2
-"""Specs that are frozen at the same time: each takes a core, a connection and a few hundred megabytes for
+"""Specs that are frozen at the same time: each takes two cores, a connection and some hundred megabytes for
 100,000 images with a million annotations."""
 _TRIES = 3
 _PUT_TIMEOUT = 600.0
 _CHECK_WAITS = 10.0
 """Seconds for which a check waits for fingerprints on which only findings depend."""
 
-Snapshot = tuple[Images, Annotations, bytes]
-"""Images and annotations of the projects of a spec, and the key of their freezing."""
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The images of the projects of a spec at one time."""
+
+    images: Images
+    labelling: Labelling
+    alike: "asyncio.Future[Longs]"
+    """Their clusters of near duplicates, which are being found."""
+    key: bytes
+    """The key of their freezing."""
+
 
 log = structlog.get_logger()
 
@@ -66,9 +83,12 @@ class Progress:
 class Preparer:
     """Checks and freezes specs."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore, backfill: Backfill, opened: OpenedArchives) -> None:
+    def __init__(
+        self, pool: Pool, blobs: BlobStore, backfill: Backfill, opened: OpenedArchives, spool: Spool
+    ) -> None:
         self._pool = pool
         self._opened = opened
+        self._spool = spool
         self._blobs = blobs
         self._backfill = backfill
         self._room = asyncio.Semaphore(_AT_ONCE)
@@ -77,10 +97,10 @@ class Preparer:
         """What freezing a spec would give. NotFound PROJECT_NOT_FOUND."""
         async with self._room:
             try:
-                _, report, _ = await self._freeze(spec, Progress(), await self._read_for_check(spec))
-                return report
+                with closing(LabelPack(self._spool)) as pack:
+                    return (await self._freeze(spec, Progress(), await self._read_for_check(spec, pack)))[1]
             finally:
-                await asyncio.to_thread(trim_heap)
+                _trim_later()
 
     async def prepare(self, spec: DatasetSpec, progress: Progress) -> Dataset:
         """Freeze a spec, or answer the data set that it gave before over the same data.
@@ -93,17 +113,21 @@ class Preparer:
         async with self._room:
             try:
                 for _ in range(_TRIES):
-                    if dataset := await self._try(spec, progress):
-                        return dataset
+                    with closing(LabelPack(self._spool)) as pack:
+                        if dataset := await self._try(spec, progress, pack):
+                            return dataset
                     log.info("images went while they were frozen; trying again")
             finally:
-                await asyncio.to_thread(trim_heap)
+                _trim_later()
         raise Aborted("DATASET_CHANGING", "Images were deleted while they were frozen. Try again.")
 
-    async def _try(self, spec: DatasetSpec, progress: Progress) -> Dataset | None:
+    async def _try(self, spec: DatasetSpec, progress: Progress, pack: LabelPack) -> Dataset | None:
         """Freeze a spec and keep the result; None when one of its images has gone meanwhile."""
         # The findings are kept with the data set, and a grouped split depends on them.
-        frozen, report, key = await self._freeze(spec, progress, await self._read_seen(spec, progress))
+        snapshot = await self._read_seen(spec, progress, pack)
+        key = snapshot.key
+        frozen, report = await self._freeze(spec, progress, snapshot)
+        del snapshot
         if report.errors:
             raise dataset_invalid(spec, report)
         layout = await asyncio.to_thread(lay_out, frozen.manifest)
@@ -129,27 +153,25 @@ class Preparer:
             revisions = await columns.read_revisions(connection, spec)
             return await datasets.find_frozen(connection, freezing_key(spec, revisions))
 
-    async def _read_for_check(self, spec: DatasetSpec) -> Snapshot:
+    async def _read_for_check(self, spec: DatasetSpec, pack: LabelPack) -> Snapshot:
         if spec.split.strategy is Strategy.GROUPED:
             # The split depends on them.
-            return await self._read_seen(spec, Progress())
+            return await self._read_seen(spec, Progress(), pack)
         # What is missing after that is a finding of its own.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CHECK_WAITS):
                 await self._look(spec, Progress())
-        return await self._read(spec, Progress())
+        return await self._read(spec, Progress(), pack)
 
-    async def _read_seen(self, spec: DatasetSpec, progress: Progress) -> Snapshot:
+    async def _read_seen(self, spec: DatasetSpec, progress: Progress, pack: LabelPack) -> Snapshot:
         """A snapshot in which all images have a fingerprint. Aborted DATASET_CHANGING when images come faster
         than they are looked at.
         """
         for _ in range(_TRIES):
             await self._look(spec, progress)
-            snapshot = await self._read(spec, progress)
-            # An import that ended since then leaves images without one.
-            if not (snapshot[0].look == Look.PENDING).any():
-                return snapshot
-            del snapshot
+            with contextlib.suppress(_Unseen):
+                # An import that ended since then leaves images without one.
+                return await self._read(spec, progress, pack, only_seen=True)
         raise Aborted("DATASET_CHANGING", "Images were added while others were looked at. Try again.")
 
     async def _look(self, spec: DatasetSpec, progress: Progress) -> None:
@@ -159,22 +181,24 @@ class Preparer:
 
     async def _freeze(
         self, spec: DatasetSpec, progress: Progress, snapshot: Snapshot
-    ) -> tuple[Frozen, HealthReport, bytes]:
-        """What a spec gives, its health, and the key of the freezing."""
-        images, annotations, key = snapshot
-        progress.begin("splitting and writing labels", len(images))
-        labelling = await asyncio.to_thread(label, spec, images, annotations)
-        # They take most of the memory, and what follows needs it.
-        del snapshot, annotations
-        frozen = await asyncio.to_thread(freeze, spec, images, labelling)
+    ) -> tuple[Frozen, HealthReport]:
+        """What a spec gives, and its health."""
+        images = snapshot.images
+        progress.begin("splitting", len(images))
+        frozen = await asyncio.to_thread(freeze, spec, images, snapshot.labelling, await snapshot.alike)
         labels: list[str] = []
         if missing_classes(frozen, spec):
             async with self._pool.acquire() as connection:
                 labels = await columns.read_labels(connection, spec)
-        return frozen, await asyncio.to_thread(examine, spec, images, frozen, labels), key
+        return frozen, await asyncio.to_thread(examine, spec, images, frozen, labels)
 
-    async def _read(self, spec: DatasetSpec, progress: Progress) -> Snapshot:
-        """One snapshot of the projects' images and annotations, and the key that it has."""
+    async def _read(
+        self, spec: DatasetSpec, progress: Progress, pack: LabelPack, *, only_seen: bool = False
+    ) -> Snapshot:
+        """One snapshot of the projects' images, labelled from the annotations as they come, and the key that
+        it has. `pack` gets the label files. _Unseen where an image has no fingerprint yet and `only_seen` is
+        asked for.
+        """
         async with (
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -184,13 +208,19 @@ class Preparer:
             key = freezing_key(spec, await columns.read_revisions(connection, spec))
             progress.begin("reading images")
             images = await columns.read_images(connection, spec)
+            if only_seen and (images.look == Look.PENDING).any():
+                raise _Unseen
+            # Needs no annotations; while Postgres puts them in order there is nothing else to do.
+            alike = asyncio.get_running_loop().run_in_executor(None, find_alike, images)
             progress.begin("reading annotations", len(images))
             total = int(images.annotations.sum())
 
             def read(annotations: int) -> None:
                 progress.images_done = len(images) * annotations // max(total, 1)
 
-            return images, await columns.read_annotations(connection, spec, read), key
+            labeller = Labeller(spec, images, pack)
+            await columns.read_annotations(connection, spec, labeller.add, read)
+        return Snapshot(images, await asyncio.to_thread(labeller.finish), alike, key)
 
     async def _keep(self, new: NewDataset, frozen: Frozen, progress: Progress) -> Dataset | None:
         """The data set, new or as it was; None when one of its images has gone meanwhile."""
@@ -199,19 +229,22 @@ class Preparer:
                 return dataset
         progress.begin("storing", len(frozen.manifest))
         manifest = frozen.manifest
-        own = {manifest.digest: manifest.data, manifest.label_pack: frozen.label_pack}
-        # As SplitSide in image.proto numbers them.
-        sides = (manifest.records["side"].astype(int) + 1).tolist()
-        digests = (digest.tobytes() for digest in manifest.records["sha256"])
-        needed = sorted({**dict.fromkeys(own), **dict(zip(digests, sides, strict=True))}.items())
+        own = {manifest.digest: len(manifest.data), manifest.label_pack: len(frozen.label_pack)}
         try:
             async with claiming(self._pool) as claims:
-                await claims.claim([(digest, len(data)) for digest, data in own.items()])
-                async with asyncio.timeout(_PUT_TIMEOUT):
-                    await self._blobs.put_many([(digest.hex(), data) for digest, data in own.items()])
-                async with self._pool.acquire() as connection, connection.transaction():
-                    dataset = await datasets.insert_dataset(connection, new, needed)
-                    await claims.give_back(connection)
+                await claims.claim(list(own.items()))
+                putting = asyncio.create_task(self._put(manifest, frozen.label_pack))
+                try:
+                    async with self._pool.acquire() as connection, connection.transaction():
+                        dataset = await datasets.insert_dataset(connection, new, _needed(manifest))
+                        # The bytes are there before anything refers to them.
+                        await putting
+                        await claims.give_back(connection)
+                except BaseException:
+                    # No claim ends while bytes are being put.
+                    putting.cancel()
+                    await asyncio.wait([putting])
+                    raise
         except asyncpg.ForeignKeyViolationError:
             return None
         if dataset is None:
@@ -219,3 +252,44 @@ class Preparer:
             async with self._pool.acquire() as connection:
                 dataset = await datasets.find_dataset(connection, new.identity)
         return dataset
+
+    async def _put(self, manifest: Manifest, pack: LabelPack) -> None:
+        """Store what a data set has of its own."""
+        async with asyncio.timeout(_PUT_TIMEOUT):
+            if len(pack) <= MOST_IN_MEMORY:
+                await self._blobs.put_many(
+                    [(manifest.digest.hex(), manifest.data), (manifest.label_pack.hex(), pack.read())]
+                )
+                return
+
+            async def chunks() -> AsyncIterator[bytes]:
+                for chunk in pack.chunks():
+                    yield chunk
+
+            await self._blobs.put_bytes(manifest.data, manifest.digest.hex())
+            if await self._blobs.exists(manifest.label_pack.hex()):
+                # Another split of the same labels.
+                return
+            stored = await self._blobs.put_stream(chunks(), limit=len(pack))
+            if stored.sha256 != manifest.label_pack.hex():
+                raise RuntimeError("The labels were not read from the disk as they were written.")
+
+
+class _Unseen(Exception):
+    """An image has no fingerprint yet."""
+
+
+def _needed(manifest: Manifest) -> Iterator[tuple[bytes, int | None]]:
+    """The blobs that a data set needs in ascending order, and the sides of images as SplitSide in image.proto
+    numbers them.
+    """
+    first, _ = distinct(manifest.records["sha256"])
+    digests = (digest.tobytes() for digest in manifest.records["sha256"][first])
+    sides = (manifest.records["side"][first] + 1).tolist()
+    own = sorted({(manifest.digest, None), (manifest.label_pack, None)})
+    return merge(zip(digests, sides, strict=True), own, key=itemgetter(0))
+
+
+def _trim_later() -> None:
+    """Give back what a freezing has freed, and let nobody wait for it."""
+    asyncio.get_running_loop().run_in_executor(None, trim_heap)

@@ -26,12 +26,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from annotateforge.dataset.columns import Flags, Longs, distinct
+from annotateforge.dataset.columns import Flags, Integers, Longs, distinct
 from annotateforge.dataset.manifest import TEST, TRAIN, VAL
 from annotateforge.dataset.spec import DatasetSpec, Strategy, Task
 
@@ -58,7 +57,7 @@ class Units:
         return Units(of_image.astype(np.int64), self.size[units], self.rank[units])
 
 
-def assign(spec: DatasetSpec, units: Units, image: Longs, class_id: Longs) -> npt.NDArray[np.uint8]:
+def assign(spec: DatasetSpec, units: Units, image: Longs, class_id: Integers) -> npt.NDArray[np.uint8]:
     """The side of each image, TRAIN, VAL or TEST; `image` and `class_id` as for `deal`.
 
     Every side that is asked for gets at least one unit where there are enough. Without test images the
@@ -92,7 +91,7 @@ def _leave_two_units(stays: Flags, units: Units) -> None:
             stays[units.of_image == unit] = True
 
 
-def find_units(sha256: npt.NDArray[np.uint8], seed: int, *groups: npt.NDArray[np.integer[Any]]) -> Units:
+def find_units(sha256: npt.NDArray[np.uint8], seed: int, *groups: Integers) -> Units:
     """The units of images; `sha256` has 32 bytes per image, each of `groups` equal numbers above 0 where
     images belong together; `seed` is the split's.
     """
@@ -120,7 +119,7 @@ def find_units(sha256: npt.NDArray[np.uint8], seed: int, *groups: npt.NDArray[np
     return Units(of_image, np.bincount(of_image, minlength=len(best)), best)
 
 
-def _join(contents: int, content: Longs, groups: Sequence[npt.NDArray[np.integer[Any]]]) -> Longs:
+def _join(contents: int, content: Longs, groups: Sequence[Integers]) -> Longs:
     """The number of each content's unit; contents of equal numbers above 0 in any group are of one unit."""
     if not any((group > 0).any() for group in groups):
         return np.arange(contents)
@@ -142,7 +141,7 @@ def _join(contents: int, content: Longs, groups: Sequence[npt.NDArray[np.integer
     return np.unique(roots, return_inverse=True)[1].astype(np.int64)
 
 
-def deal(spec: DatasetSpec, units: Units, image: Longs, class_id: Longs) -> Flags:
+def deal(spec: DatasetSpec, units: Units, image: Longs, class_id: Integers) -> Flags:
     """Which images train, the others validate.
 
     `image` and `class_id` are pairs that say which classes an image shows, in any order, also repeatedly.
@@ -153,7 +152,7 @@ def deal(spec: DatasetSpec, units: Units, image: Longs, class_id: Longs) -> Flag
 
 
 def _deal(
-    spec: DatasetSpec, ratio: Fraction, purpose: bytes, units: Units, image: Longs, class_id: Longs
+    spec: DatasetSpec, ratio: Fraction, purpose: bytes, units: Units, image: Longs, class_id: Integers
 ) -> Flags:
     """Deal the share `ratio` of the images; `purpose` makes one dealing independent of another."""
     total = len(units.of_image)
@@ -211,7 +210,7 @@ class _Strata:
         return b"\0".join(sorted(self.names[each] for each in memoryview(self.classes[number]).cast("H")))
 
 
-def _find_strata(unit: Longs, class_id: Longs, units: int, classes: tuple[str, ...]) -> _Strata:
+def _find_strata(unit: Longs, class_id: Integers, units: int, classes: tuple[str, ...]) -> _Strata:
     """The strata of units; `unit` and `class_id` are pairs that say which classes a unit shows."""
     pairs = np.sort(unit * (len(classes) + 1) + class_id)
     pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]

@@ -16,6 +16,7 @@ from annotateforge.dataset.arranging import Arranger
 from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.datasets import Dataset
 from annotateforge.dataset.health_message import health_message
+from annotateforge.dataset.imports.opening import Spool
 from annotateforge.dataset.opened import OpenedArchives
 from annotateforge.dataset.preparing import Preparer, Progress
 from annotateforge.dataset.rpc.dataset_messages import (
@@ -53,13 +54,19 @@ class DatasetHandlers:
     """CheckDataset to DownloadTexts."""
 
     def __init__(
-        self, pool: Pool, blobs: BlobStore, sweep: BlobSweep, backfill: Backfill, arranger: Arranger
+        self,
+        pool: Pool,
+        blobs: BlobStore,
+        sweep: BlobSweep,
+        spool: Spool,
+        backfill: Backfill,
+        arranger: Arranger,
     ) -> None:
         self._pool = pool
         self._blobs = blobs
         self._sweep = sweep
         self._opened = OpenedArchives(blobs, arranger)
-        self._preparer = Preparer(pool, blobs, backfill, self._opened)
+        self._preparer = Preparer(pool, blobs, backfill, self._opened, spool)
 
     async def CheckDataset(
         self, request: api.CheckDatasetRequest, context: Context

@@ -51,4 +51,4 @@ class DatasetRpc(
         )
         # Each class has attributes of its own names; those that are the same are the same objects.
         ExportHandlers.__init__(self, pool, blobs, spool)
-        DatasetHandlers.__init__(self, pool, blobs, sweep, backfill, arranger)
+        DatasetHandlers.__init__(self, pool, blobs, sweep, spool, backfill, arranger)

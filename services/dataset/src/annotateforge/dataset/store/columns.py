@@ -5,7 +5,7 @@ call them in one transaction of isolation REPEATABLE READ.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from annotateforge.dataset.columns import (
     Annotations,
     Images,
     Look,
+    WholeImages,
     starts,
 )
 from annotateforge.dataset.copy_format import CopyReader
@@ -98,6 +99,7 @@ FROM numbered
 JOIN annotations ON annotations.image_id = numbered.id
 LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS chosen (label, position)
     ON chosen.label = annotations.class_label
+ORDER BY numbered.number
 """
 ANNOTATION_LABELS = """
 SELECT class_label AS label
@@ -149,67 +151,87 @@ async def read_images(connection: Connection, spec: DatasetSpec) -> Images:
             "fingerprint": ("u1", SIZE),
         }
     )
-    parts: list[npt.NDArray[np.void]] = []
+    kinds: dict[str, npt.DTypeLike] = {
+        "id": np.uint8,
+        "sha256": np.uint8,
+        "crc32": np.uint32,
+        "size": np.int64,
+        "format": np.uint8,
+        "width": np.int32,
+        "height": np.int32,
+        "class_id": np.int16,
+        "group": np.int32,
+        "annotations": np.int32,
+        "reviewed": np.bool_,
+        "look": np.uint8,
+        "fingerprint": np.uint8,
+    }
+    # They grow in place, where arrays that are joined at the end would need twice the memory.
+    grown = {name: bytearray() for name in kinds}
 
-    async def parse(block: bytes) -> None:
-        parts.append((await asyncio.to_thread(reader.rows, block))[0])
+    def parse(block: bytes) -> None:
+        rows = reader.rows(block)[0]
+        for name, kind in kinds.items():
+            grown[name] += np.ascontiguousarray(rows[name], kind).view(np.uint8).data
 
     await _copy(connection, IMAGES, [spec.project_ids, spec.classes], parse)
-    rows = np.concatenate(parts)
 
-    def column(name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
-        return np.ascontiguousarray(rows[name], dtype=kind)
+    def column(name: str, width: int = 0) -> npt.NDArray[Any]:
+        values = np.frombuffer(grown[name], kinds[name])
+        return values.reshape(-1, width) if width else values
 
     return Images(
-        id=column("id", np.uint8),
-        sha256=column("sha256", np.uint8),
-        crc32=column("crc32", np.uint32),
-        size=column("size", np.int64),
-        format=column("format", np.uint8),
-        width=column("width", np.int32),
-        height=column("height", np.int32),
-        class_id=column("class_id", np.int16),
-        group=column("group", np.int32),
-        annotations=column("annotations", np.int32),
-        reviewed=column("reviewed", np.bool_),
-        look=column("look", np.uint8),
-        fingerprint=column("fingerprint", np.uint8),
+        id=column("id", 16),
+        sha256=column("sha256", 32),
+        crc32=column("crc32"),
+        size=column("size"),
+        format=column("format"),
+        width=column("width"),
+        height=column("height"),
+        class_id=column("class_id"),
+        group=column("group"),
+        annotations=column("annotations"),
+        reviewed=column("reviewed"),
+        look=column("look"),
+        fingerprint=column("fingerprint", SIZE),
     )
 
 
-async def read_annotations(connection: Connection, spec: DatasetSpec, report: Report) -> Annotations:
-    """The annotations of those images, with the coordinates of those that the spec uses; none for
+async def read_annotations(
+    connection: Connection, spec: DatasetSpec, take: Callable[[Annotations], None], report: Report
+) -> None:
+    """Read the annotations of those images, with the coordinates of those that the spec uses; none for
     classify.
+
+    `take`, which is called in a thread, gets them in blocks, image by image as the images are numbered, all
+    of an image in one block.
     """
+    if spec.task is Task.CLASSIFY:
+        return
     reader = CopyReader({"image": ">i4", "class_id": ">i2", "type": ">i2"}, array=True)
-    # They grow in place, where arrays that are joined at the end would need twice the memory.
-    images, classes, types, counts, numbers = (bytearray() for _ in range(5))
+    whole = WholeImages()
     done = 0
 
-    async def parse(block: bytes) -> None:
+    def parse(block: bytes) -> None:
         nonlocal done
-        rows, count, values = await asyncio.to_thread(reader.rows, block)
-        images.extend(rows["image"].astype(np.int32).tobytes())
-        classes.extend(rows["class_id"].astype(np.int16).tobytes())
-        types.extend(rows["type"].astype(np.uint8).tobytes())
-        counts.extend(count.tobytes())
-        numbers.extend(values.tobytes())
+        rows, count, numbers = reader.rows(block)
+        found = Annotations(
+            rows["image"].astype(np.int32),
+            rows["class_id"].astype(np.int16),
+            rows["type"].astype(np.uint8),
+            count,
+            starts(count),
+            numbers,
+        )
         done += len(rows)
+        if len(ready := whole.add(found)):
+            take(ready)
         report(done)
 
-    if spec.task is not Task.CLASSIFY:
-        kinds = [kind.value for kind in spec.annotation_types]
-        await _copy(connection, ANNOTATIONS, [spec.project_ids, spec.classes, kinds], parse)
-    image, count = np.frombuffer(images, np.int32), np.frombuffer(counts, np.int32)
-    order = np.argsort(image, kind="stable")
-    return Annotations(
-        image=image[order],
-        class_id=np.frombuffer(classes, np.int16)[order],
-        type=np.frombuffer(types, np.uint8)[order],
-        count=count[order],
-        start=starts(count)[order],
-        numbers=np.frombuffer(numbers, np.float64),
-    )
+    kinds = [kind.value for kind in spec.annotation_types]
+    await _copy(connection, ANNOTATIONS, [spec.project_ids, spec.classes, kinds], parse)
+    if len(rest := whole.rest()):
+        await asyncio.to_thread(take, rest)
 
 
 async def read_labels(connection: Connection, spec: DatasetSpec) -> list[str]:
@@ -219,21 +241,39 @@ async def read_labels(connection: Connection, spec: DatasetSpec) -> list[str]:
 
 
 async def _copy(
-    connection: Connection, query: str, arguments: list[Any], parse: Callable[[bytes], Awaitable[None]]
+    connection: Connection, query: str, arguments: list[Any], parse: Callable[[bytes], None]
 ) -> None:
-    """Hand the result of a query to `parse` in blocks of about _BLOCK bytes."""
+    """Hand the result of a query to `parse`, in threads but one call after another, in blocks of about
+    _BLOCK bytes. What comes meanwhile is received.
+    """
     waiting: list[bytes] = []
     held = 0
+    parsing: asyncio.Future[None] | None = None
 
     async def take(data: bytes) -> None:
         nonlocal held
         waiting.append(data)
         held += len(data)
         if held >= _BLOCK:
-            block = b"".join(waiting)
-            waiting.clear()
-            held = 0
-            await parse(block)
+            await begin()
 
-    await connection.copy_from_query(query, *arguments, output=take, format="binary", timeout=READ_TIMEOUT)
-    await parse(b"".join(waiting))
+    async def begin() -> "asyncio.Future[None]":
+        nonlocal held, parsing
+        if parsing is not None:
+            await parsing
+        block = b"".join(waiting)
+        waiting.clear()
+        held = 0
+        parsing = asyncio.ensure_future(asyncio.to_thread(parse, block))
+        return parsing
+
+    try:
+        await connection.copy_from_query(
+            query, *arguments, output=take, format="binary", timeout=READ_TIMEOUT
+        )
+        await (await begin())
+    except BaseException:
+        if parsing is not None:
+            # The thread uses what the caller is about to close.
+            await asyncio.wait([parsing])
+        raise

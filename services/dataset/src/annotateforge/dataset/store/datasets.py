@@ -1,6 +1,6 @@
 """Frozen data sets in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -64,7 +64,7 @@ RELEASE = "DELETE FROM dataset_holds WHERE dataset_id = $1 AND holder = $2"
 
 
 async def insert_dataset(
-    connection: Connection, dataset: NewDataset, blobs: Sequence[tuple[bytes, int | None]]
+    connection: Connection, dataset: NewDataset, blobs: Iterable[tuple[bytes, int | None]]
 ) -> Dataset | None:
     """Keep a data set with the digests of the blobs that it needs, in ascending order, and the SplitSide of
     those that are images; call it in a transaction.
