@@ -14,6 +14,8 @@ from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetService
 from annotateforge.dataset.app import running
 from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.settings import Settings
+from annotateforge.dataset.store.imports import Landed, Staging
+from annotateforge.runtime.errors import InvalidArgument
 from tests.integration.dataset.calls import (
     Sent,
     all_images,
@@ -171,6 +173,49 @@ async def test_an_import_leaves_fingerprints_to_the_background_and_a_check_waits
             again = await new_project(client, "uploaded")
             await upload(client, again, [Sent(name, data) for name, data in pictures.items()])
             assert await fingerprints() == imported
+    finally:
+        await connection.close(timeout=5)
+
+
+async def test_images_are_looked_at_while_their_import_goes_on_and_leave_nothing_when_it_fails(
+    settings: Settings, secret: str, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = {f"{number:02}.jpg": encoded(picture(number)) for number in range(12)}
+    connection = await asyncpg.connect(
+        str(settings.database_url), server_settings={"search_path": "dataset"}, timeout=10
+    )
+    real = Staging.commit
+    fails = True
+
+    async def looked_at() -> int:
+        count: int = await connection.fetchval("SELECT count(*) FROM fingerprints", timeout=10)
+        return count
+
+    async def commit(self: Staging, *args: Any) -> Landed:
+        async def complete() -> bool:
+            return await looked_at() == 12
+
+        await eventually(complete)
+        if fails:
+            raise InvalidArgument("OUT_OF_ORDER", "Not now.")
+        return await real(self, *args)
+
+    async def nothing() -> bool:
+        return await looked_at() == 0
+
+    monkeypatch.setattr(Staging, "commit", commit)
+    try:
+        async with running(settings) as app, editing(app, secret) as client:
+            project_id = await new_project(client, "imported")
+            error = await refusal(import_archive(client, project_id, zipped(dict(pictures))))
+            assert error.reason == "OUT_OF_ORDER"
+            # Which looks for blobs that nobody needs any more.
+            await client.DeleteProject(api.DeleteProjectRequest(project_id=project_id))
+            await eventually(nothing)
+            fails = False
+            project_id = await new_project(client, "imported again")
+            report = await import_archive(client, project_id, zipped(dict(pictures)))
+            assert report.images_added == 12
     finally:
         await connection.close(timeout=5)
 

@@ -10,6 +10,7 @@ from annotateforge.dataset.backfill import Backfill
 from annotateforge.dataset.imports.importing import Importer
 from annotateforge.dataset.imports.opening import Spool
 from annotateforge.dataset.inspector import inspecting
+from annotateforge.dataset.lookers import looking
 from annotateforge.dataset.rpc.service import DatasetRpc
 from annotateforge.dataset.settings import Settings
 from annotateforge.dataset.uploads import Uploader
@@ -38,12 +39,14 @@ async def running(settings: Settings) -> AsyncIterator[App]:
     blobs = BlobStore.open(f"{settings.store_url.rstrip('/')}/dataset")
     settings.dataset_spool_folder.mkdir(parents=True, exist_ok=True)
     spool = Spool(settings.dataset_spool_folder, settings.dataset_keep_free_bytes)
-    async with database(
-        settings.database_url, SCHEMA, "annotateforge.dataset", max_size=max(2, settings.database_pool_size)
-    ) as pool:
+    pool_size = max(2, settings.database_pool_size)
+    async with (
+        database(settings.database_url, SCHEMA, "annotateforge.dataset", max_size=pool_size) as pool,
+        looking(settings.dataset_image_threads) as lookers,
+    ):
         sweep = BlobSweep(pool, blobs, references=("images", "dataset_blobs", "thumbnails"))
         with inspecting(settings.image_limits, settings.dataset_image_threads) as inspector:
-            backfill = Backfill(pool, blobs, inspector)
+            backfill = Backfill(pool, blobs, lookers)
             arranger = Arranger(blobs)
             rpc = DatasetRpc(
                 pool=pool,
@@ -58,7 +61,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                     spool,
                     settings.archive_limits,
                     settings.import_turns,
-                    backfill.wake,
+                    backfill.look_ahead,
                 ),
                 spool=spool,
                 backfill=backfill,

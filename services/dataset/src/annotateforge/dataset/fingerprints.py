@@ -30,6 +30,8 @@ DECODED_SIDE = 64
 """A picture may be shrunk before, but not below so many pixels on either side."""
 
 _SIDE = 32
+_COUNT = _SIDE * _SIDE
+_ONES = np.ones(_COUNT)
 _FLAT = 2
 """Standard deviation of Y, of 0 to 255, below which the signs are noise and left 0."""
 
@@ -37,18 +39,16 @@ _FLAT = 2
 def fingerprint(picture: Image.Image) -> bytes:
     """The fingerprint of an upright picture of mode L or RGB: SIZE bytes."""
     small = picture.resize((_SIDE, _SIDE), Image.Resampling.BOX).convert("YCbCr")
-    planes = np.asarray(small, np.int64).reshape(_SIDE * _SIDE, 3)
-    count = len(planes)
-    total = planes.sum(axis=0)
-    bright = planes[:, 0]
-    variance = (count * int((bright * bright).sum()) - int(total[0]) ** 2) // count**2
+    # Whole numbers below 2⁵³ in floating point: quick, and exact in whatever order they are added.
+    planes = np.frombuffer(small.tobytes(), np.uint8).reshape(_COUNT, 3).astype(np.float64)
+    total = [int(each) for each in (_ONES @ planes).tolist()]
+    bright = np.ascontiguousarray(planes[:, 0])
+    variance = (_COUNT * int(bright @ bright) - total[0] ** 2) // _COUNT**2
     contrast = math.isqrt(variance)
-    tone = bytes([*((total + count // 2) // count).tolist(), contrast])
+    tone = bytes([*((each + _COUNT // 2) // _COUNT for each in total), contrast])
     if contrast < _FLAT:
         return bytes([VERSION]) + bytes(BIT_BYTES) + tone
-    # Whole numbers below 2⁵³ in floating point: quick, and exact in whatever order they are added.
-    centred = (bright.reshape(_SIDE, _SIDE) * count - int(total[0])).astype(np.float64)
-    waves = _WAVES @ centred @ _WAVES.T
+    waves = _WAVES @ (bright.reshape(_SIDE, _SIDE) * _COUNT - total[0]) @ _WAVES.T
     return bytes([VERSION]) + np.packbits(waves.ravel() > 0).tobytes() + tone
 
 

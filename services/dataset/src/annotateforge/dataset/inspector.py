@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from annotateforge.dataset.conversion import convert, is_convertible
 from annotateforge.dataset.decoding import DecodingMemory
 from annotateforge.dataset.images import ImageFacts, ImageFormat, ImageLimits, ImageRefused
-from annotateforge.dataset.inspection import inspect, look_again
+from annotateforge.dataset.inspection import inspect
 from annotateforge.dataset.thumbnails import draw_thumbnail
 
 T = TypeVar("T")
@@ -45,14 +45,6 @@ class Inspector:
         """Each encoded image as it is taken, or why it cannot be; see inspect in `inspection`."""
         look = partial(self._inspect, fingerprint_later=fingerprint_later)
         return await self._for_each(images, [len(data) for data in images], look)
-
-    async def look_again(self, images: Sequence[tuple[bytes, ImageFormat]]) -> list[bytes]:
-        """See look_again in `inspection`."""
-
-        def look(image: tuple[bytes, ImageFormat]) -> bytes:
-            return look_again(*image, self._memory)
-
-        return await self._for_each(images, [len(data) for data, _ in images], look)
 
     async def thumbnail(self, data: bytes, image_format: ImageFormat, size: int) -> bytes:
         """See draw_thumbnail."""

@@ -22,7 +22,9 @@ class Settings(DatabaseSettings, StoreSettings, ServiceSettings):
     dataset_most_image_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     """Most pixels of one image."""
     dataset_image_threads: Annotated[int, Field(ge=1, le=256)] = min(4, os.cpu_count() or 1)
-    """Threads that decode images; each may need the memory of the largest image, decoded."""
+    """Threads that decode images, and as many processes that do so for fingerprints; each may need the memory
+    of the largest image, decoded.
+    """
     dataset_most_upload_images: Annotated[int, Field(ge=1, le=20_000)] = 10_000
     """Most images of one upload; more are imported as an archive."""
     dataset_most_archive_bytes: Annotated[int, Field(ge=1)] = 50 * _GIB

@@ -8,7 +8,7 @@ is left of it.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -36,6 +36,7 @@ from annotateforge.dataset.inspection import is_deeper_than_8_bits
 from annotateforge.dataset.inspector import Inspected, Inspector
 from annotateforge.dataset.problems import Problem, ProblemCount
 from annotateforge.dataset.store.annotation_rows import StagedAnnotation
+from annotateforge.dataset.store.fingerprints import Unseen
 from annotateforge.dataset.store.images import digests_of
 from annotateforge.dataset.store.imports import Staging, staging
 from annotateforge.runtime.blob_claims import claiming
@@ -90,9 +91,11 @@ class Importer:
         spool: Spool,
         limits: ArchiveLimits,
         concurrent: int,
-        left_unseen: Callable[[], None] = lambda: None,
+        left_unseen: Callable[[Iterable[Unseen]], None] = lambda _: None,
     ) -> None:
-        """`left_unseen` is called when images came in that may have no fingerprint yet."""
+        """`left_unseen` is told the images that were stored without a fingerprint, while the import goes on,
+        and nothing once more when it has ended.
+        """
         self._pool = pool
         self._blobs = blobs
         self._inspector = inspector
@@ -121,14 +124,23 @@ class Importer:
                 labels = await asyncio.to_thread(_read_as, container, wanted_format, report)
                 kept = await asyncio.to_thread(read_image_table, labels.tree, report)
                 trim_heap()
-                run = _Run(self._pool, self._inspector, project_id, labels, kept, staged, report)
+                run = _Run(
+                    self._pool,
+                    self._inspector,
+                    project_id,
+                    labels,
+                    kept,
+                    staged,
+                    report,
+                    self._left_unseen,
+                )
                 await run.take_images(Ingest(self._inspector, self._blobs, claims, fingerprint_later=True))
                 trim_heap()
                 await run.take_labels()
                 async with connection.transaction():
                     landed = await staged.commit(project_id, _COMMIT_TIMEOUT)
                     await claims.give_back(connection)
-        self._left_unseen()
+        self._left_unseen(())
         trim_heap()
         log.info("archive imported", format=labels.name, images=landed.images, annotations=landed.annotations)
         return ImportReport(
@@ -156,6 +168,7 @@ class _Run:
         kept: Mapping[str, Kept],
         staged: Staging,
         report: Report,
+        left_unseen: Callable[[Iterable[Unseen]], None],
     ) -> None:
         self._pool = pool
         self._most_bytes = inspector.limits.size_bytes
@@ -163,6 +176,7 @@ class _Run:
         self._labels = labels
         self._staged = staged
         self._report = report
+        self._left_unseen = left_unseen
         self._new = NewImages()
         self._there_already = 0
         self._kept = kept
@@ -224,6 +238,12 @@ class _Run:
                 self._remark(file, facts)
         if images:
             await self._staged.add_images(images)
+            facts_of = (image.facts for image in images)
+            self._left_unseen(
+                Unseen(facts.sha256, facts.format, facts.size_bytes)
+                for facts in facts_of
+                if facts.fingerprint is None
+            )
 
     async def take_labels(self) -> None:
         """Check and stage the annotations of the images that are being added.

@@ -56,6 +56,15 @@ FROM (
 LEFT JOIN lacking ON true
 ORDER BY lacking.sha256
 """
+LACKING_OF = f"""
+SELECT sha256
+FROM unnest($1::bytea[]) AS asked (sha256)
+WHERE NOT EXISTS (
+    SELECT FROM fingerprints
+    WHERE fingerprints.sha256 = asked.sha256
+        AND (octet_length(fingerprint) = 0 OR get_byte(fingerprint, 0) = {VERSION})
+)
+"""
 _PART = 20_000
 
 
@@ -77,6 +86,12 @@ async def renew_fingerprints(connection: Connection, found: Sequence[tuple[bytes
     """The same for images that projects have already, whose health it changes. Call it in a transaction."""
     await put_fingerprints(connection, found)
     await connection.execute(RENEW, [digest for digest, _ in found])
+
+
+async def lacking_of(connection: Connection, digests: Sequence[bytes]) -> set[bytes]:
+    """Those of some contents that have no fingerprint of the present version."""
+    rows = await connection.fetch(LACKING_OF, digests)
+    return {row["sha256"] for row in rows}
 
 
 async def next_unseen(
