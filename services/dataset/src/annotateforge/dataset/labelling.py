@@ -117,7 +117,9 @@ class Labeller:
         self._crc32 = np.zeros(len(images), np.uint32)
         self._annotated, self._of_chosen_class = np.zeros((2, len(images)), np.bool_)
         # Which image shows which class, ascending as the images are, and how often.
-        self._shown: list[tuple[Integers, Integers, Integers]] = [(_NONE, _NONE.astype(np.uint16), _NONE)]
+        self._shows: list[Integers] = [_NONE]
+        self._shown: list[Integers] = [_NONE.astype(np.uint16)]
+        self._often: list[Integers] = [_NONE]
         self._fates: Counter[int] = Counter()
         self._skipped: Counter[Skip] = Counter()
         self._types: Counter[int] = Counter()
@@ -166,7 +168,9 @@ class Labeller:
             self._marks[Mark.DUPLICATE].append(labelled[row])
             self._skipped[Skip.DUPLICATE_ANNOTATION] += len(row)
         shows, shown = np.divmod(found, classes)
-        self._shown.append((shows.astype(np.int32), shown.astype(np.uint16), often.astype(np.int32)))
+        self._shows.append(shows.astype(np.int32))
+        self._shown.append(shown.astype(np.uint16))
+        self._often.append(often.astype(np.int32))
         self._clipped.append(image[outlines.clipped[stays]])
         marks = self._marks
         marks[Mark.OUTSIDE_IMAGE].append(part.image[outlines.fate == Fate.OUTSIDE_IMAGE])
@@ -181,8 +185,7 @@ class Labeller:
         """The labels of all images. To be called once, when the annotations of all have been added."""
         if self._spec.task is Task.CLASSIFY:
             return self._label_classes()
-        image, class_id, instances = (np.concatenate(column) for column in zip(*self._shown, strict=True))
-        self._shown.clear()
+        image, class_id, instances = map(_joined, (self._shows, self._shown, self._often))
         empty = self._images.reviewed & (self._images.annotations == 0)
         backgrounds = np.flatnonzero(empty) if self._spec.backgrounds else np.empty(0, np.int64)
         overhanging = np.concatenate(self._clipped)
@@ -247,6 +250,13 @@ class Labeller:
                 Skip.NO_USABLE_ANNOTATION: np.count_nonzero(self._of_chosen_class & ~goes_in),
             }
         )
+
+
+def _joined(parts: list[Integers]) -> Integers:
+    """Parts one after another; they are not needed any more."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def _counted(counts: Mapping[Skip, int | np.integer[Any]]) -> dict[Skip, int]:

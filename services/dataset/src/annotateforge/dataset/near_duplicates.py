@@ -42,17 +42,24 @@ def find_clusters(fingerprints: npt.NDArray[np.uint8]) -> Longs:
     """
     if not len(fingerprints):
         return np.empty(0, np.int64)
-    rows = _comparable(fingerprints)
-    order = np.argsort(rows, kind="stable")
-    new = np.append(True, rows[order[1:]] != rows[order[:-1]])
-    which = np.empty(len(rows), np.int64)
-    which[order] = np.cumsum(new) - 1
-    label = _join(fingerprints[order[new]])[which]
+    first, which = _distinct(fingerprints)
+    label = _join(fingerprints[first])[which]
     _, number, count = np.unique(label, return_inverse=True, return_counts=True)
     alone = count == 1
     numbers = np.where(alone, 0, np.cumsum(~alone))
     clusters: Longs = numbers[number].astype(np.int64)
     return clusters
+
+
+def _distinct(fingerprints: npt.NDArray[np.uint8]) -> tuple[Longs, Longs]:
+    """One of each different fingerprint, in ascending order, and for each image which of them it has."""
+    rows = _comparable(fingerprints)
+    order = np.argsort(rows, kind="stable")
+    rows = rows[order]
+    new = np.append(True, rows[1:] != rows[:-1])
+    which = np.empty(len(rows), np.int64)
+    which[order] = np.cumsum(new) - 1
+    return order[new], which
 
 
 def _comparable(fingerprints: npt.NDArray[np.uint8]) -> npt.NDArray[np.bytes_]:

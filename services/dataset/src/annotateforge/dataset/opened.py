@@ -10,7 +10,7 @@ from annotateforge.dataset.streaming import blob_missing
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.errors import NotFound
 
-_MOST_BYTES = 64 * 1024**2
+_MOST_BYTES = 32 * 1024**2
 _LOAD_TIMEOUT = 120.0
 
 

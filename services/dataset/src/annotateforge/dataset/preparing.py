@@ -42,6 +42,8 @@ from annotateforge.runtime.ids import new_id
 _AT_ONCE = 2
 """Specs that are frozen at the same time: each takes two cores, a connection and some hundred megabytes for
 100,000 images with a million annotations."""
+_MANY = 20_000
+"""Images of which the arrays take megabytes."""
 _TRIES = 3
 _PUT_TIMEOUT = 600.0
 _CHECK_WAITS = 10.0
@@ -139,7 +141,9 @@ class Preparer:
             digest=frozen.manifest.digest,
             archive_size_bytes=layout.size,
         )
-        dataset = await self._keep(new, frozen, progress)
+        manifest, labels = frozen.manifest, frozen.label_pack
+        del frozen
+        dataset = await self._keep(new, manifest, labels, progress)
         if dataset is not None:
             async with self._pool.acquire() as connection:
                 await datasets.keep_frozen(connection, key, dataset.id)
@@ -184,8 +188,12 @@ class Preparer:
     ) -> tuple[Frozen, HealthReport]:
         """What a spec gives, and its health."""
         images = snapshot.images
+        alike = await snapshot.alike
         progress.begin("splitting", len(images))
-        frozen = await asyncio.to_thread(freeze, spec, images, snapshot.labelling, await snapshot.alike)
+        # What one step leaves would lie beside what the next one takes.
+        await _trim(images)
+        frozen = await asyncio.to_thread(freeze, spec, images, snapshot.labelling, alike)
+        await _trim(images)
         labels: list[str] = []
         if missing_classes(frozen, spec):
             async with self._pool.acquire() as connection:
@@ -222,18 +230,19 @@ class Preparer:
             await columns.read_annotations(connection, spec, labeller.add, read)
         return Snapshot(images, await asyncio.to_thread(labeller.finish), alike, key)
 
-    async def _keep(self, new: NewDataset, frozen: Frozen, progress: Progress) -> Dataset | None:
+    async def _keep(
+        self, new: NewDataset, manifest: Manifest, pack: LabelPack, progress: Progress
+    ) -> Dataset | None:
         """The data set, new or as it was; None when one of its images has gone meanwhile."""
         async with self._pool.acquire() as connection:
             if dataset := await datasets.find_dataset(connection, new.identity):
                 return dataset
-        progress.begin("storing", len(frozen.manifest))
-        manifest = frozen.manifest
-        own = {manifest.digest: len(manifest.data), manifest.label_pack: len(frozen.label_pack)}
+        progress.begin("storing", len(manifest))
+        own = {manifest.digest: len(manifest.data), manifest.label_pack: len(pack)}
         try:
             async with claiming(self._pool) as claims:
                 await claims.claim(list(own.items()))
-                putting = asyncio.create_task(self._put(manifest, frozen.label_pack))
+                putting = asyncio.create_task(self._put(manifest, pack))
                 try:
                     async with self._pool.acquire() as connection, connection.transaction():
                         dataset = await datasets.insert_dataset(connection, new, _needed(manifest))
@@ -288,6 +297,12 @@ def _needed(manifest: Manifest) -> Iterator[tuple[bytes, int | None]]:
     sides = (manifest.records["side"][first] + 1).tolist()
     own = sorted({(manifest.digest, None), (manifest.label_pack, None)})
     return merge(zip(digests, sides, strict=True), own, key=itemgetter(0))
+
+
+async def _trim(images: Images) -> None:
+    """Give back what has been freed where it is much; it takes milliseconds."""
+    if len(images) >= _MANY:
+        await asyncio.to_thread(trim_heap)
 
 
 def _trim_later() -> None:

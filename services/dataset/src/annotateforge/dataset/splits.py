@@ -212,13 +212,18 @@ class _Strata:
 
 def _find_strata(unit: Longs, class_id: Integers, units: int, classes: tuple[str, ...]) -> _Strata:
     """The strata of units; `unit` and `class_id` are pairs that say which classes a unit shows."""
-    pairs = np.sort(unit * (len(classes) + 1) + class_id)
+    width = len(classes) + 1
+    # Half the memory where it suffices.
+    pairs: Integers = unit.astype(np.int32 if units * width < 2**31 else np.int64)
+    del unit
+    np.multiply(pairs, width, out=pairs)
+    np.add(pairs, class_id, out=pairs, casting="same_kind")
+    pairs.sort()
     pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
-    unit, class_id = np.divmod(pairs, len(classes) + 1)
+    data = (pairs % width).astype(np.uint16).tobytes()
+    pairs //= width
+    ends = 2 * np.cumsum(np.bincount(pairs, minlength=units))
     del pairs
-    ends = 2 * np.cumsum(np.bincount(unit, minlength=units))
-    data = class_id.astype(np.uint16).tobytes()
-    del unit, class_id
     numbers: dict[bytes, int] = {}
     begin = 0
 
@@ -248,7 +253,10 @@ def _give_seats(
     if not left:
         return seats
 
-    def claim(number: int) -> tuple[int, int, bytes]:
+    # Bytes that are ordered as what they are made of: tuples would take three times the memory.
+    width = (denominator << 65).bit_length() // 8 + 1
+
+    def claim(number: int) -> bytes:
         down, remainder = divmod(sizes[number] * numerator, denominator)
         if not remainder:
             urgency = 3
@@ -257,8 +265,9 @@ def _give_seats(
         else:
             urgency = 1
         chance = hashlib.sha256(salt + key(number)).digest()
-        # chance / 2**64 - remainder / denominator, in whole numbers.
-        return urgency, int.from_bytes(chance[:8]) * denominator - (remainder << 64), chance
+        # 1 + chance / 2**64 - remainder / denominator, in whole numbers.
+        excess = (int.from_bytes(chance[:8]) + (1 << 64)) * denominator - (remainder << 64)
+        return bytes((urgency,)) + excess.to_bytes(width) + chance
 
     for number in sorted(range(len(sizes)), key=claim)[:left]:
         seats[number] += 1
