@@ -50,7 +50,7 @@ _PACKED = 1024 * 1024
 """Blobs of fewer bytes are packed."""
 _WINDOW = 1024
 """Blobs that are looked up at once."""
-_READ_AT_ONCE = CHUNK
+_READ_AT_ONCE = 2 * CHUNK
 """Bytes that are read between two turns of the event loop, where they are in memory."""
 
 

@@ -13,6 +13,8 @@ from annotateforge.runtime.errors import DomainError, Internal, NotFound
 
 _WINDOW = 512
 """Spans that are planned at once."""
+_FIRST_TEXTS = 128 * 1024
+"""Bytes of texts that are read at first, so that the first bytes leave soon."""
 _GAP = 16 * 1024
 """Bytes between two texts that are rather read than the second one sought."""
 
@@ -55,18 +57,16 @@ async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> As
     plan = archive.plan(begin, end)
     pack = archive.manifest.label_pack.hex()
     piece = next(plan, None)
+    first = True
     while piece is not None:
         following: Piece | None = None
         match piece:
             case bytes():
                 yield [piece]
             case LabelFiles():
-                text = b"".join(
-                    [part async for part in read_blob(blobs, pack, piece.offset, sum(piece.sizes))]
-                )
-                cuts = [0, *accumulate(piece.sizes)]
-                # They are small: one part is handled faster than thousands, for all that it is a copy more.
-                yield [b"".join(_beside(piece.headers, [text[at:end] for at, end in pairwise(cuts)]))]
+                labels = _LabelRun(piece, plan, _FIRST_TEXTS if first else BATCH_BYTES)
+                yield [await labels.read(blobs, pack)]
+                following, first = labels.following, False
             case ImageFiles():
                 run = _ImageRun(piece, plan)
                 async for parts in run.read(blobs):
@@ -76,6 +76,32 @@ async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> As
                 async for part in read_blob(blobs, piece.image, piece.offset, piece.length):
                     yield [part]
         piece = following or next(plan, None)
+
+
+class _LabelRun:
+    """Label files in a row, read at once: each reading waits for threads several times."""
+
+    def __init__(self, piece: LabelFiles, plan: Iterator[Piece], most_bytes: int) -> None:
+        """`most_bytes` of texts, unless the first piece has more."""
+        self._offset = piece.offset
+        self._headers = list(piece.headers)
+        self._sizes = list(piece.sizes)
+        self._length = sum(piece.sizes)
+        self.following = next(plan, None)
+        """The piece after them; None at the end."""
+        while isinstance(self.following, LabelFiles) and self._length < most_bytes:
+            self._headers += self.following.headers
+            self._sizes += self.following.sizes
+            self._length += sum(self.following.sizes)
+            self.following = next(plan, None)
+
+    async def read(self, blobs: BlobStore, pack: str) -> bytes:
+        """Headers and texts in turn. They are small: one part is handled faster than thousands, for all that
+        it is a copy more.
+        """
+        text = b"".join([part async for part in read_blob(blobs, pack, self._offset, self._length)])
+        cuts = [0, *accumulate(self._sizes)]
+        return b"".join(_beside(self._headers, [text[at:end] for at, end in pairwise(cuts)]))
 
 
 class _ImageRun:
