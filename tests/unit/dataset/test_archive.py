@@ -102,6 +102,15 @@ def test_every_range_of_any_archive_is_that_of_the_whole(
         assert put_together(archive, contents, pack, begin, end) == whole[begin:end]
 
 
+def test_more_than_ten_equal_images_have_names_of_their_own() -> None:
+    manifest, pack = manifest_of(Task.DETECT, [b"x"] * 12 + [b"y"])
+    archive = lay_out(manifest)
+    whole = put_together(archive, [b"x", b"y"], pack, 0, archive.size)
+    with zipfile.ZipFile(io.BytesIO(whole)) as opened:
+        assert opened.testzip() is None
+        assert len(set(opened.namelist())) == 1 + 2 * 13
+
+
 def test_the_bytes_of_an_archive_are_pinned() -> None:
     # Fixed for ever under a manifest of this version: the digest is the archive's entity tag.
     contents = [bytes([number]) * number for number in range(1, 30)] + [b"\1"]

@@ -143,6 +143,24 @@ class _Files:
                 yield self._image_batch(first, self.manifest.records[first - images : end - images])
             first = end
 
+    def lengths(self) -> tuple[Longs, Longs]:
+        """Bytes of each entry and of its name, which are not written for that: they would take tens of bytes
+        of memory for each, and most of the time.
+        """
+        records, empty = self.manifest.records, np.zeros(0, np.int64)
+        labelled = self.manifest.task is not Task.CLASSIFY
+        size = (
+            np.array([len(content) for _, content in self.fixed], np.int64),
+            records["label_size"].astype(np.int64) if labelled else empty,
+            records["size"].astype(np.int64),
+        )
+        name_length = (
+            np.array([len(name) for name, _ in self.fixed], np.int64),
+            self.names.label_lengths(records) if labelled else empty,
+            self.names.image_lengths(records),
+        )
+        return np.concatenate(size), np.concatenate(name_length)
+
     def _fixed_batch(self, first: int, end: int) -> _Batch:
         names, contents = zip(*self.fixed[first:end], strict=True)
         size = np.array([len(content) for content in contents], np.int64)
@@ -269,10 +287,7 @@ def lay_out(manifest: Manifest) -> Archive:
     fixed += [(f"{side}/{folder}/".encode(), b"") for side in sides for folder in names.class_folders]
     files = _Files(manifest, names, tuple(fixed))
 
-    # In batches, because the names of all entries together would take tens of bytes of memory for each.
-    batches = files.batches(0, len(files))
-    columns = [(batch.size, batch.names.lengths) for batch in batches]
-    size, name_length = (np.concatenate(column) for column in zip(*columns, strict=True))
+    size, name_length = files.lengths()
     local = local_lengths(name_length, size)
     offset = np.append(0, np.cumsum(local + size))
     central_offset = offset[-1] + np.append(0, np.cumsum(central_lengths(name_length, size, offset[:-1])))

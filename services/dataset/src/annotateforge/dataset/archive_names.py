@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from annotateforge.dataset.byte_rows import ByteRows, beside
-from annotateforge.dataset.columns import FORMAT_CODES
+from annotateforge.dataset.columns import FORMAT_CODES, Longs
 from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.manifest import NAME_BYTES, Manifest, Records
 from annotateforge.dataset.spec import Task
@@ -62,6 +62,36 @@ class FileNames:
             folders = [_IMAGE_FOLDERS.take(records["side"])]
         return beside(*folders, _stems(records), _BY_CODE.take(records["format"]))
 
+    def label_lengths(self, records: Records) -> Longs:
+        """Bytes of each name of a label file, without writing them."""
+        folders = _LABEL_FOLDERS.lengths[records["side"]]
+        lengths: Longs = folders + _stem_lengths(records) + _TEXT.lengths[0]
+        return lengths
+
+    def image_lengths(self, records: Records) -> Longs:
+        """Bytes of each name of an image, without writing them."""
+        if self.class_folders:
+            folders = (
+                _SIDE_FOLDERS.lengths[records["side"]] + self._class_folders.lengths[records["class_id"]]
+            )
+        else:
+            folders = _IMAGE_FOLDERS.lengths[records["side"]]
+        lengths: Longs = folders + _stem_lengths(records) + _BY_CODE.lengths[records["format"]]
+        return lengths
+
+
+def _stem_lengths(records: Records) -> Longs:
+    """Bytes of each of `_stems`."""
+    lengths = np.full(len(records), 2 * NAME_BYTES, np.int64)
+    (copies,) = np.nonzero(records["copy"])
+    marks = [len(_copy_mark(copy)) for copy in records["copy"][copies].tolist()]
+    lengths[copies] += np.array(marks, np.int64)
+    return lengths
+
+
+def _copy_mark(copy: int) -> bytes:
+    return b"_%d" % copy if copy else b""
+
 
 def _stems(records: Records) -> ByteRows:
     """The first digits of each image's digest, and a number where there are several of the same."""
@@ -70,4 +100,4 @@ def _stems(records: Records) -> ByteRows:
     digits = ByteRows(text, np.ones(text.shape, np.bool_))
     if not records["copy"].any():
         return digits
-    return beside(digits, ByteRows.of([b"_%d" % copy if copy else b"" for copy in records["copy"].tolist()]))
+    return beside(digits, ByteRows.of([_copy_mark(copy) for copy in records["copy"].tolist()]))
