@@ -212,6 +212,7 @@ class Pack:
         both; answers the records that are new in it. For the owner, to be called while `changing` and after
         `news`.
         """
+        is_spoilt = self.has_news()
         # Bytes of it may have been given back since: the pack alone does not tell it.
         rest = self._rest()
         found = self._scan(self.end)
@@ -219,6 +220,8 @@ class Pack:
         known = np.concatenate([found, rest])
         more = self._scan(_end_of(known, self.end))
         recovered: Records = np.concatenate([known, more])
+        if is_spoilt:
+            recovered = np.concatenate([recovered, self._lost(recovered)])
         end = _end_of(recovered, self.end)
         if os.fstat(self.descriptor).st_size > end:
             os.ftruncate(self.descriptor, end)
@@ -227,6 +230,22 @@ class Pack:
             flush_bytes(self.descriptor)
             self.append_records(recovered.tobytes(), flush=bool((recovered["kind"] != PUT).any()))
         return recovered
+
+    def _lost(self, recovered: Records) -> Records:
+        """Deletions of the blobs whose bytes are not what was put. What cannot be read any more of an index
+        may have been the deletion of any of them, whose room was given back.
+        """
+        known = np.concatenate([read_records(_pread(self._index, self._read, 0)), recovered])
+        put = known[known["kind"] == PUT]
+        put = put[~np.isin(put["offset"], known["offset"][known["kind"] != PUT])]
+        records = b""
+        for _, _, digest, offset, size, crc32, *_ in put.tolist():
+            if zlib.crc32(_pread(self.descriptor, size, offset)) != crc32:
+                name = digest.ljust(32, b"\0")
+                # Deleted, or else spoilt itself: it is better missed than read.
+                log.warning("bytes are not those that were put, and count as deleted", sha256=name.hex())
+                records += write_record(DELETED, name, offset, size, 0)
+        return np.frombuffer(records, RECORD)
 
     def _scan(self, end: int) -> Records:
         """The records of the blobs that lie whole beside each other from a place on."""

@@ -165,6 +165,27 @@ def test_a_record_that_is_spoilt_costs_no_blob(folder: Path, spoilt: int) -> Non
     assert contents(open_packs(folder)) == left | {digest(b"new"): b"new"}
 
 
+@pytest.mark.parametrize("spoilt", [20, 21, 22])
+def test_a_deletion_that_is_spoilt_brings_no_zeros_back(folder: Path, spoilt: int) -> None:
+    blobs = some(20, 50_000)
+    opened = open_packs(folder)
+    opened.put(list(blobs.items()))
+    gone = list(blobs)[10:13]
+    for name in gone:
+        opened.delete([name])
+    del opened
+    with only_pack(folder).with_suffix(".index").open("r+b") as index:
+        index.seek(spoilt * RECORD_BYTES + 20)
+        index.write(b"rotten")
+    left = {name: data for name, data in blobs.items() if name not in gone}
+    for _ in range(2):
+        assert contents(open_packs(folder)) == left
+    opened = open_packs(folder)
+    again = gone[spoilt - 20]
+    opened.put([(again, blobs[again])])
+    assert contents(open_packs(folder)) == left | {again: blobs[again]}
+
+
 def test_nobody_writes_over_what_stands_behind_a_record_that_is_spoilt(folder: Path) -> None:
     blobs = some(20, 5000)
     owner = open_packs(folder)
