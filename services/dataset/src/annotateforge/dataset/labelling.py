@@ -120,7 +120,7 @@ class Labeller:
         self._shows: list[Integers] = [_NONE]
         self._shown: list[Integers] = [_NONE.astype(np.uint16)]
         self._often: list[Integers] = [_NONE]
-        self._fates: Counter[int] = Counter()
+        self._fates = np.zeros(len(Fate), np.int64)
         self._skipped: Counter[Skip] = Counter()
         self._types: Counter[int] = Counter()
         self._clipped: list[Integers] = [_NONE]
@@ -151,7 +151,7 @@ class Labeller:
         width = self._images.width[part.image].astype(float)
         height = self._images.height[part.image].astype(float)
         outlines = self._outlines_of(part, width, height)
-        self._fates.update(outlines.fate.tolist())
+        self._fates += np.bincount(outlines.fate, minlength=len(Fate))
         stays = outlines.fate == Fate.KEPT
         image, class_id = part.image[stays], part.class_id[stays].astype(np.int64)
         labelled, rows = np.unique(image, return_counts=True)

@@ -132,8 +132,11 @@ def data_yaml(folders: Mapping[str, str], classes: tuple[str, ...]) -> bytes:
 def _write_numbers(numbers: Longs) -> npt.NDArray[np.uint8]:
     """Text of numbers of 0 to GRID as 0 to 1, each with a blank before it: an array of _WIDTH bytes each."""
     text = np.empty(len(numbers), _NUMBER)
-    text["first"] = _FIRST[numbers // 10**4]
-    text["last"] = _LAST[numbers % 10**4]
+    # Half the width takes half the time.
+    narrow = numbers.astype(np.int32)
+    first = narrow // np.int32(10**4)
+    text["first"] = _FIRST[first]
+    text["last"] = _LAST[narrow - first * np.int32(10**4)]
     return text.view(np.uint8).reshape(-1, _WIDTH)
 
 

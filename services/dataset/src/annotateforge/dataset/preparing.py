@@ -143,10 +143,8 @@ class Preparer:
         )
         manifest, labels = frozen.manifest, frozen.label_pack
         del frozen
-        dataset = await self._keep(new, manifest, labels, progress)
+        dataset = await self._keep(new, key, manifest, labels, progress)
         if dataset is not None:
-            async with self._pool.acquire() as connection:
-                await datasets.keep_frozen(connection, key, dataset.id)
             # Whoever froze it wants to read it.
             self._opened.keep(layout)
         return dataset
@@ -161,6 +159,8 @@ class Preparer:
         if spec.split.strategy is Strategy.GROUPED:
             # The split depends on them.
             return await self._read_seen(spec, Progress(), pack)
+        with contextlib.suppress(_Unseen):
+            return await self._read(spec, Progress(), pack, only_seen=True)
         # What is missing after that is a finding of its own.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CHECK_WAITS):
@@ -171,11 +171,13 @@ class Preparer:
         """A snapshot in which all images have a fingerprint. Aborted DATASET_CHANGING when images come faster
         than they are looked at.
         """
-        for _ in range(_TRIES):
-            await self._look(spec, progress)
+        for tries_left in reversed(range(1 + _TRIES)):
+            # Most often there is nothing to look at, and to ask for it takes as long as reading the images.
+            # An import that ends meanwhile leaves more.
             with contextlib.suppress(_Unseen):
-                # An import that ended since then leaves images without one.
                 return await self._read(spec, progress, pack, only_seen=True)
+            if tries_left:
+                await self._look(spec, progress)
         raise Aborted("DATASET_CHANGING", "Images were added while others were looked at. Try again.")
 
     async def _look(self, spec: DatasetSpec, progress: Progress) -> None:
@@ -231,12 +233,11 @@ class Preparer:
         return Snapshot(images, await asyncio.to_thread(labeller.finish), alike, key)
 
     async def _keep(
-        self, new: NewDataset, manifest: Manifest, pack: LabelPack, progress: Progress
+        self, new: NewDataset, key: bytes, manifest: Manifest, pack: LabelPack, progress: Progress
     ) -> Dataset | None:
         """The data set, new or as it was; None when one of its images has gone meanwhile."""
-        async with self._pool.acquire() as connection:
-            if dataset := await datasets.find_dataset(connection, new.identity):
-                return dataset
+        if dataset := await self._find(new, key):
+            return dataset
         progress.begin("storing", len(manifest))
         own = {manifest.digest: len(manifest.data), manifest.label_pack: len(pack)}
         try:
@@ -249,6 +250,8 @@ class Preparer:
                         # The bytes are there before anything refers to them.
                         await putting
                         await claims.give_back(connection)
+                        if dataset is not None:
+                            await datasets.keep_frozen(connection, key, dataset.id)
                 except BaseException:
                     # No claim ends while bytes are being put.
                     putting.cancel()
@@ -256,11 +259,16 @@ class Preparer:
                     raise
         except asyncpg.ForeignKeyViolationError:
             return None
-        if dataset is None:
-            # Another caller froze the same at the same time.
-            async with self._pool.acquire() as connection:
-                dataset = await datasets.find_dataset(connection, new.identity)
-        return dataset
+        # Another caller may have frozen the same at the same time.
+        return dataset or await self._find(new, key)
+
+    async def _find(self, new: NewDataset, key: bytes) -> Dataset | None:
+        """The data set that is there already, now also known as what this freezing gives."""
+        async with self._pool.acquire() as connection:
+            dataset = await datasets.find_dataset(connection, new.identity)
+            if dataset is not None:
+                await datasets.keep_frozen(connection, key, dataset.id)
+            return dataset
 
     async def _put(self, manifest: Manifest, pack: LabelPack) -> None:
         """Store what a data set has of its own."""
