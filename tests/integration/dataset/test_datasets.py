@@ -1,6 +1,7 @@
 """Data sets: frozen once, equal everywhere, and kept whatever becomes of their projects."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
@@ -154,6 +155,34 @@ async def test_images_that_go_while_they_are_frozen_are_not_in_the_data_set(
     assert calls == 2
     assert dataset.total_images == 9
     assert await archive(editor, dataset.id)
+
+
+@pytest.mark.parametrize(("many", "at_once"), [(1, 1), (1000, 2)])
+async def test_large_specs_are_frozen_one_after_another_and_small_ones_beside_one_another(
+    many: int, at_once: int, editor: DatasetServiceStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_id = await labelled_project(editor)
+    under_way, most = 0, 0
+    other_came = threading.Event()
+
+    def freeze(*arguments: object) -> object:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        if under_way == 2:
+            other_came.set()
+        other_came.wait(0.5)
+        try:
+            return original(*arguments)
+        finally:
+            under_way -= 1
+
+    original: Callable[..., object] = freezing.freeze
+    monkeypatch.setattr("annotateforge.dataset.preparing.freeze", freeze)
+    monkeypatch.setattr("annotateforge.dataset.preparing._MANY", many)
+    splits = [dataset_pb2.Split(seed=seed) for seed in (1, 2)]
+    await asyncio.gather(*(prepare(editor, spec_of(project_id, split=split)) for split in splits))
+    assert most == at_once
 
 
 async def test_a_check_reports_what_freezing_would_give_and_writes_nothing(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from heapq import merge
 from operator import itemgetter
@@ -40,10 +40,9 @@ from annotateforge.runtime.heap import trim_heap
 from annotateforge.runtime.ids import new_id
 
 _AT_ONCE = 2
-"""Specs that are frozen at the same time: each takes two cores, a connection and some hundred megabytes for
-100,000 images with a million annotations."""
+"""Specs that are frozen at the same time: each takes up to two cores and a connection."""
 _MANY = 20_000
-"""Images of which the arrays take megabytes."""
+"""Images from which on a spec is frozen alone, but for smaller ones: 100,000 take some 70 MiB."""
 _TRIES = 3
 _PUT_TIMEOUT = 600.0
 _CHECK_WAITS = 10.0
@@ -94,10 +93,11 @@ class Preparer:
         self._blobs = blobs
         self._backfill = backfill
         self._room = asyncio.Semaphore(_AT_ONCE)
+        self._large = asyncio.Lock()
 
     async def check(self, spec: DatasetSpec) -> HealthReport:
         """What freezing a spec would give. NotFound PROJECT_NOT_FOUND."""
-        async with self._room:
+        async with self._turn(spec):
             try:
                 with closing(LabelPack(self._spool)) as pack:
                     return (await self._freeze(spec, Progress(), await self._read_for_check(spec, pack)))[1]
@@ -112,7 +112,7 @@ class Preparer:
         """
         if dataset := await self._recall(spec):
             return dataset
-        async with self._room:
+        async with self._turn(spec):
             try:
                 for _ in range(_TRIES):
                     with closing(LabelPack(self._spool)) as pack:
@@ -122,6 +122,18 @@ class Preparer:
             finally:
                 _trim_later()
         raise Aborted("DATASET_CHANGING", "Images were deleted while they were frozen. Try again.")
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, spec: DatasetSpec) -> AsyncIterator[None]:
+        """Wait for the room that freezing a spec needs, and have it for the time of the context."""
+        async with self._pool.acquire() as connection:
+            count = await columns.count_images(connection, spec)
+        async with AsyncExitStack() as turn:
+            # First, so that those who wait for it take no room from others.
+            if count >= _MANY:
+                await turn.enter_async_context(self._large)
+            await turn.enter_async_context(self._room)
+            yield
 
     async def _try(self, spec: DatasetSpec, progress: Progress, pack: LabelPack) -> Dataset | None:
         """Freeze a spec and keep the result; None when one of its images has gone meanwhile."""

@@ -42,6 +42,7 @@ LIMIT 1
 """
 
 
+IMAGE_COUNT = "SELECT coalesce(sum(image_count), 0)::bigint FROM projects WHERE id = ANY($1::uuid[])"
 REVISIONS = "SELECT id, revision FROM projects WHERE id = ANY($1::uuid[])"
 
 
@@ -125,6 +126,12 @@ Report = Callable[[int], None]
 async def find_missing_project(connection: Connection, spec: DatasetSpec) -> Any | None:
     """The id of the first project of a spec that is not there; None when all are."""
     return await connection.fetchval(MISSING_PROJECT, spec.project_ids)
+
+
+async def count_images(connection: Connection, spec: DatasetSpec) -> int:
+    """Images of the spec's projects."""
+    count: int = await connection.fetchval(IMAGE_COUNT, spec.project_ids)
+    return count
 
 
 async def read_revisions(connection: Connection, spec: DatasetSpec) -> dict[UUID, int]:
