@@ -130,6 +130,8 @@ JPEGS = [
         {"optimize": True},
         {"progressive": True},
         {"exif": exif(6)},
+        {"icc_profile": b"no profile"},
+        {"xmp": b"<x:xmpmeta/>", "comment": b"a comment"},
     )
 ]
 

@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans, whole_scan_stub
+from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans, whole_scan
 
 
 def jpeg(**options: object) -> bytes:
@@ -21,12 +21,12 @@ def with_scans(count: int) -> bytes:
     return data[:-2] + data[last:-2] * count + b"\xff\xd9"
 
 
-def test_a_file_that_ends_within_the_header_of_its_scan_has_no_stub() -> None:
+def test_a_file_that_ends_within_the_header_of_its_scan_is_no_whole_scan() -> None:
     data = jpeg()
     scan = data.index(b"\xff\xda")
     for end in range(scan, scan + 14):
-        assert whole_scan_stub(data[:end]) is None
-    assert whole_scan_stub(data[: scan + 2] + b"\0\2") is None
+        assert whole_scan(data[:end]) is None
+    assert whole_scan(data[: scan + 2] + b"\0\2") is None
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 100, "restart_marker_rows": 1}])
@@ -53,8 +53,7 @@ def test_what_encoders_write_is_no_trouble(options: dict[str, object]) -> None:
 def test_the_first_marker_after_the_data_of_a_scan_has_to_be_the_end(scan: bytes, is_whole: bool) -> None:
     data = jpeg()
     assert data.count(b"\xff\xd9") == 1
-    stub = whole_scan_stub(data[:-2] + scan)
-    assert (stub is not None) == is_whole
+    assert (whole_scan(data[:-2] + scan) is not None) == is_whole
 
 
 def test_scans_without_end_are_seen() -> None:
@@ -73,12 +72,20 @@ def test_scans_within_other_data_do_not_count() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"quality": 100, "restart_marker_rows": 1}, {"optimize": True}])
-def test_a_single_scan_that_is_whole_has_a_stub_with_its_headers(options: dict[str, object]) -> None:
-    stub = whole_scan_stub(jpeg(**options, comment=b"no part of the decoding" * 99))
-    assert stub is not None
-    assert len(stub) < 1000
-    with Image.open(io.BytesIO(stub)) as picture:
+def test_a_single_scan_that_is_whole_has_its_headers_in_a_stub(options: dict[str, object]) -> None:
+    scan = whole_scan(jpeg(**options, comment=b"no part of the decoding" * 99))
+    assert scan is not None
+    assert (scan.width, scan.height, scan.has_metadata) == (64, 48, False)
+    assert len(scan.stub) < 1000
+    with Image.open(io.BytesIO(scan.stub)) as picture:
         picture.load()
+
+
+@pytest.mark.parametrize("options", [{"exif": b"Exif\0\0MM"}, {"icc_profile": b"x"}, {"xmp": b"<x/>"}])
+def test_segments_that_speak_of_the_picture_are_told(options: dict[str, object]) -> None:
+    scan = whole_scan(jpeg(**options))
+    assert scan is not None
+    assert scan.has_metadata
 
 
 @pytest.mark.parametrize(
@@ -96,5 +103,5 @@ def test_a_single_scan_that_is_whole_has_a_stub_with_its_headers(options: dict[s
     ],
     ids=("empty", "no JPEG", "no end", "half", "headers", "scans", "arithmetic", "marker", "huge headers"),
 )
-def test_what_only_decoding_tells_has_no_stub(data: bytes) -> None:
-    assert whole_scan_stub(data) is None
+def test_what_only_decoding_tells_is_no_whole_scan(data: bytes) -> None:
+    assert whole_scan(data) is None

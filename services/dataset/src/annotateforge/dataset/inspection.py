@@ -18,7 +18,7 @@ from annotateforge.dataset.decoding import (
 from annotateforge.dataset.fingerprints import DECODED_SIDE, UNKNOWN_BY_SIZE, UNREADABLE, fingerprint
 from annotateforge.dataset.images import ImageFacts, ImageFormat, ImageLimits, ImageRefused
 from annotateforge.dataset.pixels import TIFF_SIGNATURES, TURNS, shrunk
-from annotateforge.runtime.jpeg import MOST_SCANS, has_too_many_scans, whole_scan_stub
+from annotateforge.runtime.jpeg import MOST_SCANS, WholeScan, has_too_many_scans, whole_scan
 
 # Pillow's own limit warns first and counts otherwise than ours, which is checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -96,6 +96,9 @@ def _look_at(
     """
     look: bytes | None
     is_known_whole = False
+    scan = whole_scan(data) if fingerprint_later and image_format is ImageFormat.JPEG else None
+    if scan is not None and (size := _plain_size(scan, most_pixels)):
+        return *size, None
     try:
         exif = png_exif(data) if image_format is ImageFormat.PNG else None
         with Image.open(io.BytesIO(data), formats=[image_format.name]) as picture:
@@ -112,7 +115,7 @@ def _look_at(
                 )
             orientation = orientation_of(picture, exif)
             if fingerprint_later:
-                is_known_whole = image_format is ImageFormat.PNG or _is_whole_scan(picture, data)
+                is_known_whole = image_format is ImageFormat.PNG or _is_readable(picture, scan)
             if image_format is ImageFormat.JPEG and not is_known_whole and has_too_many_scans(data):
                 raise ImageRefused(
                     "IMAGE_TOO_LARGE",
@@ -150,15 +153,29 @@ def _look_at(
     return (height, width, look) if orientation >= 5 else (width, height, look)
 
 
-def _is_whole_scan(picture: Image.Image, data: bytes) -> bool:
-    """Whether the file of an opened picture is a JPEG that decoding is known to find readable. Raises what
-    Pillow raises where its headers keep it from being decoded.
+def _plain_size(scan: WholeScan, most_pixels: int) -> tuple[int, int] | None:
+    """Width and height of a JPEG of which the headers of its scan say all that Pillow would; None of any
+    other, and of what is refused.
+    """
+    most = min(most_pixels, _MOST_UNSCALED)
+    if scan.has_metadata or not 0 < scan.width * scan.height <= most:
+        return None
+    try:
+        _decode_stub(scan.stub)
+    except Exception:  # whoever opens the picture says why
+        return None
+    return scan.width, scan.height
+
+
+def _is_readable(picture: Image.Image, scan: WholeScan | None) -> bool:
+    """Whether an opened picture is a JPEG that decoding is known to find readable. Raises what Pillow raises
+    where its headers keep it from being decoded.
     """
     # What holds several pictures has another format, and is decoded otherwise.
-    stub = whole_scan_stub(data) if picture.format == "JPEG" else None
-    if stub is not None:
-        _decode_stub(stub)
-    return stub is not None
+    if scan is None or picture.format != "JPEG":
+        return False
+    _decode_stub(scan.stub)
+    return True
 
 
 @lru_cache(256)
