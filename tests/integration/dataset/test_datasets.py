@@ -1,8 +1,10 @@
 """Data sets: frozen once, equal everywhere, and kept whatever becomes of their projects."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from annotateforge.api.dataset.v1 import annotation_pb2, dataset_pb2, problem_pb2
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
-from annotateforge.dataset import freezing
+from annotateforge.dataset import freezing, label_pack, preparing
+from annotateforge.dataset.imports.opening import Spool
+from annotateforge.dataset.store import columns
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
 from tests.integration.dataset.calls import Sent, all_images, new_project, refusal, upload
@@ -155,6 +159,41 @@ async def test_images_that_go_while_they_are_frozen_are_not_in_the_data_set(
     assert calls == 2
     assert dataset.total_images == 9
     assert await archive(editor, dataset.id)
+
+
+async def test_a_freeze_without_room_for_its_labels_is_refused_and_leaves_nothing(
+    editor: DatasetServiceStub, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_id = await labelled_project(editor)
+    before = stored()
+    monkeypatch.setattr(label_pack, "MOST_IN_MEMORY", 100)
+    # Every block is labelled alone, so that more come after the one that fails.
+    monkeypatch.setattr(columns, "_BLOCK", 1)
+    with monkeypatch.context() as full:
+        full.setattr(Spool, "_CHECK_EVERY", 1)
+        full.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+        for _ in range(3):
+            error = await refused(editor, spec_of(project_id))
+            assert (error.code.name, error.reason) == ("RESOURCE_EXHAUSTED", "SPOOL_FULL")
+    assert stored() == before
+    dataset = await prepare(editor, spec_of(project_id))
+    assert dataset.total_images == 10
+    assert await archive(editor, dataset.id)
+
+
+async def test_labels_that_went_to_the_disk_are_those_of_memory(
+    editor: DatasetServiceStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = [png() for _ in range(10)]
+    one = await prepare(editor, spec_of(await labelled_project(editor, "one", same)))
+    before = await archive(editor, one.id)
+    monkeypatch.setattr(label_pack, "MOST_IN_MEMORY", 100)
+    monkeypatch.setattr(preparing, "MOST_IN_MEMORY", 100)
+    # Without the first one's labels, which would be found.
+    await editor.DeleteDataset(api.DeleteDatasetRequest(dataset_id=one.id))
+    other = await prepare(editor, spec_of(await labelled_project(editor, "other", same)))
+    assert other.digest == one.digest
+    assert await archive(editor, other.id) == before
 
 
 @pytest.mark.parametrize(("many", "at_once"), [(1, 1), (1000, 2)])
