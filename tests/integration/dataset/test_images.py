@@ -170,6 +170,35 @@ async def test_an_upload_into_no_project_is_refused_before_its_bytes(editor: Dat
     assert (error.code, error.reason) == (Code.NOT_FOUND, "PROJECT_NOT_FOUND")
 
 
+async def test_images_come_in_pieces_of_which_some_have_fields_of_a_later_version(
+    editor: DatasetServiceStub,
+) -> None:
+    project_id = await new_project(editor)
+    content = png()
+
+    async def parts() -> AsyncIterator[api.UploadImagesRequest]:
+        header = api.UploadImagesHeader(project_id=project_id, filename="a.png")
+        yield api.UploadImagesRequest(header=header)
+        for piece, more in ((content[:7], b""), (content[7:20], b"\x98\x06\x01"), (content[20:], b"")):
+            part = api.UploadImagesRequest(chunk=piece).SerializeToString() + more
+            yield api.UploadImagesRequest.FromString(part)
+
+    (image,) = (await editor.UploadImages(parts())).images
+    assert image.sha256 == hashlib.sha256(content).hexdigest()
+
+
+async def test_a_message_without_a_part_is_refused(editor: DatasetServiceStub) -> None:
+    project_id = await new_project(editor)
+
+    async def parts() -> AsyncIterator[api.UploadImagesRequest]:
+        header = api.UploadImagesHeader(project_id=project_id, filename="a.png")
+        yield api.UploadImagesRequest(header=header)
+        yield api.UploadImagesRequest()
+
+    error = await refusal(editor.UploadImages(parts()))
+    assert (error.code, error.reason) == (Code.INVALID_ARGUMENT, "UNEXPECTED_PART")
+
+
 async def test_a_chunk_before_any_header_is_refused(editor: DatasetServiceStub) -> None:
     async def parts() -> AsyncIterator[api.UploadImagesRequest]:
         yield api.UploadImagesRequest(chunk=b"x")

@@ -280,6 +280,39 @@ async def test_a_wanted_format_overrules_what_is_found(editor: DatasetServiceStu
     assert (report.format, report.images_added, report.annotations_added) == ("images", 2, 0)
 
 
+async def test_chunks_with_fields_of_a_later_version_are_taken(editor: DatasetServiceStub) -> None:
+    project_id = await new_project(editor)
+    archive = zipped(YOLO)
+
+    async def parts() -> AsyncIterator[api.ImportArchiveRequest]:
+        yield api.ImportArchiveRequest(header=api.ImportArchiveHeader(project_id=project_id))
+        for chunk, more in ((archive[:100], b""), (archive[100:300], b"\x98\x06\x01"), (archive[300:], b"")):
+            part = api.ImportArchiveRequest(chunk=chunk).SerializeToString() + more
+            yield api.ImportArchiveRequest.FromString(part)
+
+    report = (await editor.ImportArchive(parts())).report
+    assert (report.images_added, report.annotations_added) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "kinds", [[], ["chunk"], ["nothing"], ["header", "header"], ["header", "chunk", "nothing"]]
+)
+async def test_parts_out_of_order_are_refused(editor: DatasetServiceStub, kinds: list[str]) -> None:
+    project_id = await new_project(editor)
+    known = {
+        "header": api.ImportArchiveRequest(header=api.ImportArchiveHeader(project_id=project_id)),
+        "chunk": api.ImportArchiveRequest(chunk=b"PK"),
+        "nothing": api.ImportArchiveRequest(),
+    }
+
+    async def parts() -> AsyncIterator[api.ImportArchiveRequest]:
+        for kind in kinds:
+            yield known[kind]
+
+    error = await refusal(editor.ImportArchive(parts()))
+    assert (error.code, error.reason) == (Code.INVALID_ARGUMENT, "UNEXPECTED_PART")
+
+
 async def test_an_archive_that_is_too_large_is_refused_while_it_comes(
     settings: Settings, secret: str
 ) -> None:

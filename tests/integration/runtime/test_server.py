@@ -21,6 +21,7 @@ from annotateforge.runtime.channel import open_channel
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.rpc_status import from_rpc_error
 from annotateforge.runtime.server import Server, serve
+from annotateforge.runtime.wire import gets_content
 from tests.integration.runtime.example_service import NAME, ExampleService, example
 
 Entries = list[MutableMapping[str, Any]]
@@ -353,6 +354,30 @@ async def test_a_message_beyond_the_limit_is_refused_and_the_server_goes_on(
     assert type(error).__name__ == "ResourceExhausted"
     assert await unary(stub, "x" * 15 * 1024 * 1024)
     assert await unary(stub, "fine") == "fine"
+
+
+async def test_a_marked_handler_gets_chunks_without_their_messages(
+    verifier: TokenVerifier, secret: str
+) -> None:
+    got: list[object] = []
+
+    class Marked(ExampleService):
+        @gets_content(pb.ImportArchiveRequest, "chunk")
+        async def ImportArchive(
+            self, request_iterator: AsyncIterator[Any], context: object
+        ) -> pb.ImportArchiveResponse:
+            got.extend([request async for request in request_iterator])
+            return pb.ImportArchiveResponse()
+
+    header = pb.ImportArchiveRequest(header=pb.ImportArchiveHeader(project_id="fine"))
+    token = issue_token(secret, "editor", "ada", timedelta(hours=1))
+    async with (
+        serve("127.0.0.1:0", example(Marked()), verifier) as server,
+        open_channel(server.address, lambda: token) as channel,
+    ):
+        requests = [header, pb.ImportArchiveRequest(chunk=b"x" * 100_000)]
+        await rpc.DatasetServiceStub(channel).ImportArchive(iter(requests))
+    assert got == [header, memoryview(b"x" * 100_000)]
 
 
 async def test_many_calls_at_once_keep_their_own_contexts(server: Server, secret: str) -> None:

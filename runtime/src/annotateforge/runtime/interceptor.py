@@ -18,7 +18,7 @@ from annotateforge.runtime.database import database_error
 from annotateforge.runtime.errors import DomainError, Internal, PermissionDenied, Unimplemented
 from annotateforge.runtime.rpc_status import DETAILS_KEY, GRPC_CODES, from_rpc_error, to_status
 from annotateforge.runtime.telemetry import count_rpc
-from annotateforge.runtime.wire import passing_bytes
+from annotateforge.runtime.wire import deserializer_for, passing_bytes
 
 Context = grpc.aio.ServicerContext[Any, Any]
 # What the server hands over is grpc's; its stubs know the synchronous server's handlers only.
@@ -57,12 +57,15 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Handler) -> Handler:
         access = self._access.get(method, MethodAccess(roles=frozenset()))
+        if handler.response_streaming:
+            behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
+        else:
+            behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
         options = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": deserializer_for(behaviour, handler.request_deserializer),
             "response_serializer": passing_bytes(handler.response_serializer),
         }
         if handler.response_streaming:
-            behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
 
             async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
                 async with _Call(self, method, access, context):
@@ -82,8 +85,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 else grpc.unary_stream_rpc_method_handler
             )
             return make(stream, **options)
-
-        behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
         async def unary(request: Any, context: Context) -> Any:
             async with _Call(self, method, access, context):

@@ -1,7 +1,7 @@
 """Messages that carry bytes, in protobuf's wire form, which this writes and reads without the copies that a
 message object takes: https://protobuf.dev/programming-guides/encoding/.
 
-A handler may answer such bytes in place of a message.
+A handler may answer such bytes in place of a message, and get them so (`gets_content`).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +12,11 @@ from google.protobuf.message import Message
 _LENGTH_DELIMITED = 2
 
 Serializer = Callable[[Any], bytes]
+Deserializer = Callable[[bytes], Any]
 
 
 M = TypeVar("M", bound=Message)
+H = TypeVar("H", bound=Callable[..., Any])
 
 
 def in_wire_form(kind: type[M], field: str, parts: Sequence[bytes | memoryview]) -> M:
@@ -56,6 +58,29 @@ def passing_bytes(serialize: Serializer | None) -> Serializer | None:
         return message if type(message) is bytes else serialize(message)
 
     return passing
+
+
+def gets_content(kind: type[Message], field: str) -> Callable[[H], H]:
+    """Marks a handler that gets a memoryview in place of each message of some kind whose only field, of type
+    bytes, is the given one, and other messages as they are.
+    """
+    tag = bytes_tag(kind, field)
+
+    def deserialize(message: bytes) -> Message | memoryview:
+        content = content_of(tag, message)
+        return kind.FromString(message) if content is None else content
+
+    def mark(handler: H) -> H:
+        handler.request_deserializer = deserialize  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+def deserializer_for(behaviour: Callable[..., Any], deserialize: Deserializer | None) -> Deserializer | None:
+    """What reads the requests of a handler: as `gets_content` marks it, or else `deserialize`."""
+    chosen: Deserializer | None = getattr(behaviour, "request_deserializer", deserialize)
+    return chosen
 
 
 def _varint(number: int) -> bytes:

@@ -19,7 +19,7 @@ from annotateforge.dataset.rpc.messages import (
     problem_message,
     read_annotation,
 )
-from annotateforge.dataset.rpc.streams import messages, unexpected_part
+from annotateforge.dataset.rpc.streams import chunk_of, messages, unexpected_part
 from annotateforge.dataset.store import images as store
 from annotateforge.dataset.store.image_lists import list_images
 from annotateforge.dataset.store.projects import get_project
@@ -32,9 +32,11 @@ from annotateforge.runtime.errors import FieldViolation, InvalidArgument
 from annotateforge.runtime.ids import new_id, parse_id
 from annotateforge.runtime.paging import read_page
 from annotateforge.runtime.ranges import requested_range
+from annotateforge.runtime.wire import gets_content
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
+UploadPart = api.UploadImagesRequest | memoryview
+"""A message, or what its chunk holds."""
 
 _MOST_DELETED = 10_000
 _DELETE_TIMEOUT = 120.0
@@ -60,12 +62,13 @@ class ImageHandlers:
         self._stall_seconds = stall_seconds
         self._thumbnails = DrawnThumbnails(pool, blobs, inspector)
 
+    @gets_content(api.UploadImagesRequest, "chunk")
     async def UploadImages(
-        self, request_iterator: AsyncIterator[api.UploadImagesRequest], context: Context
+        self, request_iterator: AsyncIterator[UploadPart], context: Context
     ) -> api.UploadImagesResponse:
         parts = messages(request_iterator, self._stall_seconds)
         first = await anext(parts, None)
-        if first is None or first.WhichOneof("part") != "header":
+        if not isinstance(first, api.UploadImagesRequest) or first.WhichOneof("part") != "header":
             raise unexpected_part("a header must come first")
         project_id = parse_id(first.header.project_id, "header.project_id")
         async with self._pool.acquire() as connection:
@@ -207,26 +210,25 @@ class ImageHandlers:
 
 
 async def _files(
-    header: api.UploadImagesHeader, parts: AsyncIterator[api.UploadImagesRequest], most_bytes: int
+    header: api.UploadImagesHeader, parts: AsyncIterator[UploadPart], most_bytes: int
 ) -> AsyncIterator[tuple[UploadedFile, bytes]]:
     """The images of a stream. Of one that is too large only as much is kept as shows that it is."""
     project_id = header.project_id
     file = _uploaded_file(header)
     content = bytearray()
     async for part in parts:
-        match part.WhichOneof("part"):
-            case "header":
-                yield file, bytes(content)
-                if part.header.project_id != project_id:
-                    raise InvalidArgument.of_field(
-                        "INVALID_UPLOAD", "header.project_id", "must be the same in every header of a stream"
-                    )
-                file, content = _uploaded_file(part.header), bytearray()
-            case "chunk":
-                if len(content) <= most_bytes:
-                    content += part.chunk
-            case _:
-                raise unexpected_part("each message must be a header or a chunk")
+        if (chunk := chunk_of(part)) is not None:
+            if len(content) <= most_bytes:
+                content += chunk
+        elif isinstance(part, api.UploadImagesRequest) and part.WhichOneof("part") == "header":
+            yield file, bytes(content)
+            if part.header.project_id != project_id:
+                raise InvalidArgument.of_field(
+                    "INVALID_UPLOAD", "header.project_id", "must be the same in every header of a stream"
+                )
+            file, content = _uploaded_file(part.header), bytearray()
+        else:
+            raise unexpected_part("each message must be a header or a chunk")
     yield file, bytes(content)
 
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
+from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
+from annotateforge.runtime.blobs import Buffer
 from annotateforge.runtime.errors import DeadlineExceeded, InvalidArgument
 
 M = TypeVar("M")
@@ -24,6 +26,15 @@ async def messages(incoming: AsyncIterator[M], stall_seconds: float) -> AsyncIte
                 f"Nothing came for {stall_seconds:g} s, so the upload was given up. Send it again.",
             ) from error
         yield message
+
+
+def chunk_of(part: api.ImportArchiveRequest | api.UploadImagesRequest | memoryview) -> Buffer | None:
+    """What a chunk holds, whether it came as a message or in its place (`gets_content`); None for what is no
+    chunk.
+    """
+    if isinstance(part, memoryview):
+        return part
+    return part.chunk if part.WhichOneof("part") == "chunk" else None
 
 
 def unexpected_part(description: str) -> InvalidArgument:
