@@ -30,30 +30,32 @@ class Ingest:
 
         What is stored stays claimed until the claims are given back.
         """
-        return await self.store(await self.inspect(images))
+        inspected = await self.inspect(images)
+        await self.claim(inspected)
+        return await self.store(inspected)
 
     async def inspect(self, images: Sequence[bytes]) -> list[Inspected | ImageRefused]:
         """Each encoded image as it can be taken, or why it is refused."""
         return await self._inspector.inspect(images, fingerprint_later=self._fingerprint_later)
 
+    async def claim(self, inspected: Sequence[Inspected | ImageRefused]) -> None:
+        """Claim what was inspected; it stays claimed until the claims are given back."""
+        taken = [each.facts for each in inspected if isinstance(each, Inspected)]
+        if taken:
+            await self._claims.claim([(facts.sha256, facts.size_bytes) for facts in taken])
+            await self._keep_fingerprints(taken)
+
     async def store(self, inspected: Sequence[Inspected | ImageRefused]) -> list[ImageFacts | ImageRefused]:
-        """Store what was inspected; what is stored stays claimed until the claims are given back."""
+        """Store what was inspected and claimed."""
         # One entry per digest: an archive may hold the same picture many times.
         taken = {each.facts.sha256: each.data for each in inspected if isinstance(each, Inspected)}
-        results = [each.facts if isinstance(each, Inspected) else each for each in inspected]
         if taken:
-            await self._claims.claim([(digest, len(data)) for digest, data in taken.items()])
-            await self._keep_fingerprints(results)
             await self._blobs.put_many([(digest.hex(), data) for digest, data in taken.items()])
-        return results
+        return [each.facts if isinstance(each, Inspected) else each for each in inspected]
 
-    async def _keep_fingerprints(self, results: Sequence[ImageFacts | ImageRefused]) -> None:
+    async def _keep_fingerprints(self, taken: Sequence[ImageFacts]) -> None:
         """They belong to the claimed blobs and go with them, also when the ingest comes to nothing."""
-        found = {
-            facts.sha256: facts.fingerprint
-            for facts in results
-            if isinstance(facts, ImageFacts) and facts.fingerprint is not None
-        }
+        found = {facts.sha256: facts.fingerprint for facts in taken if facts.fingerprint is not None}
         if found:
             async with self._claims.pool.acquire() as connection:
                 await put_fingerprints(connection, list(found.items()))

@@ -8,7 +8,8 @@ is left of it.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -186,31 +187,31 @@ class _Run:
     async def take_images(self, ingest: Ingest) -> None:
         """Inspect, store and stage the images that the project does not have.
 
-        While a batch is stored the next one is inspected, and the one after it read.
+        While a batch is stored the next one is claimed, the one after it inspected, and another one read.
         """
         there = await self._digests()
         batches = self._batches()
-        storing: asyncio.Future[None] | None = None
+        storing: deque[asyncio.Future[None]] = deque()
         async with working_ahead() as begin:
             reading = begin(asyncio.to_thread(next, batches, None))
             while batch := await reading:
                 # Images that fill the memory by themselves are alone in it.
                 fills_memory = sum(len(file.content or b"") for file in batch) > 2 * BATCH_BYTES
-                if fills_memory and storing is not None:
-                    await storing
+                while storing and (fills_memory or len(storing) > 1):
+                    await storing.popleft()
                 if not fills_memory:
                     reading = begin(asyncio.to_thread(next, batches, None))
                 fresh = [file for file in batch if self._is_fresh(file, there)]
                 inspected = await ingest.inspect([file.content or b"" for file in fresh])
-                if storing is not None:
-                    await storing
-                storing = begin(self._keep(ingest, fresh, inspected, there))
+                claimed = begin(ingest.claim(inspected))
+                before = storing[-1] if storing else None
+                storing.append(begin(self._keep(ingest, fresh, inspected, there, claimed, before)))
                 if fills_memory:
-                    await storing
+                    await storing.popleft()
                     del batch, fresh, inspected
                     reading = begin(asyncio.to_thread(next, batches, None))
-            if storing is not None:
-                await storing
+            while storing:
+                await storing.popleft()
         if self._there_already:
             self._report.inform(
                 "IMAGE_EXISTS",
@@ -227,8 +228,13 @@ class _Run:
         fresh: Sequence[_ImageFile],
         inspected: Sequence[Inspected | ImageRefused],
         there: Mapping[str, bytes],
+        claimed: Awaitable[None],
+        before: Awaitable[None] | None,
     ) -> None:
-        """Store and stage a batch that was inspected."""
+        """Store and stage a batch that was inspected, once it is claimed and the one before it staged."""
+        await claimed
+        if before is not None:
+            await before
         images = []
         for file, facts in zip(fresh, await ingest.store(inspected), strict=True):
             if isinstance(facts, ImageRefused):
