@@ -291,3 +291,11 @@ def test_an_archive_without_files_has_none(tmp_path: Path) -> None:
         folder.type = tarfile.DIRTYPE
         archive.addfile(folder)
     assert contents(target.getvalue(), tmp_path) == {}
+
+
+def test_a_disk_that_was_full_once_is_looked_at_again_the_next_time(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1 << 60)
+    for _ in range(2):
+        with pytest.raises(DomainError) as caught:
+            spool.reserve(1)
+        assert caught.value.reason == "SPOOL_FULL"

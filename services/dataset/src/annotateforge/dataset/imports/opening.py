@@ -46,13 +46,13 @@ class Spool:
         self._unchecked += count
         if self._unchecked < self._CHECK_EVERY:
             return
-        self._unchecked = 0
         if shutil.disk_usage(self._folder).free < self._keep_free_bytes + self._CHECK_EVERY:
             raise ResourceExhausted(
                 "SPOOL_FULL",
                 "The server has no room left for an archive of this size. Free space on it, or split the"
                 " archive.",
             )
+        self._unchecked = 0
 
 
 def open_container(file: IO[bytes], limits: ArchiveLimits, spool: Spool, opened: ExitStack) -> Container:
