@@ -391,3 +391,27 @@ async def test_sign_digits_in_folders_come_in_with_their_classes(
     assert Counter(image.image_class for image in images) == {str(digit): 60 for digit in range(10)}
     (turned,) = [image for image in images if image.width != 100]
     assert (turned.width, turned.height, turned.image_class) == (3024, 3024, "7")
+
+
+async def test_after_an_import_of_many_images_postgres_knows_what_is_in_the_tables(
+    settings: Settings, secret: str, eventually: Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]
+) -> None:
+    connection = await asyncpg.connect(
+        str(settings.database_url), server_settings={"search_path": "dataset"}, timeout=10
+    )
+
+    async def known() -> bool:
+        query = "SELECT reltuples::integer FROM pg_class WHERE oid = ANY($1::regclass[])"
+        rows = await connection.fetch(query, ["images", "image_labels", "annotations"], timeout=10)
+        return [row["reltuples"] for row in rows] == [1000] * 3
+
+    images: Files = {f"images/{number}.png": png() for number in range(1000)}
+    labels: Files = {f"labels/{number}.txt": "0 0.5 0.5 0.2 0.2\n" for number in range(1000)}
+    files: Files = {"data.yaml": "names: [cell]\n", **images, **labels}
+    try:
+        async with running(settings) as app, editing(app, secret) as editor:
+            report = await import_archive(editor, await new_project(editor), zipped(files))
+            assert report.images_added == 1000
+            await eventually(known)
+    finally:
+        await connection.close(timeout=5)

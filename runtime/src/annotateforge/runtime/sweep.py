@@ -1,4 +1,6 @@
-"""Work that is left over in a table, done in the background: at the start, when woken, and every so often."""
+"""Work that is left over in a table, done in the background: soon after the start, when woken, and every so
+often.
+"""
 
 import asyncio
 import contextlib
@@ -10,6 +12,8 @@ from annotateforge.runtime.database import database_error
 from annotateforge.runtime.errors import DomainError
 
 _LONGEST_BACKOFF = 5.0
+_FIRST_PAUSE = 0.5
+"""Seconds after the start: those who have waited for the service come first."""
 
 log = structlog.get_logger()
 
@@ -43,6 +47,7 @@ class Sweep:
 
     async def _run(self) -> None:
         failures = 0
+        await self._wait(_FIRST_PAUSE)
         while True:
             self._woken.clear()
             try:
@@ -57,6 +62,10 @@ class Sweep:
                 # A wake-up does not shorten this pause: whatever is away gets time to come back.
                 await asyncio.sleep(min(0.1 * 2 ** min(failures, 10), _LONGEST_BACKOFF))
             else:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._every):
-                        await self._woken.wait()
+                await self._wait(self._every)
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait until it is woken, but not longer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()

@@ -13,6 +13,7 @@ from annotateforge.dataset.inspector import inspecting
 from annotateforge.dataset.lookers import looking
 from annotateforge.dataset.rpc.service import DatasetRpc
 from annotateforge.dataset.settings import Settings
+from annotateforge.dataset.upkeep import Upkeep
 from annotateforge.dataset.uploads import Uploader
 from annotateforge.runtime.auth import TokenVerifier
 from annotateforge.runtime.blob_sweep import BlobSweep
@@ -48,6 +49,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         with inspecting(settings.image_limits, settings.dataset_image_threads) as inspector:
             backfill = Backfill(pool, blobs, lookers)
             arranger = Arranger(blobs)
+            upkeep = Upkeep(pool)
             rpc = DatasetRpc(
                 pool=pool,
                 blobs=blobs,
@@ -62,6 +64,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                     settings.archive_limits,
                     settings.import_turns,
                     backfill.look_ahead,
+                    upkeep.imported,
                 ),
                 spool=spool,
                 backfill=backfill,
@@ -72,6 +75,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                 sweep.sweeping(),
                 backfill.running(),
                 arranger.running(),
+                upkeep.running(),
                 serve(
                     settings.listen,
                     [(add_DatasetServiceServicer_to_server, rpc, SERVICE)],

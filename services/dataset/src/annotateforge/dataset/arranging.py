@@ -11,6 +11,8 @@ from annotateforge.runtime.sweep import Sweep
 
 _EVERY = 3600.0
 """Seconds; nothing comes without waking it."""
+_PAUSE = 1.0
+"""Seconds before it begins: who opens an archive waits for its first bytes."""
 _MOST_WAITING = 16
 """Data sets that wait; of more, those that have waited longest are left as they are."""
 
@@ -36,13 +38,18 @@ class Arranger:
         # Data sets of the same images differ in their splits.
         if digests not in self._waiting:
             self._waiting.append(digests)
-        self._sweep.wake()
+        asyncio.get_running_loop().call_later(_PAUSE, self._sweep.wake)
 
     async def _more(self) -> bool:
         if self._waiting:
-            digits = self._waiting.popleft().hex()
-            await self._blobs.arrange([digits[at : at + 64] for at in range(0, len(digits), 64)])
-            del digits
+            digests = await asyncio.to_thread(_in_hexadecimal, self._waiting.popleft())
+            await self._blobs.arrange(digests)
+            del digests
             # Some ten megabytes for 100,000 images, which nobody needs before the next data set.
             await asyncio.to_thread(trim_heap)
         return bool(self._waiting)
+
+
+def _in_hexadecimal(digests: bytes) -> list[str]:
+    digits = digests.hex()
+    return [digits[at : at + 64] for at in range(0, len(digits), 64)]

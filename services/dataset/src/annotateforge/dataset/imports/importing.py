@@ -93,9 +93,10 @@ class Importer:
         limits: ArchiveLimits,
         concurrent: int,
         left_unseen: Callable[[Iterable[Unseen]], None] = lambda _: None,
+        imported: Callable[[int], None] = lambda _: None,
     ) -> None:
         """`left_unseen` is told the images that were stored without a fingerprint, while the import goes on,
-        and nothing once more when it has ended.
+        and nothing once more when it has ended; `imported`, how many images it has added.
         """
         self._pool = pool
         self._blobs = blobs
@@ -104,6 +105,7 @@ class Importer:
         self._limits = limits
         self._turns = asyncio.Semaphore(concurrent)
         self._left_unseen = left_unseen
+        self._imported = imported
 
     async def run(self, project_id: UUID, wanted_format: str, archive: IO[bytes]) -> ImportReport:
         """Import an archive that lies on the disk.
@@ -142,6 +144,7 @@ class Importer:
                     landed = await staged.commit(project_id, _COMMIT_TIMEOUT)
                     await claims.give_back(connection)
         self._left_unseen(())
+        self._imported(landed.images)
         trim_heap()
         log.info("archive imported", format=labels.name, images=landed.images, annotations=landed.annotations)
         return ImportReport(
