@@ -12,7 +12,7 @@ from PIL import Image
 
 from annotateforge.dataset import thumbnails
 from annotateforge.dataset.decoding import decoding_bytes
-from annotateforge.dataset.images import ImageFormat, ImageLimits, ImageRefused, clean_filename
+from annotateforge.dataset.images import ImageFacts, ImageFormat, ImageLimits, ImageRefused, clean_filename
 from annotateforge.dataset.inspection import inspect, is_deeper_than_8_bits, look_again
 from annotateforge.dataset.thumbnails import draw_thumbnail, thumbnail_etag
 from annotateforge.runtime.errors import FailedPrecondition
@@ -146,6 +146,16 @@ def answer(data: bytes, *, fingerprint_later: bool) -> object:
         assert fingerprint_later
         assert look_again(data, facts.format) == inspect(data, LIMITS).fingerprint
     return replace(facts, fingerprint=None)
+
+
+@pytest.mark.parametrize(("width", "height"), [(8, 65_500), (8, 65_501), (65_535, 8), (65_500, 8)])
+def test_a_jpeg_of_more_pixels_than_libjpeg_decodes_is_refused_all_the_same(width: int, height: int) -> None:
+    content = bytearray(JPEGS[0])
+    at = content.index(b"\xff\xc0") + 5
+    content[at : at + 4] = height.to_bytes(2) + width.to_bytes(2)
+    found = answer(bytes(content), fingerprint_later=True)
+    assert found == answer(bytes(content), fingerprint_later=False)
+    assert isinstance(found, ImageFacts) == (max(width, height) <= 65_500)
 
 
 @settings(deadline=None, max_examples=300)

@@ -21,6 +21,8 @@ _PASSED_OVER = frozenset((*range(0xE0, 0xF0), 0xFE))
 """APP0 to APP15 and COM."""
 _METADATA = frozenset((0xE1, 0xE2, 0xED))
 _SOF = struct.Struct(">BHHB")
+_LONGEST_SIDE = 65_500
+"""Pixels that libjpeg decodes (JPEG_MAX_DIMENSION)."""
 _STUB_SIDE = 16
 _LONGEST_STUB = 8192
 """Bytes; those of real pictures are some hundred."""
@@ -89,6 +91,8 @@ def whole_scan(data: bytes) -> WholeScan | None:
         elif marker == _SCAN[1] and length > 2:
             after = _AFTER_SCAN.search(data, end)
             if not components or data[at + 4] != components or after is None or after[1] != _END:
+                return None
+            if max(width, height) > _LONGEST_SIDE:
                 return None
             stub = b"".join((*parts, data[at:end], b"\xff" + _END))
             return WholeScan(stub, width, height, has_metadata) if len(stub) <= _LONGEST_STUB else None
