@@ -49,6 +49,8 @@ def test_a_token_that_is_no_good_is_refused_with_the_reason(visitor: Visitor) ->
 
 def test_signing_out_ends_the_session(editor: Visitor) -> None:
     page = editor.page
+    # A picture that is on its way when the session ends is refused, and the console says so.
+    page.wait_for_load_state("networkidle")
     page.get_by_role("button", name="You and this server").click()
     page.get_by_role("menuitem", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
