@@ -48,6 +48,28 @@ async def test_cancelling_the_race_cancels_the_work() -> None:
     assert ended.is_set()
 
 
+async def test_work_that_cleans_up_is_waited_for_although_the_race_is_cancelled_meanwhile() -> None:
+    stop, cleaning, log = Stop(), asyncio.Event(), list[str]()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cleaning.set()
+            await asyncio.sleep(0.1)
+            log.append("cleaned up")
+
+    racing = asyncio.create_task(stop.race(work()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    stop.tell(Why.CANCELLED)
+    await cleaning.wait()
+    racing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await racing
+    assert log == ["cleaned up"]
+
+
 async def test_being_lost_outdoes_being_cancelled() -> None:
     stop = Stop()
     stop.tell(Why.CANCELLED)
