@@ -10,6 +10,7 @@ from annotateforge.api.trainer.v1 import trainer_service_pb2 as api
 from annotateforge.api.trainer.v1.job_pb2 import JobConfig, JobStatus
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.ids import new_id
+from annotateforge.runtime.paging import page_token
 from annotateforge.runtime.rpc_status import from_rpc_error
 from tests.integration.dataset.specs import annotate, box, labelled_project
 from tests.integration.trainer.workers import Editor, ScriptedWorker, list_events, make_job
@@ -96,6 +97,8 @@ async def test_events_are_listed_after_a_sequence_and_page_by_page(
     )
     assert [epoch.epoch for epoch in rest.epochs] == [3]
     assert rest.next_page_token == ""
+    beyond = api.ListEpochsRequest(job_id=job.id, page_token=page_token((2**40,)))
+    assert list((await editor.ListEpochs(beyond)).epochs) == []
 
 
 async def test_what_is_no_job_no_page_and_no_filter_is_refused(editor: Editor) -> None:

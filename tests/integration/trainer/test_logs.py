@@ -18,7 +18,7 @@ from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceSt
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
-from annotateforge.trainer.logs import KEPT_BYTES, MOST_BYTES, MOST_LINES
+from annotateforge.trainer.logs import KEPT_BYTES, MOST_BYTES, MOST_LINES, MOST_NUMBER
 from annotateforge.trainer.worker.job_log import PAUSE, WAITING_BYTES, JobLog
 from annotateforge.trainer.worker.stopping import Stop
 from tests.integration.trainer.workers import Editor, ScriptedWorker, get_job, list_events, make_job
@@ -143,6 +143,7 @@ async def test_lines_cannot_carry_control_characters(one: ScriptedWorker, editor
         lines([0]),
         lines([2, 1]),
         lines([1, 1]),
+        lines([MOST_NUMBER + 1]),
         lines(range(1, MOST_LINES + 2)),
         [LogLine(number=1, text="x" * (MOST_BYTES + 1))],
     ],

@@ -71,6 +71,9 @@ def test_a_point_becomes_a_config_and_a_name() -> None:
         ([RATES], 0, "axes[0].range"),
         ([SweepAxis(setting="optimizer", range=SweepRange(low=0, high=1))], 3, "axes[0].range"),
         ([SweepAxis(setting="epochs", range=SweepRange(low=2, high=2))], 3, "axes[0].range"),
+        ([SweepAxis(setting="epochs", range=SweepRange(low=1, high=1e12))], 3, "axes[0].range.high"),
+        ([SweepAxis(setting="epochs", range=SweepRange(low=-1e300, high=1))], 3, "axes[0].range.low"),
+        ([SweepAxis(setting="learning_rate", range=SweepRange(low=-1e308, high=1e308))], 3, "axes[0].range"),
         (
             [SweepAxis(setting="learning_rate", range=SweepRange(high=1, logarithmic=True))],
             3,

@@ -19,6 +19,8 @@ MOST_LINES = 1000
 """Most lines in one call."""
 MOST_BYTES = 128 * 1024
 """Most bytes of text in one call; told in one message over NATS."""
+MOST_NUMBER = 10**15
+"""Largest number of a line within an attempt: those of all attempts are added up."""
 LONGEST_LINE = 1000
 """Characters of a line that are kept."""
 
@@ -108,8 +110,11 @@ def check_lines(lines: Sequence[LogLine]) -> None:
         violations.add("lines", f"has more than {MOST_BYTES:,} bytes of text; send it in several calls")
     before = 0
     for index, line in enumerate(lines[:MOST_LINES]):
-        if line.number <= before:
-            violations.add(f"lines[{index}].number", "must be at least 1 and above that of the line before")
+        if not before < line.number <= MOST_NUMBER:
+            violations.add(
+                f"lines[{index}].number",
+                f"must be at least 1, above that of the line before, and at most {MOST_NUMBER:,}",
+            )
         if not 0 <= line.time.seconds <= _LAST_SECOND or not 0 <= line.time.nanos < 10**9:
             violations.add(f"lines[{index}].time", "is no time between the years 1970 and 9999")
         before = line.number

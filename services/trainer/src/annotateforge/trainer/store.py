@@ -174,7 +174,8 @@ DELETE_JOB = "DELETE FROM jobs WHERE id = $1"
 
 LIST_EVENTS = "SELECT message FROM events WHERE job_id = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"
 
-LIST_EPOCHS = "SELECT message FROM epochs WHERE job_id = $1 AND epoch > $2 ORDER BY epoch LIMIT $3"
+# A page token may hold more than an epoch can be.
+LIST_EPOCHS = "SELECT message FROM epochs WHERE job_id = $1 AND epoch > $2::bigint ORDER BY epoch LIMIT $3"
 
 # A job that is completed has one, its last but one event.
 READ_COMPLETION = """

@@ -96,8 +96,12 @@ def _drawn(setting: str, range_: SweepRange, source: random.Random) -> str:
         value = math.exp(source.uniform(math.log(range_.low), math.log(range_.high)))
     else:
         value = source.uniform(range_.low, range_.high)
+    return _as_text(_parameters()[setting], value)
+
+
+def _as_text(parameter: Parameter, value: float) -> str:
     # Four digits: nobody wants to read more, and nothing depends on them.
-    return str(round(value)) if _parameters()[setting].field.cpp_type in _WHOLE else f"{value:.4g}"
+    return str(round(value)) if parameter.field.cpp_type in _WHOLE else f"{value:.4g}"
 
 
 def _check_axes(axes: Sequence[SweepAxis], samples: int, violations: Violations) -> None:
@@ -130,10 +134,16 @@ def _check_range(
         violations.add(f"{field}.range", "can only be drawn from; set samples, or give values")
     if parameter.field.cpp_type not in _NUMBERS:
         violations.add(f"{field}.range", "is of something that is no number; give values")
-    elif not (math.isfinite(low) and math.isfinite(high) and low < high):
+    elif not (math.isfinite(high - low) and low < high):
         violations.add(f"{field}.range", "must have a low end below its high end")
     elif axis.range.logarithmic and low <= 0:
         violations.add(f"{field}.range.low", "must be above 0 when it is logarithmic")
+    else:
+        for end, value in (("low", low), ("high", high)):
+            try:
+                parameter.read(_as_text(parameter, value))
+            except Refused:
+                violations.add(f"{field}.range.{end}", f"is {value:g}, which {axis.setting} cannot be")
 
 
 def _check_axis_values(axis: SweepAxis, parameter: Parameter, violations: Violations, field: str) -> None:
