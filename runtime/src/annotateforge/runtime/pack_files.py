@@ -108,7 +108,9 @@ class Pack:
         self.end = 0
         """Where its last known blob ends."""
         self.deletions = 0
-        """How often blobs of it were deleted, as far as this process has seen."""
+        """Twice how often blobs of it were deleted, as far as this process has seen; one more while it takes
+        that over, when those blobs are still found where they were.
+        """
         self.owned = False
         """Whether this object holds the lock of the file."""
         self._read = 0

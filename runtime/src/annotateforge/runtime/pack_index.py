@@ -114,7 +114,7 @@ class PackIndex:
             if len(deleted):
                 self._remove(deleted["digest"].copy(), pack.number, deleted["offset"].astype(np.int64))
         if len(deleted):
-            # Once more: who looked up after the first time may have found what goes.
+            # Even again: who looked up meanwhile may have found what goes.
             pack.deletions += 1
 
     def _add(self, pack: int, put: Records) -> None:

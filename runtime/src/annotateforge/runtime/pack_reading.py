@@ -82,11 +82,11 @@ class Reading:
         return found
 
     def _leave_out_deleted(self, number: int, first: int, found: list[memoryview | None], wait: bool) -> bool:
-        """A deletion is in the index before bytes go: what was read is right where there is none now. False
-        when that cannot be told without waiting.
+        """A deletion is in the index before bytes go: what was read is right where there is none now, and
+        none is being learned. False when that cannot be told without waiting.
         """
         pack = self._packs[number]
-        if not pack.has_news() and pack.deletions == self._deletions[number]:
+        if not pack.has_news() and pack.deletions == self._deletions[number] and pack.deletions % 2 == 0:
             return True
         if not wait:
             return False

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,35 @@ def test_what_is_looked_up_just_before_it_leaves_the_index_is_not_read_as_zeros(
     one.refresh()
     (reading,) = readings
     assert reading.read(0, 1, 1) == [None]
+
+
+def test_what_is_read_while_its_deletion_is_learned_is_not_read_as_zeros(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = some(20, 50_000)
+    writer = open_packs(folder)
+    writer.put(list(blobs.items()))
+    reader = open_packs(folder)
+    gone = list(blobs)[5:15]
+    writer.delete(gone)
+    learning, going_on = threading.Event(), threading.Event()
+    real = PackIndex._remove
+
+    def remove(*arguments: Any) -> None:
+        learning.set()
+        assert going_on.wait(20)
+        real(*arguments)
+
+    monkeypatch.setattr(PackIndex, "_remove", remove)
+    with ThreadPoolExecutor(2) as threads:
+        refreshing = threads.submit(reader.refresh)
+        assert learning.wait(20)
+        reading = threads.submit(reader.read_one, gone[4])
+        # It waits for the other thread, which has seen the deletion and not taken it over yet.
+        wait([reading], timeout=0.3)
+        going_on.set()
+        assert reading.result() is None
+        refreshing.result()
 
 
 def test_what_another_process_moves_during_a_look_at_the_packs_is_found_and_deleted(
