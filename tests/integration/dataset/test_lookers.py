@@ -8,17 +8,26 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 import psutil
 import pytest
 
+from annotateforge.api.dataset.v1 import dataset_pb2
+from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
+from annotateforge.dataset import app
 from annotateforge.dataset.fingerprints import UNREADABLE
 from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.inspection import look_again
 from annotateforge.dataset.lookers import COMMAND, EncodedImage, Lookers, looking
-from annotateforge.runtime.errors import Unavailable
+from annotateforge.dataset.settings import Settings
+from annotateforge.runtime.errors import Code, Unavailable
+from tests.integration.dataset.calls import editing, import_archive, new_project, refusal
+from tests.integration.dataset.specs import CLASSIFY, spec_of
+from tests.unit.dataset.archives import zipped
 from tests.unit.dataset.copies import encoded, picture
 
+GROUPED = dataset_pb2.Split(strategy=dataset_pb2.SPLIT_STRATEGY_GROUPED)
 IMAGES: list[EncodedImage] = [(encoded(picture(seed)), ImageFormat.JPEG) for seed in range(6)]
 LOOKS = [look_again(bytes(data), image_format) for data, image_format in IMAGES]
 
@@ -97,6 +106,20 @@ async def test_a_program_that_does_not_start_is_told_and_marks_no_image() -> Non
         with pytest.raises(Unavailable) as refused:
             await found.look(IMAGES)
         assert refused.value.reason == "LOOKER_NOT_STARTED"
+
+
+async def test_whoever_freezes_hears_that_a_looker_does_not_start(
+    settings: Settings, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = partial(looking, command=(sys.executable, "-c", "raise SystemExit(3)"))
+    monkeypatch.setattr(app, "looking", failing)
+    pictures = {f"{seed}.jpg": encoded(picture(seed)) for seed in range(4)}
+    async with app.running(settings) as service, editing(service, secret) as editor:
+        project_id = await new_project(editor)
+        assert (await import_archive(editor, project_id, zipped(dict(pictures)))).images_added == 4
+        spec = spec_of(project_id, task=CLASSIFY, classes=["red"], split=GROUPED)
+        error = await refusal(editor.CheckDataset(api.CheckDatasetRequest(spec=spec)))
+        assert (error.code, error.reason) == (Code.UNAVAILABLE, "LOOKER_NOT_STARTED")
 
 
 async def test_whoever_stops_waiting_leaves_no_answer_to_the_next() -> None:

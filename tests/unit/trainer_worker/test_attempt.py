@@ -15,7 +15,6 @@ from annotateforge.api.trainer.v1.job_pb2 import Job
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import (
     WorkerServiceServicer,
     WorkerServiceStub,
-    add_WorkerServiceServicer_to_server,
 )
 from annotateforge.trainer.worker import attempt, retries
 from annotateforge.trainer.worker.attempt import Attempt, Equipment, Outcome
@@ -24,6 +23,7 @@ from annotateforge.trainer.worker.folders import Folders
 from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.leftovers import Leftovers
 from annotateforge.trainer.worker.machine import look_at_machine
+from tests.unit.trainer_worker.served import serving
 
 
 class Trainer(WorkerServiceServicer):
@@ -78,13 +78,9 @@ class Trainer(WorkerServiceServicer):
 
 @pytest.fixture
 async def trainer() -> AsyncIterator[tuple[Trainer, WorkerServiceStub]]:
-    servicer, server = Trainer(), grpc.aio.server()  # type: ignore[abstract]  # what is called is here
-    add_WorkerServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield servicer, WorkerServiceStub(channel)
-    await server.stop(None)
+    servicer = Trainer()  # type: ignore[abstract]  # what is called is here
+    async with serving(servicer) as stub:
+        yield servicer, stub
 
 
 @pytest.fixture(autouse=True)
@@ -132,6 +128,11 @@ async def stopped(running: "asyncio.Task[None]") -> None:
         await running
 
 
+async def registered(*_: object) -> str:
+    """What comes of a model that the registry takes at once."""
+    return "model"
+
+
 async def trained(_: Scripted, states: Path) -> Outcome:
     (states / "000005.pt").write_bytes(b"the last state")
     return TrainingComplete(best_epoch=3)
@@ -140,10 +141,7 @@ async def trained(_: Scripted, states: Path) -> Outcome:
 async def test_a_job_whose_model_is_registered_is_completed_although_the_worker_is_told_to_stop(
     tmp_path: Path, trainer: tuple[Trainer, WorkerServiceStub], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def register(*_: object) -> str:
-        return "model"
-
-    monkeypatch.setattr(attempt, "register", register)
+    monkeypatch.setattr(attempt, "register", registered)
     servicer, stub = trainer
     servicer.slow_ends = 1
     made = await begun(tmp_path, stub, trained)
@@ -159,10 +157,7 @@ async def test_a_job_whose_model_is_registered_is_completed_although_the_worker_
 async def test_an_end_that_the_trainer_does_not_take_in_time_is_left_for_later(
     tmp_path: Path, trainer: tuple[Trainer, WorkerServiceStub], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def register(*_: object) -> str:
-        return "model"
-
-    monkeypatch.setattr(attempt, "register", register)
+    monkeypatch.setattr(attempt, "register", registered)
     monkeypatch.setattr(attempt, "RELEASE_DEADLINE", 0.1)
     servicer, stub = trainer
     servicer.slow_ends = 100
@@ -201,10 +196,7 @@ async def test_the_last_state_is_uploaded_when_the_worker_is_told_to_stop_while_
 async def test_an_end_that_the_trainer_refuses_counts_as_an_attempt_that_was_of_no_use(
     tmp_path: Path, trainer: tuple[Trainer, WorkerServiceStub], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def register(*_: object) -> str:
-        return "model"
-
-    monkeypatch.setattr(attempt, "register", register)
+    monkeypatch.setattr(attempt, "register", registered)
     servicer, stub = trainer
     servicer.refused = "completed"
     made = await begun(tmp_path, stub, trained)

@@ -16,7 +16,6 @@ from annotateforge.api.trainer.v1.job_pb2 import Job
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import (
     WorkerServiceServicer,
     WorkerServiceStub,
-    add_WorkerServiceServicer_to_server,
 )
 from annotateforge.trainer.worker import handing_in, leftovers, retries
 from annotateforge.trainer.worker.attempt import Equipment
@@ -27,6 +26,7 @@ from annotateforge.trainer.worker.leftovers import Leftovers
 from annotateforge.trainer.worker.machine import look_at_machine
 from annotateforge.trainer.worker.report_journal import ReportJournal
 from annotateforge.trainer.worker.undelivered import Undelivered
+from tests.unit.trainer_worker.served import serving
 
 
 class Trainer(WorkerServiceServicer):
@@ -75,13 +75,9 @@ class Trainer(WorkerServiceServicer):
 
 @pytest.fixture
 async def trainer() -> AsyncIterator[tuple[Trainer, WorkerServiceStub]]:
-    servicer, server = Trainer(), grpc.aio.server()  # type: ignore[abstract]  # what is called is here
-    add_WorkerServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield servicer, WorkerServiceStub(channel)
-    await server.stop(None)
+    servicer = Trainer()  # type: ignore[abstract]  # what is called is here
+    async with serving(servicer) as stub:
+        yield servicer, stub
 
 
 @pytest.fixture(autouse=True)

@@ -45,6 +45,13 @@ while True:
 """
 
 
+def spoil(folder: Path, record: int) -> None:
+    """Overwrite a part of a record of the only index."""
+    with only_pack(folder).with_suffix(".index").open("r+b") as index:
+        index.seek(record * RECORD_BYTES + 20)
+        index.write(b"rotten")
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_writer_killed_at_any_point_loses_nothing_that_it_had_stored(folder: Path, seed: int) -> None:
     (folder / "incoming").mkdir(parents=True)
@@ -154,9 +161,7 @@ def test_a_record_that_is_spoilt_costs_no_blob(folder: Path, spoilt: int) -> Non
     gone = list(blobs)[10:13]
     opened.delete(gone)
     del opened
-    with only_pack(folder).with_suffix(".index").open("r+b") as index:
-        index.seek(spoilt * RECORD_BYTES + 20)
-        index.write(b"rotten")
+    spoil(folder, spoilt)
     left = {name: data for name, data in blobs.items() if name not in gone}
     for _ in range(2):
         assert contents(open_packs(folder)) == left
@@ -174,9 +179,7 @@ def test_a_deletion_that_is_spoilt_brings_no_zeros_back(folder: Path, spoilt: in
     for name in gone:
         opened.delete([name])
     del opened
-    with only_pack(folder).with_suffix(".index").open("r+b") as index:
-        index.seek(spoilt * RECORD_BYTES + 20)
-        index.write(b"rotten")
+    spoil(folder, spoilt)
     left = {name: data for name, data in blobs.items() if name not in gone}
     for _ in range(2):
         assert contents(open_packs(folder)) == left
@@ -190,9 +193,7 @@ def test_nobody_writes_over_what_stands_behind_a_record_that_is_spoilt(folder: P
     blobs = some(20, 5000)
     owner = open_packs(folder)
     owner.put(list(blobs.items()))
-    with only_pack(folder).with_suffix(".index").open("r+b") as index:
-        index.seek(5 * RECORD_BYTES + 20)
-        index.write(b"rotten")
+    spoil(folder, 5)
     other = open_packs(folder)
     with pytest.raises(OSError, match="spoilt"):
         other.delete(list(blobs)[:2])
