@@ -60,3 +60,27 @@ async def test_no_failure_ends_it_and_only_a_fault_is_logged_with_its_traceback(
         ("test waits", 1, False),
         ("test waits", 2, True),
     ]
+
+
+async def test_the_one_cause_of_what_a_task_group_raises_is_named_instead_of_the_group() -> None:
+    failing = True
+    done = asyncio.Event()
+
+    async def fail() -> None:
+        raise Unavailable("STORE_UNAVAILABLE", "The store is away.")
+
+    async def batch() -> bool:
+        nonlocal failing
+        if failing:
+            failing = False
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(fail())
+        done.set()
+        return False
+
+    with capture_logs() as logs:
+        async with asyncio.timeout(10), Sweep("test", batch, every=60).running():
+            await done.wait()
+    assert [(entry["error"], entry["exc_info"]) for entry in logs] == [
+        ("STORE_UNAVAILABLE: The store is away.", False)
+    ]

@@ -14,9 +14,9 @@ import structlog
 from annotateforge.runtime.access import MethodAccess
 from annotateforge.runtime.auth import TokenVerifier, allows, bearer
 from annotateforge.runtime.call import REQUEST_ID_KEY, CallContext, accepted_request_id, current_call
-from annotateforge.runtime.database import database_error
+from annotateforge.runtime.causes import domain_error
 from annotateforge.runtime.errors import DomainError, Internal, PermissionDenied, Unimplemented
-from annotateforge.runtime.rpc_status import DETAILS_KEY, GRPC_CODES, from_rpc_error, to_status
+from annotateforge.runtime.rpc_status import DETAILS_KEY, GRPC_CODES, to_status
 from annotateforge.runtime.telemetry import count_rpc
 from annotateforge.runtime.wire import deserializer_for, passing_bytes
 
@@ -149,7 +149,7 @@ class _Call:
 
     async def _fail(self, error: Exception) -> None:
         """Answer with what the error means; ends the call by raising AbortError."""
-        known = _domain_error(error)
+        known = _meaning(error)
         if known is not None and known is not error:
             # The caller gets the meaning; what exactly happened is for the log.
             log.warning("failed below", method=self._method, error=f"{type(error).__name__}: {error}"[:1000])
@@ -188,20 +188,11 @@ class _Call:
         )
 
 
-def _domain_error(error: BaseException) -> DomainError | None:
-    """The domain error behind whatever a handler raised; None when it is a fault of the program."""
-    if isinstance(error, DomainError):
-        return error
-    if isinstance(error, grpc.aio.AioRpcError):
-        # A call to another service failed; what it said is what the caller is told.
-        return from_rpc_error(error)
+def _meaning(error: Exception) -> DomainError | None:
+    """What the caller is told; None when it is a fault of the program."""
     if isinstance(error, NotImplementedError):
         return Unimplemented("UNIMPLEMENTED", "This server does not have this method.")
-    if isinstance(error, BaseExceptionGroup):
-        # A task group wraps what its tasks raise; where all agree on one cause, that is the cause.
-        causes = [_domain_error(inner) for inner in error.exceptions]
-        return causes[0] if all(cause is not None for cause in causes) else None
-    return database_error(error)
+    return domain_error(error)
 
 
 def _text(value: str | bytes | None) -> str | None:

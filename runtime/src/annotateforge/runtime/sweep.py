@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
-from annotateforge.runtime.database import database_error
-from annotateforge.runtime.errors import DomainError
+from annotateforge.runtime.causes import domain_error, first_cause
 
 _LONGEST_BACKOFF = 5.0
 _FIRST_PAUSE = 0.5
@@ -56,8 +55,13 @@ class Sweep:
                 failures = 0
             except Exception as error:
                 failures += 1
-                expected = isinstance(error, DomainError) or database_error(error) is not None
-                log.warning(f"{self._name} waits", failures=failures, error=str(error), exc_info=not expected)
+                cause = first_cause(error)
+                log.warning(
+                    f"{self._name} waits",
+                    failures=failures,
+                    error=str(cause) or type(cause).__name__,
+                    exc_info=domain_error(error) is None,
+                )
             if failures:
                 # A wake-up does not shorten this pause: whatever is away gets time to come back.
                 await asyncio.sleep(min(0.1 * 2 ** min(failures, 10), _LONGEST_BACKOFF))
