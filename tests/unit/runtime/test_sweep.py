@@ -84,3 +84,33 @@ async def test_the_one_cause_of_what_a_task_group_raises_is_named_instead_of_the
     assert [(entry["error"], entry["exc_info"]) for entry in logs] == [
         ("STORE_UNAVAILABLE: The store is away.", False)
     ]
+
+
+async def test_a_cancellation_that_comes_while_it_stops_is_not_swallowed() -> None:
+    began, cleaning, clean = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    ended = False
+
+    async def batch() -> bool:
+        nonlocal ended
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            cleaning.set()
+            try:
+                await clean.wait()
+            finally:
+                ended = True
+        return False
+
+    async def serve() -> None:
+        async with Sweep("test", batch, every=60).running():
+            await began.wait()
+
+    async with asyncio.timeout(10):
+        serving = asyncio.create_task(serve())
+        await cleaning.wait()
+        serving.cancel()
+        await asyncio.wait([serving])
+    assert serving.cancelled()
+    assert ended

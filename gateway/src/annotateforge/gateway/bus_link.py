@@ -12,6 +12,7 @@ import structlog
 from annotateforge.runtime.bus import Bus, Message, connect_bus
 from annotateforge.runtime.errors import Unavailable
 from annotateforge.runtime.feed import GAP, Gap
+from annotateforge.runtime.tasks import until_ended
 
 QUIET_SECONDS = 15.0
 """How often listeners read the truth again while NATS is there and silent, should anything have been lost."""
@@ -46,8 +47,7 @@ class BusLink:
             closing.set()
             if self._bus is None:
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await until_ended(task)
 
     async def _connect(self, closing: asyncio.Event) -> None:
         while not closing.is_set():

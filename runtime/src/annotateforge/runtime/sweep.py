@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 
 from annotateforge.runtime.causes import domain_error, first_cause
+from annotateforge.runtime.tasks import until_ended
 
 _LONGEST_BACKOFF = 5.0
 _FIRST_PAUSE = 0.5
@@ -41,8 +42,7 @@ class Sweep:
             yield
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await until_ended(task)
 
     async def _run(self) -> None:
         failures = 0
