@@ -12,7 +12,6 @@ from tests.scenarios.installation import Running
 PAGES = ["/projects", "/training/jobs", "/models", "/workers"]
 FIRST_LOAD_BYTES = 250_000
 FIRST_LOAD_FILES = 15
-_SEEN = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 _MOVING = "document.getAnimations().map(({ transitionProperty }) => transitionProperty)"
 
 
@@ -41,7 +40,7 @@ def test_a_page_has_its_new_size_at_once_for_those_who_want_no_motion(viewer: Vi
     viewer.visit("/projects")
     for window in (PHONE, WIDE):
         # A change is a transition only after it has been seen without.
-        viewer.page.evaluate(_SEEN)
+        viewer.see()
         viewer.resize(window)
         assert viewer.page.evaluate(_MOVING) == []
 

@@ -1,14 +1,23 @@
 """Who may come in, and how."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
 
 from annotateforge.runtime.auth import Role
 from tests.browser.visitor import Visitor, visiting
 from tests.scenarios.installation import Running, running
+from tests.scenarios.samples import make_project
 from tests.small_provider import CLIENT_ID, CLIENT_SECRET, small_provider
+
+
+def sign_out(page: Page) -> None:
+    """By the menu."""
+    page.get_by_role("button", name="You and this server").click()
+    page.get_by_role("menuitem", name="Sign out").click()
 
 
 def test_the_printed_address_signs_in_and_the_token_leaves_no_trace(stack: Running, visitor: Visitor) -> None:
@@ -49,14 +58,66 @@ def test_a_token_that_is_no_good_is_refused_with_the_reason(visitor: Visitor) ->
 
 def test_signing_out_ends_the_session(editor: Visitor) -> None:
     page = editor.page
-    page.get_by_role("button", name="You and this server").click()
-    page.get_by_role("menuitem", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert editor.context.cookies() == []
     editor.visit("/projects")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    # What the page still asks for in this moment is refused, as it should be, and the browser notes that.
-    editor.errors[:] = [error for error in editor.errors if "401" not in error]
+
+
+@pytest.mark.parametrize("slow", ["images?page_size=4", "thumbnail?size=256"], ids=["lists", "pictures"])
+def test_what_is_still_on_its_way_when_somebody_signs_out_is_asked_for_no_more(
+    visitor: Visitor, stack: Running, token: Callable[[Role], str], slow: str
+) -> None:
+    page = visitor.page
+    name = f"Left with slow {slow}"
+    with stack.rest() as rest:
+        make_project(rest, name, images=4)
+    held: list[Route] = []
+    leaving: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    def hold_leaving(route: Route) -> None:
+        if route.request.method == "DELETE":
+            leaving.append(route)
+        else:
+            route.continue_()
+
+    page.route(f"**/{slow}", hold)
+    page.route("**/api/v1/session", hold_leaving)
+    with page.expect_request(f"**/{slow}"):
+        visitor.sign_in(token(Role.EDITOR))
+        page.get_by_role("link", name=name).scroll_into_view_if_needed()
+    visitor.settle()
+    lists = [route.fetch() for route in held] if slow.startswith("images") else []
+    with page.expect_request(lambda request: request.method == "DELETE"):
+        sign_out(page)
+    # The session ends, of which the page does not know yet, and only now comes what it has asked for.
+    ended = leaving[0].fetch()
+    assert visitor.context.cookies() == []
+    for route, answer in itertools.zip_longest(held, lists):
+        if answer is None:
+            route.continue_()
+        else:
+            route.fulfill(response=answer)
+    visitor.see()
+    leaving[0].fulfill(response=ended)
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    # What was still asked for would be refused by now, which the console notes.
+    page.wait_for_load_state("networkidle")
+    assert page.url == f"{visitor.url}/sign-in"
+
+
+def test_who_cannot_be_signed_out_stays_signed_in_and_hears_of_it(editor: Visitor) -> None:
+    page = editor.page
+    page.route("**/api/v1/session", lambda route: route.abort("connectionrefused"))
+    sign_out(page)
+    expect(page.get_by_role("alert").get_by_text("does not answer")).to_be_visible()
+    expect(page.get_by_role("heading", name="Projects", level=1)).to_be_visible()
+    assert len(editor.context.cookies()) == 1
+    editor.errors.clear()
 
 
 def test_where_a_provider_is_set_up_people_sign_in_at_its_page(browser: Browser, tmp_path: Path) -> None:

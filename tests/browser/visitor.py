@@ -16,6 +16,7 @@ PHONE = (375, 740)
 
 _AXE = REPOSITORY / "web/node_modules/axe-core/axe.min.js"
 _STEP_MS = 15_000.0
+_SEEN = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 
 
 @dataclass
@@ -43,6 +44,10 @@ class Visitor:
     def settle(self) -> None:
         """Wait until nothing is being loaded any more."""
         expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+
+    def see(self) -> None:
+        """Wait until what the page shows now has been painted."""
+        self.page.evaluate(_SEEN)
 
     def resize(self, size: tuple[int, int]) -> None:
         """Change the size of the window."""
@@ -85,7 +90,7 @@ def visiting(browser: Browser, url: str, *, dark: bool = False) -> Iterator[Visi
 
     def on_console(message: ConsoleMessage) -> None:
         if message.type == "error":
-            visitor.errors.append(message.text)
+            visitor.errors.append(f"{message.text} ({message.location['url']})")
 
     page.on("console", on_console)
     page.on("pageerror", lambda error: visitor.errors.append(str(error)))

@@ -8,7 +8,7 @@ import { SessionMenu } from "@/app/SessionMenu";
 import classes from "./AppFrame.module.css";
 
 /** Header, places, and the page below. On narrow screens the places are a bar at the bottom. */
-export function AppFrame() {
+export function AppFrame({ onSignOut }: { onSignOut: () => void }) {
   return (
     <AppShell
       header={{ height: 56 }}
@@ -32,7 +32,7 @@ export function AppFrame() {
           </Group>
           <Group gap="xs" wrap="nowrap">
             <ColorSchemeToggle />
-            <SessionMenu />
+            <SessionMenu onSignOut={onSignOut} />
           </Group>
         </Group>
       </AppShell.Header>

@@ -1,23 +1,11 @@
 import { ActionIcon, Menu, Text } from "@mantine/core";
 import { IconBook2, IconLogout, IconUser } from "@tabler/icons-react";
-import { useMutation, useQueryClient, useSuspenseQuery } from "@tanstack/react-query";
-import { useRouter } from "@tanstack/react-router";
-import { forgetEverything } from "@/session/providerQuery";
+import { useSuspenseQuery } from "@tanstack/react-query";
 import { sessionQuery } from "@/session/sessionQuery";
-import { signOut } from "@/session/sessionService";
 
 /** Who is signed in, the API's documentation, and the way out. */
-export function SessionMenu() {
+export function SessionMenu({ onSignOut }: { onSignOut: () => void }) {
   const { data: session } = useSuspenseQuery(sessionQuery);
-  const queryClient = useQueryClient();
-  const router = useRouter();
-  const leaving = useMutation({
-    mutationFn: signOut,
-    onSuccess: async () => {
-      await router.navigate({ to: "/sign-in" });
-      forgetEverything(queryClient);
-    },
-  });
   return (
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
@@ -36,12 +24,7 @@ export function SessionMenu() {
           API reference
         </Menu.Item>
         <Menu.Divider />
-        <Menu.Item
-          leftSection={<IconLogout size={16} />}
-          onClick={() => {
-            leaving.mutate();
-          }}
-        >
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={onSignOut}>
           Sign out
         </Menu.Item>
       </Menu.Dropdown>

@@ -1,7 +1,9 @@
+import { Center, Loader } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { createFileRoute, Navigate, redirect, useLocation } from "@tanstack/react-router";
 import { AppFrame } from "@/app/AppFrame";
 import { sessionQuery } from "@/session/sessionQuery";
+import { useSignOut } from "@/session/useSignOut";
 
 /** Everything for which one must be signed in. */
 export const Route = createFileRoute("/_app")({
@@ -17,11 +19,19 @@ export const Route = createFileRoute("/_app")({
 function SignedInApp() {
   const { data: session } = useQuery(sessionQuery);
   const { href } = useLocation();
+  const { leaving, leave } = useSignOut();
+  if (leaving) {
+    return (
+      <Center mih="100vh" component="main">
+        <Loader aria-label="Signing out" />
+      </Center>
+    );
+  }
   // The session may end while a page is open.
   if (session === null) {
     return <Navigate to="/sign-in" search={{ ...nextOf(href), problem: "The session has ended." }} replace />;
   }
-  return <AppFrame />;
+  return <AppFrame onSignOut={leave} />;
 }
 
 function nextOf(href: string): { next?: string } {
