@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotateforge.dataset.archive import Archive, ImageFiles, LabelFiles, Piece, Span, lay_out
 from annotateforge.dataset.archive_names import class_folder
-from annotateforge.dataset.columns import starts
+from annotateforge.dataset.byte_rows import ByteRows
+from annotateforge.dataset.columns import Longs, starts
 from annotateforge.dataset.manifest import (
     NO_CLASS,
     RECORD,
@@ -24,6 +26,8 @@ from annotateforge.dataset.manifest import (
     write_manifest,
 )
 from annotateforge.dataset.spec import Task
+from annotateforge.dataset.zip_records import local_headers
+from annotateforge.runtime.blobs import hexadecimal
 
 GIB = 1024**3
 
@@ -65,7 +69,8 @@ def put_together(archive: Archive, contents: list[bytes], pack: bytes, begin: in
                 assert piece.whole == (piece.length == len(blob))
                 parts.append(part)
             case ImageFiles():
-                for header, digest, size in zip(*piece, strict=True):
+                digests = hexadecimal(piece.digests)
+                for header, digest, size in zip(piece.headers, digests, piece.sizes, strict=True):
                     assert len(by_digest[digest]) == size
                     parts += [header, by_digest[digest]]
             case LabelFiles():
@@ -100,6 +105,38 @@ def test_every_range_of_any_archive_is_that_of_the_whole(
     for first, last in ranges:
         begin, end = sorted((first % (archive.size + 1), last % (archive.size + 1)))
         assert put_together(archive, contents, pack, begin, end) == whole[begin:end]
+
+
+def test_headers_are_written_once_and_those_of_a_large_archive_are_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    contents = [b"%d" % number for number in range(3000)]
+    manifest, pack = manifest_of(Task.DETECT, contents)
+    written: list[int] = []
+
+    def counted(names: ByteRows, size: Longs, crc32: npt.NDArray[np.uint32]) -> ByteRows:
+        written.append(len(size))
+        return local_headers(names, size, crc32)
+
+    monkeypatch.setattr("annotateforge.dataset.archive.local_headers", counted)
+
+    def put_together_twice() -> Archive:
+        written.clear()
+        archive = lay_out(manifest)
+        middle = archive.size // 3
+        parts = [(0, middle), (middle, archive.size), (0, archive.size)]
+        begun, rest, whole = (put_together(archive, contents, pack, *part) for part in parts)
+        assert begun + rest == whole
+        return archive
+
+    kept = put_together_twice()
+    assert sum(written) == len(kept)
+    memory = kept.memory
+    assert kept.headers > 2 * len(contents) * 100
+    monkeypatch.setattr("annotateforge.dataset.archive._MOST_KEPT", kept.headers - 1)
+    large = put_together_twice()
+    assert sum(written) > 2 * len(kept)
+    assert large.memory == memory - kept.headers
 
 
 def test_more_than_ten_equal_images_have_names_of_their_own() -> None:

@@ -21,6 +21,8 @@ BATCH_BYTES = 4 * 1024 * 1024
 """Bytes after which a batch of blobs is handed on."""
 BATCH_BLOBS = 64
 """Most blobs of a batch."""
+DIGEST_BYTES = 32
+"""Bytes of a SHA-256."""
 
 Buffer = bytes | memoryview
 
@@ -110,9 +112,10 @@ class BlobStore(ABC):
         """The bytes in chunks of `chunk_size`, the last one shorter; holds a few chunks at a time."""
 
     @abstractmethod
-    def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[Buffer]]:
+    def read_many(self, digests: Iterable[bytes]) -> AsyncIterator[list[Buffer]]:
         """Whole blobs in the order of `digests`, in batches of up to BATCH_BLOBS or about BATCH_BYTES, with
-        one batch read ahead where reading takes time. `digests` are asked for as they are needed.
+        one batch read ahead where reading takes time. `digests` have DIGEST_BYTES for each blob, any number
+        of them in a row, and are asked for as they are needed.
 
         For blobs that fit into memory; larger ones are streamed.
         """
@@ -141,6 +144,12 @@ class Spool(ABC):
     @abstractmethod
     async def keep(self, sha256: str) -> None:
         """Turn what was written into the blob of this digest."""
+
+
+def hexadecimal(digests: bytes | bytearray) -> list[str]:
+    """Digests of DIGEST_BYTES each, as the store takes single ones."""
+    digits = digests.hex()
+    return [digits[at : at + 2 * DIGEST_BYTES] for at in range(0, len(digits), 2 * DIGEST_BYTES)]
 
 
 def blob_key(sha256: str) -> str:

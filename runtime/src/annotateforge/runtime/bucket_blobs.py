@@ -6,6 +6,7 @@ import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from annotateforge.runtime.blobs import (
     Buffer,
     Spool,
     blob_key,
+    hexadecimal,
     not_found,
 )
 from annotateforge.runtime.errors import Unavailable
@@ -115,9 +117,9 @@ class BucketBlobs(BlobStore):
         with _store_errors(sha256):
             return await obstore.get_range_async(self._store, blob_key(sha256), start=start, end=end)
 
-    async def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[Buffer]]:
+    async def read_many(self, digests: Iterable[bytes]) -> AsyncIterator[list[Buffer]]:
         ahead: deque[asyncio.Task[bytes]] = deque()
-        waiting = iter(digests)
+        waiting = chain.from_iterable(map(hexadecimal, digests))
         batch: list[Buffer] = []
         size = 0
         try:

@@ -13,18 +13,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from annotateforge.runtime.blobs import (
     BATCH_BLOBS,
     BATCH_BYTES,
     CHUNK,
+    DIGEST_BYTES,
     BlobStore,
     Buffer,
     Spool,
     blob_key,
+    hexadecimal,
     not_found,
 )
 from annotateforge.runtime.ids import new_id
@@ -219,12 +220,12 @@ class LocalBlobs(BlobStore):
         data = self._read_packed(sha256)
         return BlobReader(self._path(sha256)) if data is None else data
 
-    async def read_many(self, digests: Iterable[str]) -> AsyncIterator[list[Buffer]]:
-        coming = iter(digests)
+    async def read_many(self, digests: Iterable[bytes]) -> AsyncIterator[list[Buffer]]:
+        coming = _windows(digests)
         ahead: asyncio.Future[list[Buffer]] | None = None
         window, at = self._look_up(coming), 0
         try:
-            while window.digests:
+            while window is not None:
                 # What is in memory is there sooner than a thread is awake; reading it ahead gains nothing.
                 batch = self._read_now(window, at) if ahead is None else None
                 waited = batch is None
@@ -233,17 +234,17 @@ class LocalBlobs(BlobStore):
                         batch = await (ahead or self._run(self._read_batch, window, at))
                     ahead = None
                 at += len(batch)
-                if at == len(window.digests):
+                if at == len(window):
                     window, at = self._look_up(coming), 0
-                if waited and window.digests:
+                if waited and window is not None:
                     ahead = self._run(self._read_batch, window, at)
                 yield batch
         finally:
             _drop(ahead)
 
-    def _look_up(self, coming: Iterator[str]) -> "_Window":
-        digests = list(islice(coming, _WINDOW))
-        return _Window(digests, self._opened.look_up(digests) if self._opened is not None else None)
+    def _look_up(self, coming: Iterator[bytes]) -> "_Window | None":
+        digests = next(coming, None)
+        return None if digests is None else _Window(digests, self._opened)
 
     def _read_now(self, window: "_Window", at: int) -> list[Buffer] | None:
         """Blobs from a place on; None when reading them would take time."""
@@ -254,7 +255,7 @@ class LocalBlobs(BlobStore):
         return None if found is None else [*found]
 
     def _read_batch(self, window: "_Window", at: int) -> list[Buffer]:
-        digests = window.digests[at : at + BATCH_BLOBS]
+        digests = window.digests(at, at + BATCH_BLOBS)
         packed: Sequence[memoryview | None] = [None] * len(digests)
         if window.packed is not None:
             packed = window.packed.read(at, BATCH_BLOBS, BATCH_BYTES)
@@ -314,12 +315,28 @@ class LocalBlobs(BlobStore):
             packs.delete(digests)
 
 
-class _Window(NamedTuple):
+class _Window:
     """Blobs that are looked up together."""
 
-    digests: Sequence[str]
-    packed: "Reading | None"
-    """Those that are in packs."""
+    def __init__(self, digests: bytes, packs: "Packs | None") -> None:
+        """`digests` has 32 bytes for each."""
+        self._digests = digests
+        self.packed: Reading | None = packs.look_up(digests) if packs is not None else None
+        """Those that are in packs."""
+
+    def __len__(self) -> int:
+        return len(self._digests) // DIGEST_BYTES
+
+    def digests(self, first: int, last: int) -> Sequence[str]:
+        """The digests `first` to `last`, the latter excluded, or up to the end, in hexadecimal."""
+        return hexadecimal(self._digests[first * DIGEST_BYTES : last * DIGEST_BYTES])
+
+
+def _windows(digests: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks of digests in pieces that are looked up at once."""
+    for block in digests:
+        for at in range(0, len(block), _WINDOW * DIGEST_BYTES):
+            yield block[at : at + _WINDOW * DIGEST_BYTES]
 
 
 class _LocalSpool(Spool):

@@ -2,32 +2,43 @@
 
 import errno
 import os
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from annotateforge.runtime.pack_files import Pack
-from annotateforge.runtime.pack_index import PackIndex, as_digests
+from annotateforge.runtime.pack_index import Digests, PackIndex
 
 _GAP = 4096
 """Bytes between two blobs that are rather read than the second one sought."""
 _PACK_SHIFT = 48
 """Packs and offsets are put into one number, so that blobs of two packs are never neighbours."""
+_FEW_CUTS = 2
+"""Breaks between the blobs of a batch up to which they are read in the order asked for."""
 _NOT_WAITING = getattr(os, "RWF_NOWAIT", 0)
 
 
 class Reading:
     """Some blobs, looked up all at once, to be read part by part."""
 
-    def __init__(self, packs: Sequence[Pack], index: PackIndex, digests: Sequence[str]) -> None:
+    def __init__(self, packs: Sequence[Pack], index: PackIndex, digests: Digests) -> None:
         # In this order: what is deleted after the counting is found to be.
         self._packs = {pack.number: pack for pack in packs}
         self._deletions = {pack.number: pack.deletions for pack in packs}
         self._index = index
-        self._digests = as_digests(digests)
-        self._places = index.find(self._digests)
-        self._at: list[int] = (self._places.pack << _PACK_SHIFT | self._places.offset).tolist()
-        self._sizes: list[int] = self._places.size.tolist()
+        self._digests = digests
+        self._places = index.find(digests)
+        at, size = self._places.pack << _PACK_SHIFT | self._places.offset, np.maximum(self._places.size, 0)
+        self._at: list[int] = at.tolist()
+        self._sizes: list[int] = size.tolist()
+        self._total: list[int] = np.cumsum(size).tolist()
+        """Bytes of the blobs up to each one."""
+        gap = at[1:] - (at + size)[:-1]
+        apart = (gap < 0) | (gap > _GAP) | (at[1:] < 0) | (at[:-1] < 0)
+        self._apart: list[int] = [*(np.flatnonzero(apart) + 1).tolist(), len(at)]
+        """Those that do not lie right behind the one before, and the end."""
 
     def read_now(self, first: int, most_blobs: int, most_bytes: int) -> list[memoryview] | None:
         """The blobs from `first` on, until there are so many of them or so many bytes; None when one is not
@@ -48,38 +59,63 @@ class Reading:
     def _read(
         self, first: int, most_blobs: int, most_bytes: int, *, wait: bool
     ) -> list[memoryview | None] | None:
-        at, sizes = self._at, self._sizes
-        last, total = first, 0
-        most = min(len(at), first + most_blobs)
-        while last < most and total < most_bytes:
-            total += sizes[last]
-            last += 1
+        last = self._last(first, most_blobs, most_bytes)
         found: list[memoryview | None] = [None] * (last - first)
-        rows = sorted(range(first, last), key=at.__getitem__)
-        run: list[int] = []
-        stop = 0
         used = set()
-        for row in (*rows, None):
-            if run and (row is None or at[row] - stop > _GAP):
-                base = at[run[0]]
-                number, offset = divmod(base, 1 << _PACK_SHIFT)
-                # A pack that has come since the packs were listed counts the next time.
-                if (pack := self._packs.get(number)) is not None:
-                    data = _read(pack, offset, stop - base, wait)
-                    if data is None:
-                        return None
-                    for each in run:
-                        start = at[each] - base
-                        found[each - first] = data[start : start + sizes[each]]
-                    used.add(number)
-                run = []
-            if row is not None and at[row] >= 0:
-                run.append(row)
-                stop = at[row] + sizes[row]
+        for run in self._runs(first, last):
+            base = self._at[run[0]]
+            number, offset = divmod(base, 1 << _PACK_SHIFT)
+            # A pack that has come since the packs were listed counts the next time.
+            if (pack := self._packs.get(number)) is None:
+                continue
+            data = _read(pack, offset, self._at[run[-1]] + self._sizes[run[-1]] - base, wait)
+            if data is None:
+                return None
+            used.add(number)
+            if isinstance(run, range):
+                # Most of the time; whatever is done for each of so many small blobs counts.
+                places = zip(self._at[run.start : run.stop], self._sizes[run.start : run.stop], strict=True)
+                found[run.start - first : run.stop - first] = [
+                    data[at - base : at - base + size] for at, size in places
+                ]
+            else:
+                for row in run:
+                    start = self._at[row] - base
+                    found[row - first] = data[start : start + self._sizes[row]]
         for number in used:
             if not self._leave_out_deleted(number, first, found, wait):
                 return None
         return found
+
+    def _last(self, first: int, most_blobs: int, most_bytes: int) -> int:
+        """Behind the blobs from `first` on, so many or so many bytes of them."""
+        before = self._total[first - 1] if first else 0
+        enough = bisect_left(self._total, before + most_bytes, first) + 1
+        return min(first + most_blobs, enough, len(self._at))
+
+    def _runs(self, first: int, last: int) -> Iterator[Sequence[int]]:
+        """The blobs `first` to `last`, the latter excluded, in runs of neighbours, each read at once; without
+        those that are nowhere.
+        """
+        cuts = self._apart[bisect_right(self._apart, first) : bisect_left(self._apart, last)]
+        if len(cuts) <= _FEW_CUTS:
+            for begin, end in pairwise((first, *cuts, last)):
+                if begin < end and self._at[begin] >= 0:
+                    yield range(begin, end)
+            return
+        # Neighbours perhaps, but in another order.
+        run: list[int] = []
+        stop = 0
+        for row in sorted(range(first, last), key=self._at.__getitem__):
+            if self._at[row] < 0:
+                continue
+            if run and self._at[row] - stop > _GAP:
+                yield run
+                run = []
+            run.append(row)
+            stop = self._at[row] + self._sizes[row]
+        if run:
+            yield run
 
     def _leave_out_deleted(self, number: int, first: int, found: list[memoryview | None], wait: bool) -> bool:
         """A deletion is in the index before bytes go: what was read is right where there is none now, and

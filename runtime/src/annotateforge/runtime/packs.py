@@ -134,15 +134,15 @@ class Packs:
         self.refresh()
         return self._index.digests()
 
-    def look_up(self, digests: Sequence[str]) -> Reading:
-        """Some blobs, to be read where they are now."""
-        return Reading(self._all(), self._index, digests)
+    def look_up(self, digests: bytes) -> Reading:
+        """Some blobs, to be read where they are now; their digests have 32 bytes each."""
+        return Reading(self._all(), self._index, np.frombuffer(digests, "S32"))
 
     def read_one(self, sha256: str) -> memoryview | None:
         """The bytes of a blob; None when it is not there as far as this process knows, or is deleted or moved
         while it is read.
         """
-        return self.look_up([sha256]).read(0, 1, 1)[0]
+        return self.look_up(as_digests([sha256]).tobytes()).read(0, 1, 1)[0]
 
     # Writing.
 
@@ -340,7 +340,7 @@ class Packs:
             there = self._index.are_at(digests, places)
             digests, places = digests[there], places.at(there)
             names = [digest.ljust(32, b"\0") for digest in digests.tolist()]
-            data = self.look_up([name.hex() for name in names]).read(0, len(names), 2 * _MOVED_AT_ONCE)
+            data = self.look_up(digests.tobytes()).read(0, len(names), 2 * _MOVED_AT_ONCE)
             blobs = [(name, part) for name, part in zip(names, data, strict=True) if part is not None]
             if len(blobs) < len(names):
                 return 0

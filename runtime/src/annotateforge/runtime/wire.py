@@ -5,6 +5,7 @@ A handler may answer such bytes in place of a message, and get them so (`gets_co
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 
 from google.protobuf.message import Message
@@ -24,8 +25,14 @@ def in_wire_form(kind: type[M], field: str, parts: Sequence[bytes | memoryview])
 
     They are of use to a serializer that lets them pass, in place of a message, and nowhere else.
     """
-    length = sum(map(len, parts))
-    return cast(M, b"".join((bytes_tag(kind, field), _varint(length), *parts)))
+    before = _before(kind, field, sum(map(len, parts)))  # type: ignore[arg-type]  # a class is hashable
+    return cast(M, b"".join((before, *parts)))
+
+
+@lru_cache
+def _before(kind: type[Message], field: str, length: int) -> bytes:
+    """What stands before the content of a field of type bytes; nearly all messages are of one length."""
+    return bytes_tag(kind, field) + _varint(length)
 
 
 def bytes_tag(kind: type[Message], field: str) -> bytes:

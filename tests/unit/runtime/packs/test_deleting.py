@@ -16,7 +16,16 @@ from annotateforge.runtime.errors import NotFound
 from annotateforge.runtime.local_blobs import LocalBlobs
 from annotateforge.runtime.pack_index import PackIndex
 from annotateforge.runtime.packs import Packs
-from tests.unit.runtime.packs.tools import contents, digest, only_pack, open_packs, read_all, room, some
+from tests.unit.runtime.packs.tools import (
+    binary,
+    contents,
+    digest,
+    only_pack,
+    open_packs,
+    read_all,
+    room,
+    some,
+)
 
 
 def test_room_comes_back_blob_by_blob(folder: Path) -> None:
@@ -45,7 +54,7 @@ def test_a_pack_goes_with_its_last_blob(folder: Path) -> None:
     opened.put(list(blobs.items()))
     del opened
     other = open_packs(folder)
-    kept = other.look_up(list(blobs))
+    kept = other.look_up(binary(blobs))
     open_packs(folder).delete(list(blobs))
     assert list((folder / "packs").iterdir()) == []
     assert kept.read(0, 100, 2**30) == [None] * len(blobs)
@@ -107,7 +116,7 @@ def test_a_reader_of_what_is_deleted_meanwhile_gets_nothing_and_never_zeros(fold
     blobs = some(100, 10_000)
     one = open_packs(folder)
     one.put(list(blobs.items()))
-    reading = one.look_up(list(blobs))
+    reading = one.look_up(binary(blobs))
     gone = list(blobs)[10:50]
     (one if who == "the same process" else open_packs(folder)).delete(gone)
     # To say what has gone, it has to wait for whoever deletes.
@@ -185,7 +194,7 @@ def test_what_is_looked_up_just_before_it_leaves_the_index_is_not_read_as_zeros(
 
     def remove(index: PackIndex, *args: Any) -> None:
         if index is one._index:
-            readings.append(one.look_up([gone]))
+            readings.append(one.look_up(binary([gone])))
         real(index, *args)
 
     monkeypatch.setattr(PackIndex, "_remove", remove)

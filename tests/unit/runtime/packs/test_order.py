@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from annotateforge.runtime.pack_writer import PackWriter
-from tests.unit.runtime.packs.tools import contents, digest, open_packs, room, some
+from tests.unit.runtime.packs.tools import binary, contents, digest, open_packs, room, some
 
 
 def test_scattered_blobs_are_laid_in_order_and_their_old_room_comes_back(folder: Path) -> None:
@@ -16,7 +16,7 @@ def test_scattered_blobs_are_laid_in_order_and_their_old_room_comes_back(folder:
     opened.put(list(blobs.items()))
     before = room(folder)
     other = open_packs(folder)
-    reading = other.look_up(sorted(blobs))
+    reading = other.look_up(binary(sorted(blobs)))
     assert opened.arrange(sorted(blobs), threading.Event()) == len(blobs)
     assert reading.read(0, 10, 2**30) == [None] * 10
     assert contents(other) == contents(opened) == contents(open_packs(folder)) == blobs

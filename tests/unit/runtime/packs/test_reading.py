@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import threading
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from annotateforge.runtime.blobs import blob_key
 from annotateforge.runtime.local_blobs import LocalBlobs
-from tests.unit.runtime.packs.tools import contents, open_packs, read_all, some
+from tests.unit.runtime.packs.tools import binary, contents, open_packs, read_all, some
 
 
 async def test_a_store_with_a_file_for_each_blob_is_read_on(folder: Path) -> None:
@@ -64,3 +65,33 @@ async def test_neighbours_are_read_together(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "preadv", counted)
     assert await read_all(store, list(blobs)) == list(blobs.values())
     assert len(reads) <= 20
+
+
+async def test_blobs_in_any_order_are_read_with_those_that_are_nowhere(folder: Path) -> None:
+    blobs = some(200, 3000)
+    store = LocalBlobs(folder)
+    for part in (0, 1):
+        await store.put_many(list(blobs.items())[part::2])
+    packs = open_packs(folder)
+    chance = random.Random(0)
+    for _ in range(200):
+        begin = chance.randrange(150)
+        # Mostly in the order in which they lie there, with gaps, repeated ones and strange ones.
+        names = [*list(blobs)[::2], *list(blobs)[1::2]][begin : begin + chance.randrange(1, 50)]
+        for _ in range(chance.randrange(4)):
+            names[chance.randrange(len(names))] = chance.choice([*blobs, "0" * 64])
+        reading = packs.look_up(binary(names))
+        most_bytes = chance.choice([1, 20_000, 10**9])
+        for wait in (True, False):
+            first = chance.randrange(len(names))
+            found = (reading.read if wait else reading.read_now)(first, 30, most_bytes)
+            wanted = [blobs.get(name) for name in names[first : first + 30]]
+            if found is None:
+                # Blobs that were just stored are in memory.
+                assert not wait
+                assert None in wanted
+                continue
+            assert found == wanted[: len(found)]
+            sizes = [len(data or b"") for data in wanted]
+            assert len(found) == len(wanted) or sum(sizes[: len(found)]) >= most_bytes
+            assert sum(sizes[: len(found) - 1]) < most_bytes

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from annotateforge.runtime.blobs import BlobStore
@@ -51,7 +51,12 @@ def only_pack(folder: Path) -> Path:
 
 
 async def read_all(store: BlobStore, digests: Sequence[str]) -> list[bytes]:
-    return [bytes(blob) async for batch in store.read_many(digests) for blob in batch]
+    return [bytes(blob) async for batch in store.read_many([binary(digests)]) for blob in batch]
+
+
+def binary(digests: Iterable[str]) -> bytes:
+    """Digests as they are looked up many at once."""
+    return bytes.fromhex("".join(digests))
 
 
 async def ask(process: "subprocess.Popen[str]", *words: str) -> str:

@@ -6,9 +6,10 @@ planned at once and put together from the blobs under it. docs/archive-format.md
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from annotateforge.dataset.archive_names import SIDES, FileNames
 from annotateforge.dataset.byte_rows import ByteRows
-from annotateforge.dataset.columns import Longs
+from annotateforge.dataset.columns import Integers, Longs
 from annotateforge.dataset.labels import data_yaml
 from annotateforge.dataset.manifest import Manifest, Records
 from annotateforge.dataset.spec import Task
@@ -27,11 +28,16 @@ from annotateforge.dataset.zip_records import (
     local_headers,
     local_lengths,
 )
+from annotateforge.runtime.blobs import DIGEST_BYTES, hexadecimal
 
 LARGE = 4 * 1024 * 1024
 """Bytes beyond which an image is planned for itself, and of label files that are planned together."""
 _BATCH = 1024
 """Entries that are written out at once."""
+_MOST_KEPT = 8 * 1024 * 1024
+"""Bytes of an archive's headers up to which they are kept."""
+_OBJECT = 48
+"""Bytes of memory that each header takes beside its own."""
 
 
 class Entry(NamedTuple):
@@ -74,8 +80,8 @@ class ImageFiles(NamedTuple):
     """Consecutive images, none of them large, each after what stands before it."""
 
     headers: Sequence[bytes]
-    digests: Sequence[str]
-    """SHA-256 of each one's blob in hexadecimal."""
+    digests: bytes
+    """SHA-256 of each one's blob, 32 bytes each."""
     sizes: Sequence[int]
     """Bytes of each."""
 
@@ -90,21 +96,21 @@ class _Batch:
 
     first: int
     """Index of the first of them in the archive."""
-    names: ByteRows
+    names: Callable[[], ByteRows]
+    """Writes their names."""
     size: Longs
     crc32: npt.NDArray[np.uint32]
     fixed: Sequence[bytes] = ()
     """Their bytes, where they follow from the manifest itself."""
     sha256: bytes = b""
     """For images, their digests, one after another."""
-    label_offset: Sequence[int] = ()
+    label_offset: Integers | None = None
     """For label files, where they begin in the label pack."""
 
     @property
     def images(self) -> Sequence[str]:
         """For images, their digests in hexadecimal."""
-        digits = self.sha256.hex()
-        return [digits[at : at + 64] for at in range(0, len(digits), 64)]
+        return hexadecimal(self.sha256)
 
     @property
     def last(self) -> int:
@@ -130,11 +136,12 @@ class _Files:
         return len(self.fixed) + (len(self.manifest) if labelled else 0)
 
     def batches(self, first: int, last: int) -> Iterator[_Batch]:
-        """Entries `first` to `last`, the latter excluded, in batches."""
+        """Entries `first` to `last`, the latter excluded, in batches that end at the same places whatever
+        the first one is.
+        """
         fixed, images = len(self.fixed), self._images_begin
         while first < last:
-            section_end = fixed if first < fixed else images if first < images else len(self)
-            end = min(first + _BATCH, last, section_end)
+            end = min(self._batch_of(first)[1], last)
             if first < fixed:
                 yield self._fixed_batch(first, end)
             elif first < images:
@@ -142,6 +149,18 @@ class _Files:
             else:
                 yield self._image_batch(first, self.manifest.records[first - images : end - images])
             first = end
+
+    def whole_batches(self, first: int, last: int) -> Iterator[_Batch]:
+        """The batches that have entries `first` to `last`, the latter excluded, with what else they have."""
+        if first < last:
+            yield from self.batches(self._batch_of(first)[0], self._batch_of(last - 1)[1])
+
+    def _batch_of(self, entry: int) -> tuple[int, int]:
+        """The first entry of the batch that an entry is in, and the one after its last."""
+        sections = (0, len(self.fixed), self._images_begin, len(self))
+        begin, end = next(each for each in pairwise(sections) if entry < each[1])
+        first = entry - (entry - begin) % _BATCH
+        return first, min(first + _BATCH, end)
 
     def lengths(self) -> tuple[Longs, Longs]:
         """Bytes of each entry and of its name, which are not written for that: they would take tens of bytes
@@ -165,16 +184,22 @@ class _Files:
         names, contents = zip(*self.fixed[first:end], strict=True)
         size = np.array([len(content) for content in contents], np.int64)
         crc32 = np.array([zlib.crc32(content) for content in contents], np.uint32)
-        return _Batch(first, ByteRows.of(names), size, crc32, fixed=contents)
+        return _Batch(first, partial(ByteRows.of, names), size, crc32, fixed=contents)
 
     def _label_batch(self, first: int, records: Records) -> _Batch:
-        names, size = self.names.of_labels(records), records["label_size"].astype(np.int64)
-        offset = records["label_offset"].tolist()
-        return _Batch(first, names, size, records["label_crc32"], label_offset=offset)
+        names, size = partial(self.names.of_labels, records), records["label_size"].astype(np.int64)
+        return _Batch(first, names, size, records["label_crc32"], label_offset=records["label_offset"])
 
     def _image_batch(self, first: int, records: Records) -> _Batch:
-        names, size = self.names.of_images(records), records["size"].astype(np.int64)
+        names, size = partial(self.names.of_images, records), records["size"].astype(np.int64)
         return _Batch(first, names, size, records["crc32"], sha256=records["sha256"].tobytes())
+
+
+class _Headers(NamedTuple):
+    """Headers that were written, by the first entry of their batch."""
+
+    local: dict[int, Sequence[bytes]]
+    central: dict[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +216,9 @@ class Archive:
     """Where each entry's header in the central directory begins; at the end, where the directory ends."""
     end: bytes
     """The records after the central directory."""
+    headers: int
+    """Bytes of memory that all headers take, about."""
+    _kept: _Headers = field(default_factory=lambda: _Headers({}, {}), repr=False, compare=False)
 
     @property
     def size(self) -> int:
@@ -200,7 +228,12 @@ class Archive:
     @property
     def memory(self) -> int:
         """Bytes that the layout takes, about."""
-        return len(self.manifest.data) + 3 * self.offset.nbytes
+        return len(self.manifest.data) + 3 * self.offset.nbytes + (self.headers if self._keeps else 0)
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether headers are kept once they are written, for whoever fetches the archive next."""
+        return self.headers <= _MOST_KEPT
 
     def __len__(self) -> int:
         return len(self.data_offset)
@@ -208,7 +241,7 @@ class Archive:
     def entries(self, first: int, last: int) -> Iterator[Entry]:
         """Entries `first` to `last`, the latter excluded, in the order of the archive."""
         for batch in self.files.batches(first, min(last, len(self))):
-            names = (name.decode() for name in batch.names.split())
+            names = (name.decode() for name in batch.names().split())
             offset = self.data_offset[batch.first : batch.last].tolist()
             images = batch.images or [""] * len(offset)
             columns = (names, batch.size.tolist(), batch.crc32.tolist(), offset, images)
@@ -220,12 +253,12 @@ class Archive:
         Files that lie in the range whole come many at a time: an archive has so many small ones that whatever
         is done for each of them counts.
         """
-        for batch in self._under(self.offset, begin, end):
-            yield from self._plan_files(batch, begin, end)
-        for batch in self._under(self.central_offset, begin, end):
-            offset = self.offset[batch.first : batch.last]
-            headers = central_headers(batch.names, batch.size, batch.crc32, offset).join()
-            yield from _cut(headers, int(self.central_offset[batch.first]), begin, end)
+        first, last = self._under(self.offset, begin, end)
+        for batch in self.files.whole_batches(first, last):
+            here = max(first - batch.first, 0), min(last, batch.last) - batch.first
+            yield from self._plan_files(batch, *here, begin, end)
+        for batch in self.files.whole_batches(*self._under(self.central_offset, begin, end)):
+            yield from _cut(self._central(batch), int(self.central_offset[batch.first]), begin, end)
         yield from _cut(self.end, int(self.central_offset[-1]), begin, end)
 
     def text(self, position: int) -> Span | None:
@@ -239,24 +272,43 @@ class Archive:
             return Span(int(record["label_size"]), None, "", int(record["label_offset"]))
         return None
 
-    def _under(self, offset: Longs, begin: int, end: int) -> Iterator[_Batch]:
-        """The entries of which the range touches what begins at `offset`."""
+    def _under(self, offset: Longs, begin: int, end: int) -> tuple[int, int]:
+        """The first entry of which the range touches what begins at `offset`, and the one after the last."""
         first = int(np.searchsorted(offset, begin, side="right")) - 1
         last = int(np.searchsorted(offset, end, side="left"))
-        return self.files.batches(max(first, 0), min(last, len(self)))
+        return max(first, 0), min(last, len(self))
 
-    def _plan_files(self, batch: _Batch, begin: int, end: int) -> Iterator[Piece]:
-        """Local headers and bytes of some entries."""
-        headers = local_headers(batch.names, batch.size, batch.crc32).split()
+    def _local(self, batch: _Batch) -> Sequence[bytes]:
+        """The local headers of a whole batch."""
+        headers = self._kept.local.get(batch.first)
+        if headers is None:
+            headers = local_headers(batch.names(), batch.size, batch.crc32).split()
+            if self._keeps:
+                self._kept.local[batch.first] = headers
+        return headers
+
+    def _central(self, batch: _Batch) -> bytes:
+        """The headers of a whole batch in the central directory."""
+        headers = self._kept.central.get(batch.first)
+        if headers is None:
+            offset = self.offset[batch.first : batch.last]
+            headers = central_headers(batch.names(), batch.size, batch.crc32, offset).join()
+            if self._keeps:
+                self._kept.central[batch.first] = headers
+        return headers
+
+    def _plan_files(self, batch: _Batch, first: int, last: int, begin: int, end: int) -> Iterator[Piece]:
+        """Local headers and bytes of the entries `first` to `last`, the latter excluded, of a batch."""
+        headers = self._local(batch)
         offset = self.offset[batch.first : batch.last + 1]
         alone = (offset[:-1] < begin) | (offset[1:] > end)
         if batch.sha256:
             alone |= batch.size > LARGE
-        at = 0
-        for number in (*np.flatnonzero(alone).tolist(), len(batch.size)):
+        at = first
+        for number in (*(np.flatnonzero(alone[first:last]) + first).tolist(), last):
             if at < number:
                 yield from _together(batch, headers, at, number)
-            if number < len(batch.size):
+            if number < last:
                 yield from self._plan_file(batch, number, headers[number], begin, end)
             at = number + 1
 
@@ -269,12 +321,12 @@ class Archive:
         if length <= 0:
             return
         if batch.sha256:
-            digest = batch.sha256[32 * number : 32 * number + 32].hex()
+            digest = batch.sha256[DIGEST_BYTES * number : DIGEST_BYTES * (number + 1)].hex()
             yield Span(length, None, digest, start, length == size)
-        elif batch.fixed:
-            yield batch.fixed[number][start : start + length]
+        elif batch.label_offset is not None:
+            yield LabelFiles([b""], int(batch.label_offset[number]) + start, [length])
         else:
-            yield LabelFiles([b""], batch.label_offset[number] + start, [length])
+            yield batch.fixed[number][start : start + length]
 
 
 def lay_out(manifest: Manifest) -> Archive:
@@ -291,26 +343,28 @@ def lay_out(manifest: Manifest) -> Archive:
     local = local_lengths(name_length, size)
     offset = np.append(0, np.cumsum(local + size))
     central_offset = offset[-1] + np.append(0, np.cumsum(central_lengths(name_length, size, offset[:-1])))
-    end = end_records(len(files), int(central_offset[-1] - offset[-1]), int(offset[-1]))
-    return Archive(manifest, files, offset, offset[:-1] + local, central_offset, end)
+    central_size = int(central_offset[-1] - offset[-1])
+    headers = int(local.sum()) + _OBJECT * len(files) + central_size
+    end = end_records(len(files), central_size, int(offset[-1]))
+    return Archive(manifest, files, offset, offset[:-1] + local, central_offset, end, headers)
 
 
 def _together(batch: _Batch, headers: Sequence[bytes], first: int, last: int) -> Iterator[Piece]:
     """Entries `first` to `last`, the latter excluded, that are whole and not large."""
     sizes = batch.size[first:last].tolist()
     if batch.sha256:
-        yield ImageFiles(headers[first:last], batch.images[first:last], sizes)
-    elif batch.fixed:
+        digests = batch.sha256[first * DIGEST_BYTES : last * DIGEST_BYTES]
+        yield ImageFiles(headers[first:last], digests, sizes)
+    elif batch.label_offset is not None:
+        # As many as are read together; one may have megabytes.
+        group = np.cumsum(batch.size[first:last]) // LARGE
+        cuts = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), len(sizes)]
+        for at, end in pairwise(cuts):
+            offset = int(batch.label_offset[first + at])
+            yield LabelFiles(headers[first + at : first + end], offset, sizes[at:end])
+    else:
         pairs = zip(headers[first:last], batch.fixed[first:last], strict=True)
         yield b"".join([part for pair in pairs for part in pair])
-    else:
-        # As many as are read together; one may have megabytes.
-        groups = (np.cumsum(batch.size[first:last]) // LARGE).tolist()
-        at = 0
-        for _, group in groupby(groups):
-            end = at + len(list(group))
-            yield LabelFiles(headers[first + at : first + end], batch.label_offset[first + at], sizes[at:end])
-            at = end
 
 
 def _cut(data: bytes, at: int, begin: int, end: int) -> Iterator[bytes]:

@@ -97,7 +97,7 @@ def _stems(records: Records) -> ByteRows:
     """The first digits of each image's digest, and a number where there are several of the same."""
     digits_text = records["sha256"][:, :NAME_BYTES].tobytes().hex().encode()
     text = np.frombuffer(digits_text, np.uint8).reshape(len(records), 2 * NAME_BYTES)
-    digits = ByteRows(text, np.ones(text.shape, np.bool_))
+    digits = ByteRows(text, np.full(len(text), text.shape[1]))
     if not records["copy"].any():
         return digits
     return beside(digits, ByteRows.of([_copy_mark(copy) for copy in records["copy"].tolist()]))

@@ -1,8 +1,7 @@
-"""Byte strings of different lengths, many at once: a matrix of bytes of which some are not there."""
+"""Byte strings of different lengths, many at once: a matrix, of which the first bytes of each row count."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,51 +12,70 @@ from annotateforge.dataset.columns import Flags, Longs
 
 @dataclass(frozen=True, slots=True)
 class ByteRows:
-    """A byte string per row: its bytes that are there, from left to right."""
+    """A byte string per row: as many of its bytes as it is long."""
 
     text: npt.NDArray[np.uint8]
-    """A matrix of bytes."""
-    there: Flags
-    """Which of them count."""
+    """A matrix of bytes; what stands behind the end of a row is anything."""
+    lengths: Longs
+    """Bytes of each row."""
 
     @staticmethod
     def of(strings: Sequence[bytes]) -> "ByteRows":
         """Rows of some strings."""
-        length = np.array([len(string) for string in strings], np.int64)
-        width = int(length.max(initial=0))
+        lengths = np.array([len(string) for string in strings], np.int64)
+        width = int(lengths.max(initial=0))
         padded = b"".join(string.ljust(width, b"\0") for string in strings)
-        text = np.frombuffer(padded, np.uint8).reshape(len(strings), width)
-        return ByteRows(text, np.arange(width) < length[:, None])
+        return ByteRows(np.frombuffer(padded, np.uint8).reshape(len(strings), width), lengths)
 
     @staticmethod
     def of_structures(structures: npt.NDArray[np.void], there: Flags | None = None) -> "ByteRows":
         """Rows of the bytes of packed structures, all of a row or none of it."""
         width = structures.dtype.itemsize
         text = np.ascontiguousarray(structures).view(np.uint8).reshape(len(structures), width)
-        shown = np.ones(len(structures), np.bool_) if there is None else there
-        return ByteRows(text, np.broadcast_to(shown[:, None], text.shape))
+        full = np.full(len(structures), width, np.int64)
+        return ByteRows(text, full if there is None else full * there)
 
     def take(self, index: npt.NDArray[np.integer[Any]]) -> "ByteRows":
         """The rows at some indices."""
         # Several times as fast as indexing.
-        return ByteRows(np.take(self.text, index, axis=0), np.take(self.there, index, axis=0))
-
-    @property
-    def lengths(self) -> Longs:
-        """Bytes of each row."""
-        lengths: Longs = self.there.sum(axis=1, dtype=np.int64)
-        return lengths
+        return ByteRows(np.take(self.text, index, axis=0), np.take(self.lengths, index))
 
     def join(self) -> bytes:
         """All rows one after another."""
-        return self.text[self.there].tobytes()
+        width = self.text.shape[1]
+        if (self.lengths == width).all():
+            return self.text.tobytes()
+        return self.text[np.arange(width) < self.lengths[:, None]].tobytes()
 
     def split(self) -> list[bytes]:
         """Each row on its own."""
-        text, cuts = self.join(), [0, *np.cumsum(self.lengths).tolist()]
-        return [text[begin:end] for begin, end in pairwise(cuts)]
+        text, width = self.text.tobytes(), self.text.shape[1]
+        begins = range(0, len(text), width) if width else [0] * len(self.lengths)
+        ends = (self.lengths + np.arange(len(self.lengths)) * width).tolist()
+        return [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
 
 
-def beside(*parts: ByteRows) -> ByteRows:
+def beside(first: ByteRows, *others: ByteRows) -> ByteRows:
     """Rows that begin with those of the first part and go on with those of the others."""
-    return ByteRows(np.hstack([part.text for part in parts]), np.hstack([part.there for part in parts]))
+    widths = [part.text.shape[1] for part in (first, *others)]
+    text = np.zeros((len(first.text), sum(widths)), np.uint8)
+    text[:, : widths[0]] = first.text
+    at = first.lengths
+    for part in others:
+        _lay(part.text, text, at)
+        at = at + part.lengths
+    return ByteRows(text, at)
+
+
+def _lay(part: npt.NDArray[np.uint8], text: npt.NDArray[np.uint8], at: Longs) -> None:
+    """Write a part from some column of each row on; what stands there and behind it is lost."""
+    width = part.shape[1]
+    # From the right to the left, and at the rightmost place in all rows: what is too much for a row does not
+    # count, or is written over, and most rows are alike.
+    columns = np.flatnonzero(np.bincount(at)).tolist()
+    for number, column in enumerate(reversed(columns)):
+        if number == 0:
+            text[:, column : column + width] = part
+        else:
+            rows = np.flatnonzero(at == column)
+            text[rows, column : column + width] = part[rows]

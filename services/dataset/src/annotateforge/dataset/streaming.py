@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 import structlog
 
 from annotateforge.dataset.archive import Archive, ImageFiles, LabelFiles, Piece, Span
-from annotateforge.runtime.blobs import BATCH_BYTES, CHUNK, BlobStore, Buffer
+from annotateforge.runtime.blobs import BATCH_BYTES, CHUNK, DIGEST_BYTES, BlobStore, Buffer, hexadecimal
 from annotateforge.runtime.errors import DomainError, Internal, NotFound
 
 _WINDOW = 512
@@ -114,16 +114,16 @@ class _ImageRun:
         self._plan = plan
         self._headers: list[bytes] = []
         self._sizes: list[int] = []
-        self._digests: list[str] = []
+        self._digests = bytearray()
 
-    def _pull(self) -> Iterator[str]:
+    def _pull(self) -> Iterator[bytes]:
         """Their digests, as they are needed."""
         piece: Piece | None = self._first
         while isinstance(piece, ImageFiles):
             self._headers += piece.headers
             self._sizes += piece.sizes
             self._digests += piece.digests
-            yield from piece.digests
+            yield piece.digests
             piece = next(self._plan, None)
         self.following = piece
 
@@ -134,8 +134,7 @@ class _ImageRun:
                 count = len(batch)
                 _check_sizes(self._digests, self._sizes, batch)
                 yield _beside(self._headers[:count], batch)
-                for column in (self._headers, self._sizes, self._digests):
-                    del column[:count]
+                del self._headers[:count], self._sizes[:count], self._digests[: count * DIGEST_BYTES]
 
 
 def _beside(headers: Sequence[bytes], contents: Sequence[Buffer]) -> list[Buffer]:
@@ -149,18 +148,19 @@ async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator
     """Whole images in the batches in which the store reads them."""
     number = 0
     with _missing_blobs():
-        async for batch in blobs.read_many([span.image for span in spans]):
-            read = spans[number : number + len(batch)]
-            _check_sizes([span.image for span in read], [span.length for span in read], batch)
+        digests = [bytes.fromhex(span.image) for span in spans]
+        async for batch in blobs.read_many(digests):
+            read = slice(number, number + len(batch))
+            _check_sizes(b"".join(digests[read]), [span.length for span in spans[read]], batch)
             number += len(batch)
             yield batch
 
 
-def _check_sizes(digests: Sequence[str], sizes: Sequence[int], contents: Sequence[Buffer]) -> None:
+def _check_sizes(digests: bytes | bytearray, sizes: Sequence[int], contents: Sequence[Buffer]) -> None:
     """Check that images are as long as their manifest says; there may be more digests than images."""
     if list(map(len, contents)) == sizes[: len(contents)]:
         return
-    for sha256, size, content in zip(digests, sizes, contents, strict=False):
+    for sha256, size, content in zip(hexadecimal(digests), sizes, contents, strict=False):
         if len(content) != size:
             raise blob_missing(sha256, f"has {len(content)} bytes and should have {size}")
 

@@ -154,10 +154,5 @@ def _sizes(size: Longs) -> npt.NDArray[np.void]:
 
 def _folders(names: ByteRows) -> Flags:
     """Which names end with a slash."""
-    folders: Flags = np.zeros(len(names.text), np.bool_)
-    # Hardly any batch has a name of which a last column may be the slash of a folder.
-    some = np.flatnonzero((names.text[:, -1] == ord("/")) | ~names.there[:, -1])
-    there = names.there[some]
-    last = there.shape[1] - 1 - np.argmax(there[:, ::-1], axis=1)
-    folders[some] = names.text[some, last] == ord("/")
+    folders: Flags = names.text[np.arange(len(names.text)), names.lengths - 1] == ord("/")
     return folders
