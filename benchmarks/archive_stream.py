@@ -4,7 +4,8 @@
 sends; - bare: a grpc.aio server sends the same bytes from memory, in messages and chunks of the same size.
 
 Both are processes of their own, and so is the client. They take turns, so that what else the machine does
-meets both; what is printed are medians over the rounds.
+meets both; what is printed are medians over the rounds, and the processor time of each server for a download,
+which other processes disturb less.
 
     python -m benchmarks.archive_stream [--rounds N] [--copies N]
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import uvloop
 
 from annotateforge.api.dataset.v1 import dataset_pb2
@@ -41,6 +43,8 @@ class Figures:
     """A second."""
     first: list[float] = field(default_factory=list)
     """Milliseconds to the first bytes."""
+    processor: float = 0.0
+    """Seconds of a core that the server took in all rounds."""
 
 
 async def serve_bare(path: str) -> None:
@@ -80,15 +84,26 @@ async def read(client: DatasetServiceStub, dataset: dataset_pb2.Dataset) -> floa
 
 
 async def download(
-    client: DatasetServiceStub, dataset: dataset_pb2.Dataset, at_once: int, into: Figures | None
+    client: DatasetServiceStub,
+    server: psutil.Process,
+    dataset: dataset_pb2.Dataset,
+    at_once: int,
+    into: Figures | None,
 ) -> None:
     """Read an archive several times at once."""
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), _processor(server)
     first = await asyncio.gather(*(read(client, dataset) for _ in range(at_once)))
     if into is not None:
         size = dataset.archive_size_bytes * at_once
         into.gibibytes.append(size / 2**30 / (time.perf_counter() - started))
         into.first.append(statistics.median(first) * 1000)
+        into.processor += _processor(server) - worked
+
+
+def _processor(process: psutil.Process) -> float:
+    """Seconds of a core that a process has taken."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 async def measure(rounds: int, copies: int) -> None:
@@ -101,16 +116,16 @@ async def measure(rounds: int, copies: int) -> None:
             async for message in service.DownloadArchive(api.DownloadArchiveRequest(dataset_id=dataset.id)):
                 file.write(message.chunk)
         async with (
-            cells.process(module, "--role", "bare", "--folder", str(path)) as (address, _),
+            cells.process(module, "--role", "bare", "--folder", str(path)) as (address, bare),
             grpc.aio.insecure_channel(address) as channel,
         ):
-            clients = {"archive": service, "bare": DatasetServiceStub(channel)}
+            clients = {"archive": (service, process), "bare": (DatasetServiceStub(channel), bare)}
             for number in range(rounds + 1):
                 # Nobody is first in every round; round 0 only warms up.
                 for at_once in AT_ONCE:
                     for way in WAYS if number % 2 else WAYS[::-1]:
                         into = figures[way, at_once] if number else None
-                        await download(clients[way], dataset, at_once, into)
+                        await download(*clients[way], dataset, at_once, into)
         memory = process.memory_info().rss / 2**20
     print(cells.machine())
     mebibytes = dataset.archive_size_bytes / 2**20
@@ -120,7 +135,11 @@ async def measure(rounds: int, copies: int) -> None:
         for way in WAYS:
             found = figures[way, at_once]
             speed, first = statistics.median(found.gibibytes), statistics.median(found.first)
-            print(f"  {way:8} {speed:5.2f} GiB/s   first bytes after {first:6.2f} ms")
+            taken = 1e6 * found.processor / (rounds * at_once * dataset.total_images)
+            print(
+                f"  {way:8} {speed:5.2f} GiB/s   first bytes after {first:6.2f} ms"
+                f"   {taken:5.1f} µs of a core for each image in the server"
+            )
         pairs = zip(figures["archive", at_once].gibibytes, figures["bare", at_once].gibibytes, strict=True)
         print(f"  archive / bare: {statistics.median(our / their for our, their in pairs):.2f} of the speed")
     print(f"the service holds {memory:.0f} MiB of memory at the end")
@@ -128,7 +147,7 @@ async def measure(rounds: int, copies: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--copies", type=int, default=14, help="how often the 364 images are there")
     parser.add_argument("--role", choices=["service", "bare"], help=argparse.SUPPRESS)
     parser.add_argument("--service", default="", help=argparse.SUPPRESS)

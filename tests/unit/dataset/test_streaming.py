@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from annotateforge.dataset.archive import lay_out
+from annotateforge.dataset.archive import LARGE, lay_out
 from annotateforge.dataset.spec import Task
 from annotateforge.dataset.streaming import stream_archive
-from annotateforge.runtime.blobs import CHUNK
+from annotateforge.runtime.blobs import CHUNK, blob_key
+from annotateforge.runtime.errors import Internal
 from annotateforge.runtime.local_blobs import LocalBlobs
 from tests.unit.dataset.test_archive import manifest_of, put_together
 
@@ -30,3 +31,28 @@ async def test_any_range_of_an_archive_is_sent_as_it_was_planned(task: Task, tmp
         chunks = [b"".join(parts) async for parts in stream_archive(archive, blobs, begin, end)]
         assert [len(chunk) for chunk in chunks[:-1]] == [CHUNK] * (len(chunks) - 1)
         assert b"".join(chunks) == put_together(archive, contents, pack, begin, end)
+
+
+@pytest.mark.parametrize("what", ["missing", "short"])
+@pytest.mark.parametrize("which", ["labels", "image", "large image"])
+async def test_a_blob_that_is_not_as_the_manifest_says_ends_the_archive(
+    which: str, what: str, tmp_path: Path
+) -> None:
+    contents = [b"%d" % number * 100 for number in range(200)] + [bytes(LARGE + 1)]
+    manifest, pack = manifest_of(Task.DETECT, contents)
+    spoilt = {"labels": pack, "image": contents[7], "large image": contents[-1]}[which]
+    sha256 = hashlib.sha256(spoilt).hexdigest()
+    blobs = LocalBlobs(tmp_path)
+    stored = {hashlib.sha256(content).hexdigest(): content for content in (*contents, pack)}
+    del stored[sha256]
+    await blobs.put_many(list(stored.items()))
+    if what == "short":
+        path = tmp_path / blob_key(sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(spoilt[:-1])
+    archive = lay_out(manifest)
+    with pytest.raises(Internal) as caught:
+        async for _ in stream_archive(archive, blobs, 0, archive.size):
+            pass
+    assert caught.value.reason == "BLOB_MISSING"
+    assert caught.value.metadata == {"sha256": sha256}

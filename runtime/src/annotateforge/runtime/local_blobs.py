@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple, cast
 
 from annotateforge.runtime.blobs import (
     BATCH_BLOBS,
@@ -251,8 +251,7 @@ class LocalBlobs(BlobStore):
         if window.packed is None:
             return None
         with store_errors():
-            found = window.packed.read_now(at, BATCH_BLOBS, _READ_AT_ONCE)
-        return None if found is None else [*found]
+            return cast("list[Buffer] | None", window.packed.read_now(at, BATCH_BLOBS, _READ_AT_ONCE))
 
     def _read_batch(self, window: "_Window", at: int) -> list[Buffer]:
         digests = window.digests(at, at + BATCH_BLOBS)

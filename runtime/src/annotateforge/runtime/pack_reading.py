@@ -5,6 +5,7 @@ import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 
@@ -44,11 +45,8 @@ class Reading:
         """The blobs from `first` on, until there are so many of them or so many bytes; None when one is not
         there, or when the disk, or somebody who changes a pack, would have to be waited for.
         """
-        found = self._read(first, most_blobs, most_bytes, wait=False)
-        if found is None:
-            return None
-        there = [data for data in found if data is not None]
-        return there if len(there) == len(found) else None
+        # All of them, when it is a list.
+        return cast("list[memoryview] | None", self._read(first, most_blobs, most_bytes, wait=False))
 
     def read(self, first: int, most_blobs: int, most_bytes: int) -> list[memoryview | None]:
         """The blobs from `first` on, until there are so many of them or so many bytes; None for one that was
@@ -62,6 +60,7 @@ class Reading:
         last = self._last(first, most_blobs, most_bytes)
         found: list[memoryview | None] = [None] * (last - first)
         used = set()
+        there = 0
         for run in self._runs(first, last):
             base = self._at[run[0]]
             number, offset = divmod(base, 1 << _PACK_SHIFT)
@@ -72,6 +71,7 @@ class Reading:
             if data is None:
                 return None
             used.add(number)
+            there += len(run)
             if isinstance(run, range):
                 # Most of the time; whatever is done for each of so many small blobs counts.
                 places = zip(self._at[run.start : run.stop], self._sizes[run.start : run.stop], strict=True)
@@ -82,6 +82,8 @@ class Reading:
                 for row in run:
                     start = self._at[row] - base
                     found[row - first] = data[start : start + self._sizes[row]]
+        if not wait and there < len(found):
+            return None
         for number in used:
             if not self._leave_out_deleted(number, first, found, wait):
                 return None

@@ -65,7 +65,8 @@ async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> As
                 yield [piece]
             case LabelFiles():
                 labels = _LabelRun(piece, plan, _FIRST_TEXTS if first else BATCH_BYTES)
-                yield [await labels.read(blobs, pack)]
+                async for text in labels.read(blobs, pack):
+                    yield [text]
                 following, first = labels.following, False
             case ImageFiles():
                 run = _ImageRun(piece, plan)
@@ -79,29 +80,29 @@ async def _parts(archive: Archive, blobs: BlobStore, begin: int, end: int) -> As
 
 
 class _LabelRun:
-    """Label files in a row, read at once: each reading waits for threads several times."""
+    """Label files in a row, read at once: each reading waits for a thread."""
 
     def __init__(self, piece: LabelFiles, plan: Iterator[Piece], most_bytes: int) -> None:
         """`most_bytes` of texts, unless the first piece has more."""
-        self._offset = piece.offset
-        self._headers = list(piece.headers)
-        self._sizes = list(piece.sizes)
+        self._pieces = [piece]
         self._length = sum(piece.sizes)
         self.following = next(plan, None)
         """The piece after them; None at the end."""
         while isinstance(self.following, LabelFiles) and self._length < most_bytes:
-            self._headers += self.following.headers
-            self._sizes += self.following.sizes
+            self._pieces.append(self.following)
             self._length += sum(self.following.sizes)
             self.following = next(plan, None)
 
-    async def read(self, blobs: BlobStore, pack: str) -> bytes:
+    async def read(self, blobs: BlobStore, pack: str) -> AsyncIterator[bytes]:
         """Headers and texts in turn. They are small: one part is handled faster than thousands, for all that
         it is a copy more.
         """
-        text = b"".join([part async for part in read_blob(blobs, pack, self._offset, self._length)])
-        cuts = [0, *accumulate(self._sizes)]
-        return b"".join(_beside(self._headers, [text[at:end] for at, end in pairwise(cuts)]))
+        text = await read_part(blobs, pack, self._pieces[0].offset, self._length)
+        at = 0
+        for piece in self._pieces:
+            cuts = list(accumulate(piece.sizes, initial=at))
+            at = cuts[-1]
+            yield b"".join(_beside(piece.headers, [text[begin:end] for begin, end in pairwise(cuts)]))
 
 
 class _ImageRun:
@@ -234,7 +235,7 @@ async def stream_texts(archive: Archive, blobs: BlobStore, spans: Sequence[Span]
         if run[0].inline is not None:
             text = run[0].inline
         else:
-            text = b"".join([part async for part in read_blob(blobs, pack, begin, stop - begin)])
+            text = await read_part(blobs, pack, begin, stop - begin)
         joined = b"".join([text[span.offset - begin : span.offset - begin + span.length] for span in run])
         for cut in range(0, len(joined), CHUNK):
             yield joined[cut : cut + CHUNK]
@@ -245,6 +246,17 @@ def _apart(one: Span, other: Span) -> bool:
     if one.inline is not None or other.inline is not None:
         return True
     return other.offset - (one.offset + one.length) > _GAP
+
+
+async def read_part(blobs: BlobStore, sha256: str, offset: int, length: int) -> bytes:
+    """A part of a blob that a manifest names, at once. Internal BLOB_MISSING when it is not all there."""
+    try:
+        part = await blobs.get(sha256, offset, length)
+    except NotFound as error:
+        raise blob_missing(sha256, "is not there") from error
+    if len(part) < length:
+        raise blob_missing(sha256, f"ends {length - len(part)} bytes too early")
+    return part
 
 
 async def read_blob(blobs: BlobStore, sha256: str, offset: int, length: int) -> AsyncIterator[bytes]:
