@@ -1,6 +1,7 @@
 """The child that waits for the next attempt."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -36,8 +37,10 @@ def children(tmp_path: Path, library_cache: Path) -> WarmChild:
 
 async def gone(pid: int) -> None:
     async with asyncio.timeout(60):
-        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-            await asyncio.sleep(0.02)
+        # Between two questions it may have been collected.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                await asyncio.sleep(0.02)
 
 
 async def test_the_child_that_waits_trains_the_next_job_and_leaves_nothing(
