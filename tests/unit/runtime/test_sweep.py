@@ -97,10 +97,8 @@ async def test_a_cancellation_that_comes_while_it_stops_is_not_swallowed() -> No
             await asyncio.sleep(60)
         finally:
             cleaning.set()
-            try:
-                await clean.wait()
-            finally:
-                ended = True
+            await clean.wait()
+            ended = True
         return False
 
     async def serve() -> None:
@@ -111,6 +109,8 @@ async def test_a_cancellation_that_comes_while_it_stops_is_not_swallowed() -> No
         serving = asyncio.create_task(serve())
         await cleaning.wait()
         serving.cancel()
+        await asyncio.sleep(0)
+        clean.set()
         await asyncio.wait([serving])
     assert serving.cancelled()
     assert ended

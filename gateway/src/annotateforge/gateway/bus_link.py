@@ -48,6 +48,8 @@ class BusLink:
             if self._bus is None:
                 task.cancel()
             await until_ended(task)
+            if not task.cancelled():
+                task.result()
 
     async def _connect(self, closing: asyncio.Event) -> None:
         while not closing.is_set():

@@ -43,6 +43,8 @@ class Sweep:
         finally:
             task.cancel()
             await until_ended(task)
+            if not task.cancelled():
+                task.result()
 
     async def _run(self) -> None:
         failures = 0

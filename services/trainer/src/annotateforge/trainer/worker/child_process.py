@@ -13,6 +13,7 @@ from typing import Self
 
 import psutil
 
+from annotateforge.runtime.tasks import to_its_end
 from annotateforge.trainer.worker.frames import Frame, FrameReader
 from annotateforge.trainer.worker.log_file import LogFile
 from annotateforge.trainer.worker.log_tail import LogTail
@@ -147,7 +148,7 @@ class ChildProcess:
 
     async def stop(self) -> None:
         """End it with all that it started: politely, and after `PATIENCE` for sure. Harmless when it has
-        ended.
+        ended. Nothing of it is left afterwards, however often the caller is cancelled meanwhile.
         """
         try:
             if self._process.returncode is None:
@@ -156,9 +157,15 @@ class ChildProcess:
                     async with asyncio.timeout(PATIENCE):
                         await self._process.wait()
         finally:
+            await to_its_end(self._put_away())
+
+    async def _put_away(self) -> None:
+        """End it for sure, and what is kept for it."""
+        try:
             self._signal(signal.SIGKILL)
             await self._process.wait()
             await asyncio.wait([self._printing], timeout=PATIENCE)
+        finally:
             self._printing.cancel()
             self._clearing.cancel()
             self._connection.close()

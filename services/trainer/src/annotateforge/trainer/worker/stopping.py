@@ -5,6 +5,8 @@ from collections.abc import Coroutine
 from enum import Enum
 from typing import Any, TypeVar
 
+from annotateforge.runtime.tasks import until_ended
+
 T = TypeVar("T")
 
 
@@ -50,20 +52,7 @@ class Stop:
                 raise Stopped(self.why)
             return doing.result()
         finally:
-            await _end(doing, hearing)
-
-
-async def _end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks and wait until they have ended. A caller that is cancelled meanwhile hears of it then:
-    what the work still cleans up, such as its processes, is not left to itself.
-    """
-    for task in tasks:
-        task.cancel()
-    cancelled: asyncio.CancelledError | None = None
-    while not all(task.done() for task in tasks):
-        try:
-            await asyncio.wait(tasks)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
+            for task in (doing, hearing):
+                task.cancel()
+            # What the work still cleans up, such as its processes, is not left to itself.
+            await until_ended(doing, hearing)
