@@ -22,9 +22,10 @@ from annotateforge.api.trainer.v1.worker_service_pb2 import (
 from annotateforge.runtime.errors import DomainError
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.rpc_status import from_rpc_error
+from annotateforge.runtime.tasks import to_its_end
 from annotateforge.runtime.telemetry import bind
 from annotateforge.trainer.worker import failures
-from annotateforge.trainer.worker.attempt import Attempt, Equipment
+from annotateforge.trainer.worker.attempt import RELEASE_DEADLINE, Attempt, Equipment
 from annotateforge.trainer.worker.handing_in import hand_in, hand_in_leftovers
 from annotateforge.trainer.worker.kept_state import KeptState
 from annotateforge.trainer.worker.retries import Backoff
@@ -157,10 +158,35 @@ async def _acquire(equipment: Equipment, name: str) -> Assignment | None:
             # What we said of our GPUs is no longer true. An answer that is just on its way is given again.
             return None
         response = asked.result()
+    except asyncio.CancelledError:
+        await to_its_end(_decline(equipment, worker, asked))
+        raise
     finally:
         changed.cancel()
         asked.cancel()
     return response.assignment if response.HasField("assignment") else None
+
+
+async def _decline(equipment: Equipment, worker: Worker, asked: asyncio.Future[AcquireJobResponse]) -> None:
+    """The worker is shut down: hand back at once what the trainer has just given to it. Nobody else would
+    get that job before the lease runs out.
+    """
+    try:
+        async with asyncio.timeout(RELEASE_DEADLINE):
+            if asked.done():
+                response = asked.result()
+            else:
+                asked.cancel()
+                # What was given in an answer that nobody hears is given again.
+                again = AcquireJobRequest(worker=worker, wait=Duration())
+                response = await equipment.trainer.AcquireJob(again, timeout=RELEASE_DEADLINE)
+            if response.HasField("assignment"):
+                given = response.assignment
+                await _release(equipment, given.job.id, given.attempt, "The worker was shut down.")
+    except grpc.aio.AioRpcError as failed:
+        log.info("may have been given a job while it stops", error=str(from_rpc_error(failed)))
+    except TimeoutError:
+        log.warning("may have been given a job while it stops; the trainer does not answer")
 
 
 async def _give_up(equipment: Equipment, busy: DomainError) -> None:
