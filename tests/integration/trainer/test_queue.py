@@ -11,8 +11,8 @@ import pytest
 
 from annotateforge.api.trainer.v1.job_pb2 import JobStatus
 from annotateforge.api.trainer.v1.trainer_service_pb2 import ListEventsRequest, UpdateJobRequest
-from annotateforge.api.trainer.v1.worker_pb2 import Worker
-from annotateforge.api.trainer.v1.worker_service_pb2 import AcquireJobRequest
+from annotateforge.api.trainer.v1.worker_pb2 import GpuLoad, Load, Worker
+from annotateforge.api.trainer.v1.worker_service_pb2 import AcquireJobRequest, HeartbeatRequest
 from annotateforge.api.trainer.v1.worker_service_pb2_grpc import WorkerServiceStub
 from annotateforge.runtime.auth import Role
 from annotateforge.runtime.database import Connection, database
@@ -385,6 +385,29 @@ async def test_a_worker_that_does_not_say_who_it_is_is_refused(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await worker.AcquireJob(AcquireJobRequest(worker=described))
     assert from_rpc_error(caught.value).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("gpus", "field"),
+    [
+        ([GpuLoad(name="0")] * 65, "gpus"),
+        ([GpuLoad(name="0"), GpuLoad(name="n" * 101)], "gpus[1].name"),
+        ([GpuLoad(name="0", memory_used_bytes=-1)], "gpus[0].memory_used_bytes"),
+        ([GpuLoad()], "gpus[0].name"),
+    ],
+)
+async def test_a_load_of_more_than_a_machine_has_is_refused_when_a_worker_asks_and_at_each_heartbeat(
+    worker: WorkerServiceStub, gpus: list[GpuLoad], field: str
+) -> None:
+    who, load = "00000000-0000-0000-0000-000000000001", Load(gpus=gpus)
+    with pytest.raises(grpc.aio.AioRpcError) as asked:
+        await worker.AcquireJob(AcquireJobRequest(worker=Worker(id=who, name="a", load=load)))
+    with pytest.raises(grpc.aio.AioRpcError) as beaten:
+        await worker.Heartbeat(HeartbeatRequest(worker_id=who, job_id=who, attempt=1, load=load))
+    for caught, path in ((asked, f"worker.load.{field}"), (beaten, f"load.{field}")):
+        error = from_rpc_error(caught.value)
+        assert error.reason == "INVALID_WORKER"
+        assert [violation.field for violation in error.violations] == [path]
 
 
 async def test_an_editor_cannot_pose_as_a_worker(trainer: App, secret: str) -> None:

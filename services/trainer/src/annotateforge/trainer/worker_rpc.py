@@ -165,6 +165,7 @@ def _read_worker(worker: Worker) -> IdleWorker:
     for name, version in sorted(worker.versions.items())[:_MOST_VERSIONS]:
         violations.text("worker.versions", name, longest=100, required=True)
         violations.text("worker.versions", version, longest=200)
+    _check_gpus("worker.load", worker.load, violations)
     violations.finite("worker", worker)
     violations.raise_any("INVALID_WORKER")
     return IdleWorker(
@@ -177,10 +178,22 @@ def _read_worker(worker: Worker) -> IdleWorker:
 
 
 def _read_load(load: Load) -> bytes:
+    """InvalidArgument INVALID_WORKER."""
     violations = Violations()
+    _check_gpus("load", load, violations)
     violations.finite("load", load)
     violations.raise_any("INVALID_WORKER")
     return load.SerializeToString()
+
+
+def _check_gpus(field: str, load: Load, violations: Violations) -> None:
+    """It is kept with every heartbeat, and shown to everybody."""
+    if len(load.gpus) > _MOST_DEVICES:
+        violations.add(f"{field}.gpus", f"has {len(load.gpus):,} entries; at most {_MOST_DEVICES}")
+    for index, gpu in enumerate(load.gpus[:_MOST_DEVICES]):
+        violations.text(f"{field}.gpus[{index}].name", gpu.name, longest=100, required=True)
+        if not 0 <= gpu.memory_used_bytes < _MOST_MEMORY:
+            violations.add(f"{field}.gpus[{index}].memory_used_bytes", "must be 0 to a petabyte")
 
 
 def _read_wait(wait: Duration) -> float:
