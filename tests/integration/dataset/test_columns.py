@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from annotateforge.dataset.annotations import AnnotationType
+from annotateforge.dataset.annotations import Annotation, AnnotationType
 from annotateforge.dataset.columns import (
     FORMAT_CODES,
     NO_LABEL,
@@ -20,6 +20,7 @@ from annotateforge.dataset.columns import (
 from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.spec import DatasetSpec, Task
 from annotateforge.dataset.store import columns
+from annotateforge.dataset.store.annotation_runs import StagedAnnotation, copy_runs
 from annotateforge.runtime.database import Connection, database
 from annotateforge.runtime.ids import new_id
 
@@ -79,7 +80,7 @@ async def test_classify_reads_no_annotations_and_an_empty_project_gives_empty_co
 
 async def test_labels_come_with_the_most_frequent_first(connection: Connection) -> None:
     projects, images, annotations = await filled(connection, random.Random(2), count=40)
-    for task, index, rows in ((Task.CLASSIFY, 8, images), (Task.DETECT, 3, annotations)):
+    for task, index, rows in ((Task.CLASSIFY, 8, images), (Task.DETECT, 2, annotations)):
         spec = DatasetSpec(tuple(projects), task, ("a",), ())
         labels = [row[index] for row in rows if row[index]]
         expected = sorted(set(labels), key=lambda label: (-labels.count(label), label))
@@ -133,11 +134,13 @@ async def filled(
             numbers = [first + step for step in range(dice.choice(LENGTHS[kind]))]
             if kind == "circle":
                 numbers[2] = abs(numbers[2]) + 1
-            annotations.append((new_id(), row[0], position, dice.choice(["", "a", "b", "c"]), kind, numbers))
-    await connection.copy_records_to_table(
-        "annotations",
-        records=annotations,
-        columns=["id", "image_id", "position", "class_label", "type", "coordinates"],
+            annotations.append((row[0], position, dice.choice(["", "a", "b", "c"]), kind, numbers))
+    await copy_runs(
+        connection,
+        (
+            StagedAnnotation(image_id, position, Annotation(AnnotationType(kind), tuple(numbers), label))
+            for image_id, position, label, kind, numbers in annotations
+        ),
     )
     await connection.execute("SELECT summarize_labels($1)", [row[0] for row in images])
     return projects, images, annotations
@@ -166,13 +169,13 @@ def assert_annotations(found: Annotations, images: list[Row], annotations: list[
     index = {row[0]: number for number, row in enumerate(images)}
     expected = sorted(
         (
-            index[row[1]],
-            positions.get(row[3], NOT_CHOSEN),
-            TYPE_CODES[AnnotationType(row[4])],
-            row[5] if row[3] in ("a", "b") and row[4] in ("circle", "box") else [],
+            index[row[0]],
+            positions.get(row[2], NOT_CHOSEN),
+            TYPE_CODES[AnnotationType(row[3])],
+            row[4] if row[2] in ("a", "b") and row[3] in ("circle", "box") else [],
         )
         for row in annotations
-        if row[1] in index
+        if row[0] in index
     )
     assert found.image.tolist() == sorted(found.image.tolist())
     assert expected == sorted(

@@ -402,7 +402,7 @@ async def test_after_an_import_of_many_images_postgres_knows_what_is_in_the_tabl
 
     async def known() -> bool:
         query = "SELECT reltuples::integer FROM pg_class WHERE oid = ANY($1::regclass[])"
-        rows = await connection.fetch(query, ["images", "image_labels", "annotations"], timeout=10)
+        rows = await connection.fetch(query, ["images", "image_labels", "annotation_runs"], timeout=10)
         return [row["reltuples"] for row in rows] == [1000] * 3
 
     images: Files = {f"images/{number}.png": png() for number in range(1000)}

@@ -30,9 +30,12 @@ WITH pictures AS (
     FROM pictures
     RETURNING id
 )
-INSERT INTO annotations (id, image_id, position, class_label, type, coordinates)
+INSERT INTO annotation_runs (
+    image_id, position, version, source, class_labels, class_numbers, types, ends, coordinates
+)
 SELECT
-    gen_random_uuid(), added.id, position, CASE WHEN position % 2 = 0 THEN 'red' ELSE 'blue' END, 'polygon',
+    added.id, position, added.id, '', ARRAY[CASE WHEN position % 2 = 0 THEN 'red' ELSE 'blue' END],
+    '{1}', '{4}', ARRAY[2 * $4::integer],
     ARRAY(
         SELECT 500 + (position + 1) * CASE WHEN axis = 0 THEN cos(corner) ELSE sin(corner) END
         FROM generate_series(1, $4::integer) AS corner, generate_series(0, 1) AS axis

@@ -45,6 +45,21 @@ def test_labels_of_images_in_any_order_are_staged_with_their_own_image() -> None
         for part in (order[:2], order[2:])
         for each in images.take([Label(path, box, "labels.json", 0) for path in part], Report())
     ]
-    assert [(each.image_id, each.position) for each in staged] == [
+    assert sorted((each.image_id, each.position) for each in staged) == sorted(
         (ids[path], order[:at].count(path)) for at, path in enumerate(order)
+    )
+
+
+def test_labels_of_one_image_are_staged_together_and_in_their_order() -> None:
+    images = NewImages()
+    for path in ("a.png", "b.png"):
+        images.add(path, uuid4(), Size(100, 50))
+    box = AnnotationType.BOX
+    labels = [
+        Label(path, Annotation(box, (0, 0, 1, 1), label), "labels.csv", 0)
+        for path, label in (("a.png", "1"), ("b.png", "2"), ("a.png", "3"), ("b.png", "4"), ("a.png", "5"))
     ]
+    staged = images.take(labels, Report())
+    together = [each.annotation.class_label for each in staged]
+    assert together in (["1", "3", "5", "2", "4"], ["2", "4", "1", "3", "5"])
+    assert [each.position for each in staged] == ([0, 1, 2, 0, 1] if together[0] == "1" else [0, 1, 0, 1, 2])

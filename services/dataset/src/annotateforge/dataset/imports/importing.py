@@ -36,7 +36,7 @@ from annotateforge.dataset.ingest import BATCH_BYTES, BATCH_IMAGES, Ingest
 from annotateforge.dataset.inspection import is_deeper_than_8_bits
 from annotateforge.dataset.inspector import Inspected, Inspector
 from annotateforge.dataset.problems import Problem, ProblemCount
-from annotateforge.dataset.store.annotation_rows import StagedAnnotation
+from annotateforge.dataset.store.annotation_runs import StagedAnnotation
 from annotateforge.dataset.store.fingerprints import Unseen
 from annotateforge.dataset.store.images import digests_of
 from annotateforge.dataset.store.imports import Staging, staging

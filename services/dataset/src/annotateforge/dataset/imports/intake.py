@@ -13,7 +13,7 @@ from annotateforge.dataset.annotations import (
 )
 from annotateforge.dataset.imports.label_format import Label, Size
 from annotateforge.dataset.imports.report import Report
-from annotateforge.dataset.store.annotation_rows import StagedAnnotation
+from annotateforge.dataset.store.annotation_runs import StagedAnnotation
 
 
 class NewImages:
@@ -42,15 +42,21 @@ class NewImages:
         self._numbers.append(0)
 
     def take(self, labels: Iterable[Label], report: Report) -> list[StagedAnnotation]:
-        """Those of the labels that are valid, in their order; the others go to the report."""
-        staged = []
+        """Those of the labels that are valid, image by image and in their order; the others go to the
+        report.
+        """
+        staged: list[StagedAnnotation] = []
         of_image, row, image_id = "", -1, UUID(int=0)
+        seen: set[int] = set()
+        scattered = False
         for label in labels:
             image, annotation, *_ = label
             if image != of_image or row < 0:
                 # Labels of one image mostly come one after another.
                 of_image, row = image, self._rows[image]
                 image_id = UUID(bytes=bytes(self._ids[16 * row : 16 * row + 16]))
+                scattered = scattered or row in seen
+                seen.add(row)
             if wrong := defects(annotation):
                 _report_invalid(label, *wrong[0], report)
                 continue
@@ -65,6 +71,9 @@ class NewImages:
             elif image not in self._overfull:
                 self._overfull.add(image)
                 _report_overfull(label, report)
+        if scattered:
+            # So that one row of the store takes what it can.
+            staged.sort(key=lambda each: each.image_id.bytes)
         return staged
 
 

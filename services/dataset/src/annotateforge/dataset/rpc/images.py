@@ -29,7 +29,7 @@ from annotateforge.runtime.blob_sweep import BlobSweep
 from annotateforge.runtime.blobs import BlobStore
 from annotateforge.runtime.database import Pool
 from annotateforge.runtime.errors import FieldViolation, InvalidArgument
-from annotateforge.runtime.ids import new_id, parse_id
+from annotateforge.runtime.ids import parse_id
 from annotateforge.runtime.paging import read_page
 from annotateforge.runtime.ranges import requested_range
 from annotateforge.runtime.wire import gets_content
@@ -203,9 +203,9 @@ class ImageHandlers:
         self, request: api.SetAnnotationsRequest, context: Context
     ) -> api.SetAnnotationsResponse:
         image_id = parse_id(request.image_id, "image_id")
-        annotations = [each._replace(id=new_id()) for each in _annotations(request.annotations)]
+        sent = _annotations(request.annotations)
         async with self._pool.acquire() as connection, connection.transaction():
-            await store.replace_annotations(connection, image_id, annotations)
+            annotations = await store.replace_annotations(connection, image_id, sent)
         return api.SetAnnotationsResponse(annotations=map(annotation_message, annotations))
 
 

@@ -21,11 +21,11 @@ from annotateforge.dataset.columns import (
     Images,
     Look,
     WholeImages,
-    starts,
 )
 from annotateforge.dataset.copy_format import CopyReader
 from annotateforge.dataset.fingerprints import SIZE, VERSION
 from annotateforge.dataset.spec import DatasetSpec, Task
+from annotateforge.dataset.store.run_reader import RunReader
 from annotateforge.runtime.database import Connection
 
 READ_TIMEOUT = 600.0
@@ -82,8 +82,8 @@ LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS chosen (label, position) ON chos
 WHERE images.project_id = ANY($1::uuid[])
 ORDER BY images.sha256, images.id
 """
-# Coordinates that the spec does not use stay where they are.
-ANNOTATIONS = f"""
+# Coordinates of rows that have nothing of the spec's types stay where they are.
+ANNOTATION_RUNS = """
 WITH numbered AS MATERIALIZED (
     SELECT id, row_number() OVER (ORDER BY sha256, id) - 1 AS number
     FROM images
@@ -91,15 +91,13 @@ WITH numbered AS MATERIALIZED (
 )
 SELECT
     numbered.number::integer,
-    CASE WHEN annotations.class_label = '' THEN {NO_LABEL}
-        ELSE coalesce(chosen.position - 1, {NOT_CHOSEN}) END::smallint,
-    {_code("annotations.type", TYPE_CODES)},
-    CASE WHEN chosen.position IS NOT NULL AND annotations.type = ANY($3::annotation_type[])
-        THEN annotations.coordinates ELSE '{{}}' END
+    runs.class_labels,
+    runs.class_numbers,
+    runs.types,
+    runs.ends,
+    CASE WHEN runs.types && $2::smallint[] THEN runs.coordinates ELSE '{}' END
 FROM numbered
-JOIN annotations ON annotations.image_id = numbered.id
-LEFT JOIN unnest($2::text[]) WITH ORDINALITY AS chosen (label, position)
-    ON chosen.label = annotations.class_label
+JOIN annotation_runs AS runs ON runs.image_id = numbered.id
 ORDER BY numbered.number
 """
 ANNOTATION_LABELS = """
@@ -177,7 +175,7 @@ async def read_images(connection: Connection, spec: DatasetSpec) -> Images:
     grown = {name: bytearray() for name in kinds}
 
     def parse(block: bytes) -> None:
-        rows = reader.rows(block)[0]
+        rows = reader.rows(block)
         for name, kind in kinds.items():
             grown[name] += np.ascontiguousarray(rows[name], kind).view(np.uint8).data
 
@@ -215,28 +213,20 @@ async def read_annotations(
     """
     if spec.task is Task.CLASSIFY:
         return
-    reader = CopyReader({"image": ">i4", "class_id": ">i2", "type": ">i2"}, array=True)
+    kinds = [TYPE_CODES[kind] for kind in spec.annotation_types]
+    reader = RunReader(spec.classes, kinds)
     whole = WholeImages()
     done = 0
 
     def parse(block: bytes) -> None:
         nonlocal done
-        rows, count, numbers = reader.rows(block)
-        found = Annotations(
-            rows["image"].astype(np.int32),
-            rows["class_id"].astype(np.int16),
-            rows["type"].astype(np.uint8),
-            count,
-            starts(count),
-            numbers,
-        )
-        done += len(rows)
+        found = reader.annotations(block)
+        done += len(found)
         if len(ready := whole.add(found)):
             take(ready)
         report(done)
 
-    kinds = [kind.value for kind in spec.annotation_types]
-    await _copy(connection, ANNOTATIONS, [spec.project_ids, spec.classes, kinds], parse)
+    await _copy(connection, ANNOTATION_RUNS, [spec.project_ids, kinds], parse)
     if len(rest := whole.rest()):
         await asyncio.to_thread(take, rest)
 

@@ -1,6 +1,6 @@
 """Images and their annotations in SQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +14,9 @@ from annotateforge.dataset.images import (
     image_not_found,
 )
 from annotateforge.dataset.projects import project_not_found
+from annotateforge.dataset.store.annotation_runs import StagedAnnotation, annotation_id, copy_runs
 from annotateforge.runtime.database import Connection
+from annotateforge.runtime.ids import new_id
 
 COLUMNS = (
     *("id", "project_id", "filename", "sha256", "crc32", "size_bytes", "format", "width", "height"),
@@ -70,13 +72,9 @@ LOCK_IMAGE = "SELECT 1 FROM images WHERE id = $1 FOR NO KEY UPDATE"
 LOCK_PROJECT_OF_IMAGE = """
 SELECT 1 FROM projects WHERE id = (SELECT project_id FROM images WHERE id = $1) FOR NO KEY UPDATE
 """
-DELETE_ANNOTATIONS = "DELETE FROM annotations WHERE image_id = $1"
+DELETE_ANNOTATIONS = "DELETE FROM annotation_runs WHERE image_id = $1"
 SUMMARIZE = "SELECT summarize_labels(ARRAY[$1::uuid])"
 COUNT_ANNOTATIONS = "UPDATE images SET annotation_count = $2 WHERE id = $1"
-
-ANNOTATION_COLUMNS = (
-    *("id", "image_id", "position", "class_label", "type", "coordinates", "confidence", "source"),
-)
 
 
 async def get_image(connection: Connection, image_id: UUID) -> Image:
@@ -180,9 +178,9 @@ async def annotations_of_images(
 
 
 async def replace_annotations(
-    connection: Connection, image_id: UUID, annotations: Iterable[Annotation]
-) -> None:
-    """Give an image these annotations, which have ids, and no others. Call it in a transaction.
+    connection: Connection, image_id: UUID, annotations: Sequence[Annotation]
+) -> Sequence[Annotation]:
+    """Give an image these annotations and no others; answers them with their ids. Call it in a transaction.
 
     NotFound IMAGE_NOT_FOUND.
     """
@@ -190,23 +188,13 @@ async def replace_annotations(
     if await connection.fetchval(LOCK_IMAGE, image_id) is None:
         raise image_not_found(image_id)
     await connection.execute(DELETE_ANNOTATIONS, image_id)
-    records = [
-        (
-            each.id,
-            image_id,
-            position,
-            each.class_label,
-            each.type,
-            each.coordinates,
-            each.confidence,
-            each.source,
-        )
-        for position, each in enumerate(annotations)
-    ]
-    if records:
-        await connection.copy_records_to_table("annotations", records=records, columns=ANNOTATION_COLUMNS)
+    version = new_id()
+    if annotations:
+        staged = (StagedAnnotation(image_id, position, each) for position, each in enumerate(annotations))
+        await copy_runs(connection, staged, version=version)
     await connection.execute(SUMMARIZE, image_id)
-    await connection.execute(COUNT_ANNOTATIONS, image_id, len(records))
+    await connection.execute(COUNT_ANNOTATIONS, image_id, len(annotations))
+    return [each._replace(id=annotation_id(version, position)) for position, each in enumerate(annotations)]
 
 
 def _annotation(row: asyncpg.Record) -> Annotation:

@@ -14,7 +14,7 @@ from uuid import UUID
 from annotateforge.dataset.annotations import AnnotationType
 from annotateforge.dataset.images import NewImage
 from annotateforge.dataset.projects import project_not_found
-from annotateforge.dataset.store.annotation_rows import COLUMNS, StagedAnnotation, encode
+from annotateforge.dataset.store.annotation_runs import COLUMNS, StagedAnnotation, copy_runs
 from annotateforge.dataset.store.images import LOCK_PROJECT
 from annotateforge.runtime.database import Connection
 
@@ -32,20 +32,23 @@ CREATE TEMP TABLE staged_images (
     "group" text NOT NULL
 )
 """
-CREATE_ANNOTATIONS = """
-CREATE TEMP TABLE staged_annotations (
+CREATE_ANNOTATION_RUNS = """
+CREATE TEMP TABLE staged_annotation_runs (
     image_id uuid NOT NULL,
     position integer NOT NULL,
-    class_label text NOT NULL,
-    type annotation_type NOT NULL,
+    version uuid NOT NULL,
+    source text NOT NULL,
+    class_labels text[] NOT NULL,
+    class_numbers smallint[] NOT NULL,
+    types smallint[] NOT NULL,
+    ends integer[] NOT NULL,
     coordinates double precision[] NOT NULL,
-    confidence double precision,
-    source text NOT NULL
+    confidences double precision[]
 )
 """
-DROP = "DROP TABLE IF EXISTS pg_temp.staged_images, pg_temp.staged_annotations"
+DROP = "DROP TABLE IF EXISTS pg_temp.staged_images, pg_temp.staged_annotation_runs"
 # Only what is joined: statistics of coordinates would cost more than all else.
-ANALYZE = "ANALYZE pg_temp.staged_images (id, filename), pg_temp.staged_annotations (image_id)"
+ANALYZE = "ANALYZE pg_temp.staged_images (id, filename), pg_temp.staged_annotation_runs (image_id)"
 INSERT_IMAGES = """
 INSERT INTO images (
     id, project_id, filename, sha256, crc32, size_bytes, format, width, height, image_class, "group",
@@ -56,19 +59,16 @@ SELECT
     coalesce(annotation_count, 0)
 FROM staged_images
 LEFT JOIN (
-    SELECT image_id, count(*) AS annotation_count FROM staged_annotations GROUP BY image_id
+    SELECT image_id, sum(cardinality(ends)) AS annotation_count FROM staged_annotation_runs GROUP BY image_id
 ) AS counts ON counts.image_id = staged_images.id
 ORDER BY filename
 ON CONFLICT (project_id, filename) DO NOTHING
 """
-# The join leaves out the annotations of images that somebody else added under the same name meanwhile. Ids
-# follow from those of the images, which are new: as many random ones would take a third of the time.
-INSERT_ANNOTATIONS = """
-INSERT INTO annotations (id, image_id, position, class_label, type, coordinates, confidence, source)
-SELECT
-    encode(substring(sha256(uuid_send(image_id) || int4send(position)) FOR 16), 'hex')::uuid,
-    image_id, position, staged.class_label, staged.type, staged.coordinates, staged.confidence, staged.source
-FROM staged_annotations AS staged
+# The join leaves out the annotations of images that somebody else added under the same name meanwhile.
+INSERT_ANNOTATION_RUNS = f"""
+INSERT INTO annotation_runs ({", ".join(COLUMNS)})
+SELECT {", ".join(f"staged.{name}" for name in COLUMNS)}
+FROM staged_annotation_runs AS staged
 JOIN images ON images.id = staged.image_id
 ORDER BY image_id, position
 """
@@ -79,17 +79,17 @@ JOIN images USING (id, image_class)
 WHERE image_class <> ''
 GROUP BY image_class
 """
-COUNT_SHAPES = """
-SELECT class_label, type::text, count(*)
-FROM staged_annotations
-WHERE image_id IN (SELECT id FROM images)
-GROUP BY class_label, type
-"""
 # Of those that were left out there are no annotations.
 SUMMARIZE = """
 SELECT summarize_labels(array_agg(id))
 FROM staged_images
-WHERE EXISTS (SELECT FROM staged_annotations WHERE image_id = staged_images.id)
+WHERE EXISTS (SELECT FROM staged_annotation_runs WHERE image_id = staged_images.id)
+"""
+COUNT_SHAPES = """
+SELECT class_label, sum(circles), sum(boxes), sum(rectangles), sum(polygons)
+FROM image_labels
+WHERE image_id IN (SELECT id FROM staged_images)
+GROUP BY class_label
 """
 
 _IMAGE_COLUMNS = (
@@ -129,14 +129,7 @@ class Staging:
 
     async def add_annotations(self, annotations: Sequence[StagedAnnotation]) -> None:
         """Stage annotations of staged images."""
-        await self._connection.copy_to_table(
-            "staged_annotations",
-            source=_at_once(encode(annotations)),
-            columns=COLUMNS,
-            schema_name="pg_temp",
-            format="binary",
-            timeout=_COPY_TIMEOUT,
-        )
+        await copy_runs(self._connection, annotations, table="staged_annotation_runs", schema="pg_temp")
 
     async def commit(self, project_id: UUID, timeout: float) -> Landed:
         """Add all that is staged to a project; call it in a transaction, whose rollback takes all of it back.
@@ -148,16 +141,16 @@ class Staging:
         if await self._connection.fetchval(LOCK_PROJECT, project_id, timeout=timeout) is None:
             raise project_not_found(project_id)
         images = await self._connection.execute(INSERT_IMAGES, project_id, timeout=timeout)
-        annotations = await self._connection.execute(INSERT_ANNOTATIONS, timeout=timeout)
+        await self._connection.execute(INSERT_ANNOTATION_RUNS, timeout=timeout)
         await self._connection.execute(SUMMARIZE, timeout=timeout)
         classes = await self._connection.fetch(COUNT_IMAGE_CLASSES, timeout=timeout)
-        shapes = await self._connection.fetch(COUNT_SHAPES, timeout=timeout)
-        return Landed(
-            _count(images),
-            _count(annotations),
-            dict(map(tuple, classes)),
-            {(label, AnnotationType(kind)): count for label, kind, count in shapes},
-        )
+        shapes = {
+            (label, kind): count
+            for label, *counts in await self._connection.fetch(COUNT_SHAPES, timeout=timeout)
+            for kind, count in zip(AnnotationType, counts, strict=True)
+            if count
+        }
+        return Landed(_count(images), sum(shapes.values()), dict(map(tuple, classes)), shapes)
 
 
 @asynccontextmanager
@@ -165,7 +158,7 @@ async def staging(connection: Connection) -> AsyncIterator[Staging]:
     """Empty temporary tables for the time of the context."""
     await connection.execute(DROP)
     await connection.execute(CREATE_IMAGES)
-    await connection.execute(CREATE_ANNOTATIONS)
+    await connection.execute(CREATE_ANNOTATION_RUNS)
     try:
         yield Staging(connection)
     finally:
@@ -179,11 +172,6 @@ def _image_record(image: NewImage) -> tuple[Any, ...]:
         *(image.id, image.filename, facts.sha256, facts.crc32, facts.size_bytes, facts.format),
         *(facts.width, facts.height, image.image_class, image.group),
     )
-
-
-async def _at_once(data: bytes) -> AsyncIterator[bytes]:
-    """What asyncpg takes without a hop to a thread."""
-    yield data
 
 
 def _count(tag: str) -> int:

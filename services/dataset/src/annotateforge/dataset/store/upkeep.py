@@ -5,7 +5,7 @@ from annotateforge.runtime.database import Connection
 # Not in a transaction. Who is there first, autovacuum or another service, is left to it.
 VACUUM = "VACUUM (ANALYZE, SKIP_LOCKED) images, image_labels, fingerprints"
 # Only what is joined and filtered by: statistics of coordinates would cost more than all else.
-ANALYZE = "ANALYZE (SKIP_LOCKED) annotations (image_id, class_label, type)"
+ANALYZE = "ANALYZE (SKIP_LOCKED) annotation_runs (image_id)"
 _TIMEOUT = 600.0
 
 

@@ -1,0 +1,134 @@
+"""Rows of `annotation_runs`, as COPY sends them, read into columns of annotations."""
+
+import struct
+from array import array
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Annotations, Longs, starts
+from annotateforge.dataset.copy_format import CopyStream, anywhere
+
+_BEGIN = struct.Struct(">hiii")
+"""Number of fields, length and value of the image's number, length of the labels."""
+_LENGTH = struct.Struct(">i")
+_ARRAY_HEADER = 20
+"""Bytes of an array of one dimension before its elements; one without elements has fewer."""
+_INT2 = np.dtype([("length", ">i4"), ("value", ">i2")])
+_INT4 = np.dtype([("length", ">i4"), ("value", ">i4")])
+_FLOAT8 = np.dtype([("length", ">i4"), ("value", ">f8")])
+
+
+class RunReader:
+    """Reads rows of the number of an image and of the columns class_labels, class_numbers, types, ends and
+    coordinates, of which the last may be empty. Feed it what the server sends; take the rows that are whole.
+    """
+
+    def __init__(self, classes: Sequence[str], kinds: Sequence[int]) -> None:
+        """`classes` are the labels by their class id, `kinds` the types of which coordinates are wanted."""
+        self._classes: Mapping[str, int] = {"": NO_LABEL} | {
+            label: number for number, label in enumerate(classes)
+        }
+        self._kinds = kinds
+        self._stream = CopyStream()
+
+    def annotations(self, data: bytes) -> Annotations:
+        """The annotations of the rows that `data` completes; of those that have no chosen class, and of types
+        that are not wanted, without coordinates.
+        """
+        data = self._stream.take(data)
+        rows = self._find_rows(data)
+        self._stream.give_back(data[rows.end :])
+        count = np.frombuffer(rows.count, np.int64)
+        place = np.arange(int(count.sum())) - np.repeat(starts(count), count)
+
+        def elements(begins: Longs, kind: np.dtype[np.void]) -> npt.NDArray[np.int64]:
+            at = np.repeat(begins, count) + place * kind.itemsize
+            values: npt.NDArray[np.int64] = anywhere(data, kind)["value"][at].astype(np.int64)
+            return values
+
+        # Of each row the elements of its arrays follow one another, with a length and a header between two.
+        class_numbers = np.frombuffer(rows.class_numbers, np.int64)
+        types = class_numbers + count * _INT2.itemsize + _LENGTH.size + _ARRAY_HEADER
+        ends = types + count * _INT2.itemsize + _LENGTH.size + _ARRAY_HEADER
+        coordinates = ends + count * _INT4.itemsize + _LENGTH.size + _ARRAY_HEADER
+        labels = np.repeat(np.frombuffer(rows.labels, np.int64), count) + elements(class_numbers, _INT2) - 1
+        class_id = np.array(rows.class_ids, np.int16)[labels]
+        kind = elements(types, _INT2)
+        end = elements(ends, _INT4)
+        before = np.where(place > 0, np.roll(end, 1), 0)
+        size = np.where((class_id >= 0) & np.isin(kind, self._kinds), end - before, 0)
+        first = np.repeat(coordinates, count) + before * _FLOAT8.itemsize
+        # Number n of all is the (n - starts)th of its annotation.
+        at = np.repeat(first - starts(size) * _FLOAT8.itemsize, size)
+        numbers = anywhere(data, _FLOAT8)["value"][at + np.arange(len(at)) * _FLOAT8.itemsize]
+        return Annotations(
+            np.repeat(np.frombuffer(rows.image, np.int64), count).astype(np.int32),
+            class_id,
+            kind.astype(np.uint8),
+            size.astype(np.int32),
+            starts(size),
+            numbers.astype(np.float64),
+        )
+
+    def _find_rows(self, data: bytes) -> "_Rows":
+        """The whole rows in some data."""
+        rows = _Rows()
+        known: dict[bytes, int] = {}
+        length_of = _LENGTH.unpack_from
+        at = 0
+        # The trailer, which is shorter than any row, stays over.
+        while at + _BEGIN.size <= len(data):
+            _, _, image, labels_size = _BEGIN.unpack_from(data, at)
+            begin = at + _BEGIN.size
+            class_numbers = begin + labels_size
+            if class_numbers + _LENGTH.size > len(data):
+                break
+            size = length_of(data, class_numbers)[0]
+            count = (size - _ARRAY_HEADER) // _INT2.itemsize
+            ends_size = _ARRAY_HEADER + count * _INT4.itemsize
+            coordinates = class_numbers + 2 * (_LENGTH.size + size) + _LENGTH.size + ends_size
+            if coordinates + _LENGTH.size > len(data):
+                break
+            end = coordinates + _LENGTH.size + length_of(data, coordinates)[0]
+            if end > len(data):
+                break
+            labels = data[begin:class_numbers]
+            if (first := known.get(labels)) is None:
+                first = known[labels] = len(rows.class_ids)
+                rows.class_ids += self._class_ids(labels)
+            rows.image.append(image)
+            rows.labels.append(first)
+            rows.class_numbers.append(class_numbers + _LENGTH.size + _ARRAY_HEADER)
+            rows.count.append(count)
+            at = end
+        rows.end = at
+        return rows
+
+    def _class_ids(self, labels: bytes) -> list[int]:
+        """The class ids of an array of labels."""
+        found = []
+        at = _ARRAY_HEADER
+        while at < len(labels):
+            begin = at + _LENGTH.size
+            at = begin + _LENGTH.unpack_from(labels, at)[0]
+            found.append(self._classes.get(labels[begin:at].decode(), NOT_CHOSEN))
+        return found
+
+
+class _Rows:
+    """Where rows and their arrays are; an element per row unless said otherwise."""
+
+    def __init__(self) -> None:
+        self.image = array("q")
+        self.class_ids: list[int] = []
+        """The class ids of all labels of rows one after another; equal sets of labels are there once."""
+        self.labels = array("q")
+        """Where those of a row begin in `class_ids`."""
+        self.class_numbers = array("q")
+        """Where the elements of its class_numbers begin in the data."""
+        self.count = array("q")
+        """How many annotations it has."""
+        self.end = 0
+        """Where the last row ends."""
