@@ -49,33 +49,29 @@ def box_outlines(annotations: Annotations, width: Floats, height: Floats) -> Out
     and size are whole steps and the written box neither leaves the image by a rounding error nor differs
     from its edges.
     """
-    drawn = np.empty((len(annotations), 4))
-    seen = np.empty((len(annotations), 4))
-    numbers = annotations.numbers
-    circles = np.flatnonzero(annotations.type == TYPE_CODES[AnnotationType.CIRCLE])
-    at = annotations.start[circles]
-    drawn[circles], seen[circles] = _circle_extents(
-        numbers[at], numbers[at + 1], numbers[at + 2], width[circles], height[circles]
-    )
-    boxes = np.flatnonzero(annotations.type == TYPE_CODES[AnnotationType.BOX])
-    drawn[boxes] = numbers[annotations.start[boxes, None] + np.arange(4)]
-    seen[boxes] = _clip_extents(drawn[boxes], width[boxes], height[boxes])
-    cornered = np.flatnonzero(annotations.type >= TYPE_CODES[AnnotationType.RECTANGLE])
-    drawn[cornered], seen[cornered] = _cornered_extents(
-        numbers, annotations.start[cornered], annotations.count[cornered], width[cornered], height[cornered]
-    )
-
     size = np.column_stack((width, height, width, height))
-    drawn = np.rint(drawn / size * (GRID // 2))
-    edges = np.rint(seen / size * (GRID // 2))
+    if (annotations.type == TYPE_CODES[AnnotationType.BOX]).all():
+        # As nearly always.
+        drawn = annotations.numbers[annotations.start[:, None] + np.arange(4)]
+        drawn /= size
+        drawn *= GRID // 2
+        drawn = np.rint(drawn, out=drawn)
+        edges = np.clip(drawn, 0, GRID // 2)
+    else:
+        drawn, edges = (
+            np.rint(each / size * (GRID // 2)) for each in _extents_of(annotations, width, height)
+        )
     kept: Flags = (edges[:, 2] > edges[:, 0]) & (edges[:, 3] > edges[:, 1])
-    left, top, right, bottom = edges[kept].astype(np.int64).T
+    left, top, right, bottom = (edges if kept.all() else edges[kept]).astype(np.int64).T
     within: Flags = np.all((drawn >= 0) & (drawn <= GRID // 2), axis=1)
+    numbers = np.empty((len(left), 4), np.int64)
+    np.add(left, right, out=numbers[:, 0])
+    np.add(top, bottom, out=numbers[:, 1])
+    np.subtract(right, left, out=numbers[:, 2])
+    np.subtract(bottom, top, out=numbers[:, 3])
+    numbers[:, 2:] *= 2
     return Outlines(
-        numbers=np.column_stack((left + right, top + bottom, 2 * (right - left), 2 * (bottom - top))).ravel(),
-        count=np.where(kept, 4, 0),
-        fate=_fates(kept, within),
-        clipped=~within,
+        numbers=numbers.ravel(), count=np.where(kept, 4, 0), fate=_fates(kept, within), clipped=~within
     )
 
 
@@ -167,6 +163,26 @@ def clip_polygons(
         x, y = (new_across, new_along) if vertical else (new_along, new_across)
         corners = _sum(emitted, corners)
     return x, y, corners
+
+
+def _extents_of(annotations: Annotations, width: Floats, height: Floats) -> tuple[Floats, Floats]:
+    """Edges of annotations of any types as drawn, and of what the image shows of them."""
+    drawn = np.empty((len(annotations), 4))
+    seen = np.empty((len(annotations), 4))
+    numbers = annotations.numbers
+    circles = np.flatnonzero(annotations.type == TYPE_CODES[AnnotationType.CIRCLE])
+    at = annotations.start[circles]
+    drawn[circles], seen[circles] = _circle_extents(
+        numbers[at], numbers[at + 1], numbers[at + 2], width[circles], height[circles]
+    )
+    boxes = np.flatnonzero(annotations.type == TYPE_CODES[AnnotationType.BOX])
+    drawn[boxes] = numbers[annotations.start[boxes, None] + np.arange(4)]
+    seen[boxes] = _clip_extents(drawn[boxes], width[boxes], height[boxes])
+    cornered = np.flatnonzero(annotations.type >= TYPE_CODES[AnnotationType.RECTANGLE])
+    drawn[cornered], seen[cornered] = _cornered_extents(
+        numbers, annotations.start[cornered], annotations.count[cornered], width[cornered], height[cornered]
+    )
+    return drawn, seen
 
 
 def _circle_extents(
