@@ -127,7 +127,7 @@ def test_one_row_holds_what_follows_one_another() -> None:
         encode(
             [
                 StagedAnnotation(image, 0, box),
-                StagedAnnotation(image, 1, box._replace(class_label="")),
+                StagedAnnotation(UUID(int=7), 1, box._replace(class_label="")),
                 StagedAnnotation(image, 2, box._replace(source="a model")),
                 StagedAnnotation(image, 4, box._replace(source="a model")),
                 StagedAnnotation(image, 5, polygon._replace(source="a model")),

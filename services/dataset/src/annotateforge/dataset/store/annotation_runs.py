@@ -114,7 +114,8 @@ def encode(annotations: Iterable[StagedAnnotation], version: UUID | None = None)
     labels: dict[str, int] = {}
     for image_id, position, (kind, numbers, class_label, confidence, source, _) in annotations:
         if (
-            image_id is not of_image
+            # Mostly the same object, and comparing ids takes longer than all else.
+            (image_id is not of_image and image_id != of_image)
             or position != expected
             or source != of_source
             or len(coordinates) - first >= LONGEST_RUN

@@ -153,11 +153,14 @@ def _contains(query: _Query, text: str) -> str:
     """Whether a file name contains a text, letter case ignored. Names are kept in lower case unless they are
     too long for the index.
     """
-    pattern = query.place(f"%{_escaped(text)}%")
-    return f"""CASE
-        WHEN octet_length(images.filename) > 1000 THEN images.filename COLLATE "default" ILIKE {pattern}
-        ELSE coalesce(images.folded, images.filename) LIKE lower({pattern}::text COLLATE "default")
-    END"""
+    wanted = query.place(text)
+    # Once, and not for every name.
+    folded = f'(SELECT lower({wanted}::text COLLATE "default"))'
+    return f"""(
+        strpos(coalesce(images.folded, images.filename), {folded}) > 0
+        OR octet_length(images.filename) > 1000
+            AND strpos(lower(images.filename COLLATE "default"), {folded}) > 0
+    )"""
 
 
 def _of_dataset(query: _Query, dataset_id: UUID, side: int | None, few: bool) -> str:
@@ -167,8 +170,3 @@ def _of_dataset(query: _Query, dataset_id: UUID, side: int | None, few: bool) ->
         return f"images.sha256 = ANY(ARRAY(SELECT sha256 FROM dataset_blobs WHERE {chosen}))"
     # A value and not EXISTS, which might be joined with all of the data set before the first image is known.
     return f"(SELECT true FROM dataset_blobs WHERE {chosen} AND sha256 = images.sha256)"
-
-
-def _escaped(text: str) -> str:
-    """A text without what LIKE takes for a pattern."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
