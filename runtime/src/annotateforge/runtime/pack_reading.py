@@ -16,8 +16,6 @@ _GAP = 4096
 """Bytes between two blobs that are rather read than the second one sought."""
 _PACK_SHIFT = 48
 """Packs and offsets are put into one number, so that blobs of two packs are never neighbours."""
-_FEW_CUTS = 2
-"""Breaks between the blobs of a batch up to which they are read in the order asked for."""
 _NOT_WAITING = getattr(os, "RWF_NOWAIT", 0)
 
 
@@ -37,9 +35,10 @@ class Reading:
         self._total: list[int] = np.cumsum(size).tolist()
         """Bytes of the blobs up to each one."""
         gap = at[1:] - (at + size)[:-1]
-        apart = (gap < 0) | (gap > _GAP) | (at[1:] < 0) | (at[:-1] < 0)
-        self._apart: list[int] = [*(np.flatnonzero(apart) + 1).tolist(), len(at)]
-        """Those that do not lie right behind the one before, and the end."""
+        self._apart: list[int] = (np.flatnonzero((gap < 0) | (gap > _GAP)) + 1).tolist()
+        """Those that do not lie right behind the one before."""
+        self._backwards: list[int] = (np.flatnonzero(gap < 0) + 1).tolist()
+        """Those that lie before it, or are nowhere."""
 
     def read_now(self, first: int, most_blobs: int, most_bytes: int) -> list[memoryview] | None:
         """The blobs from `first` on, until there are so many of them or so many bytes; None when one is not
@@ -99,11 +98,12 @@ class Reading:
         """The blobs `first` to `last`, the latter excluded, in runs of neighbours, each read at once; without
         those that are nowhere.
         """
-        cuts = self._apart[bisect_right(self._apart, first) : bisect_left(self._apart, last)]
-        if len(cuts) <= _FEW_CUTS:
-            for begin, end in pairwise((first, *cuts, last)):
-                if begin < end and self._at[begin] >= 0:
-                    yield range(begin, end)
+        if first == last:
+            return
+        step = bisect_right(self._backwards, first)
+        if self._at[first] >= 0 and (step == len(self._backwards) or self._backwards[step] >= last):
+            cuts = self._apart[bisect_right(self._apart, first) : bisect_left(self._apart, last)]
+            yield from (range(begin, end) for begin, end in pairwise((first, *cuts, last)))
             return
         # Neighbours perhaps, but in another order.
         run: list[int] = []
