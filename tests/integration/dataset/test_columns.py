@@ -89,7 +89,8 @@ async def test_labels_come_with_the_most_frequent_first(connection: Connection) 
 
 async def read_blocks(connection: Connection, spec: DatasetSpec, report: columns.Report) -> list[Annotations]:
     blocks: list[Annotations] = []
-    await columns.read_annotations(connection, spec, blocks.append, report)
+    images = await columns.read_images(connection, spec)
+    await columns.read_annotations(connection, spec, images, blocks.append, report)
     return blocks
 
 

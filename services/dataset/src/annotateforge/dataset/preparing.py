@@ -241,7 +241,7 @@ class Preparer:
                 progress.images_done = len(images) * annotations // max(total, 1)
 
             labeller = Labeller(spec, images, pack)
-            await columns.read_annotations(connection, spec, labeller.add, read)
+            await columns.read_annotations(connection, spec, images, labeller.add, read)
         return Snapshot(images, await asyncio.to_thread(labeller.finish), alike, key)
 
     async def _keep(

@@ -1,7 +1,7 @@
 """The images and annotations of projects, read in bulk: COPY in binary form, which numpy takes as it comes.
 
-Both readers number the images in the same order, that of their content, and must see the same snapshot:
-call them in one transaction of isolation REPEATABLE READ.
+Both readers follow the order of the images' content, and must see the same snapshot: call them in one
+transaction of isolation REPEATABLE READ.
 """
 
 import asyncio
@@ -84,21 +84,17 @@ ORDER BY images.sha256, images.id
 """
 # Coordinates of rows that have nothing of the spec's types stay where they are.
 ANNOTATION_RUNS = """
-WITH numbered AS MATERIALIZED (
-    SELECT id, row_number() OVER (ORDER BY sha256, id) - 1 AS number
-    FROM images
-    WHERE project_id = ANY($1::uuid[])
-)
 SELECT
-    numbered.number::integer,
+    runs.image_id,
     runs.class_labels,
     runs.class_numbers,
     runs.types,
     runs.ends,
     CASE WHEN runs.types && $2::smallint[] THEN runs.coordinates ELSE '{}' END
-FROM numbered
-JOIN annotation_runs AS runs ON runs.image_id = numbered.id
-ORDER BY numbered.number
+FROM images
+JOIN annotation_runs AS runs ON runs.image_id = images.id
+WHERE images.project_id = ANY($1::uuid[])
+ORDER BY images.sha256, images.id
 """
 ANNOTATION_LABELS = """
 SELECT class_label AS label
@@ -203,10 +199,14 @@ async def read_images(connection: Connection, spec: DatasetSpec) -> Images:
 
 
 async def read_annotations(
-    connection: Connection, spec: DatasetSpec, take: Callable[[Annotations], None], report: Report
+    connection: Connection,
+    spec: DatasetSpec,
+    images: Images,
+    take: Callable[[Annotations], None],
+    report: Report,
 ) -> None:
-    """Read the annotations of those images, with the coordinates of those that the spec uses; none for
-    classify.
+    """Read the annotations of the images that `read_images` has read, with the coordinates of those that the
+    spec uses; none for classify.
 
     `take`, which is called in a thread, gets them in blocks, image by image as the images are numbered, all
     of an image in one block.
@@ -214,7 +214,7 @@ async def read_annotations(
     if spec.task is Task.CLASSIFY:
         return
     kinds = [TYPE_CODES[kind] for kind in spec.annotation_types]
-    reader = RunReader(spec.classes, kinds)
+    reader = RunReader(images.id, spec.classes, kinds)
     whole = WholeImages()
     done = 0
 

@@ -10,9 +10,11 @@ import numpy.typing as npt
 from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Annotations, Longs, starts
 from annotateforge.dataset.copy_format import CopyStream, anywhere
 
-_BEGIN = struct.Struct(">hiii")
-"""Number of fields, length and value of the image's number, length of the labels."""
+_BEGIN = struct.Struct(">hi16si")
+"""Number of fields, length and value of the image's id, length of the labels."""
 _LENGTH = struct.Struct(">i")
+_ID = np.dtype("S16")
+"""Of equal length, so that it does not matter that zeros at the end are not compared."""
 _ARRAY_HEADER = 20
 """Bytes of an array of one dimension before its elements; one without elements has fewer."""
 _INT2 = np.dtype([("length", ">i4"), ("value", ">i2")])
@@ -21,12 +23,17 @@ _FLOAT8 = np.dtype([("length", ">i4"), ("value", ">f8")])
 
 
 class RunReader:
-    """Reads rows of the number of an image and of the columns class_labels, class_numbers, types, ends and
-    coordinates, of which the last may be empty. Feed it what the server sends; take the rows that are whole.
+    """Reads rows of the columns image_id, class_labels, class_numbers, types, ends and coordinates, of which
+    the last may be empty. Feed it what the server sends; take the rows that are whole.
     """
 
-    def __init__(self, classes: Sequence[str], kinds: Sequence[int]) -> None:
-        """`classes` are the labels by their class id, `kinds` the types of which coordinates are wanted."""
+    def __init__(self, images: npt.NDArray[np.uint8], classes: Sequence[str], kinds: Sequence[int]) -> None:
+        """`images` are the ids of images by their index, 16 bytes each, `classes` the labels by their class
+        id, `kinds` the types of which coordinates are wanted.
+        """
+        ids = np.ascontiguousarray(images).view(_ID).ravel()
+        self._by_id = np.argsort(ids)
+        self._ids = ids[self._by_id]
         self._classes: Mapping[str, int] = {"": NO_LABEL} | {
             label: number for number, label in enumerate(classes)
         }
@@ -62,9 +69,10 @@ class RunReader:
         first = np.repeat(coordinates, count) + before * _FLOAT8.itemsize
         # Number n of all is the (n - starts)th of its annotation.
         at = np.repeat(first - starts(size) * _FLOAT8.itemsize, size)
+        image = self._by_id[np.searchsorted(self._ids, np.frombuffer(bytes(rows.image_ids), _ID))]
         numbers = anywhere(data, _FLOAT8)["value"][at + np.arange(len(at)) * _FLOAT8.itemsize]
         return Annotations(
-            np.repeat(np.frombuffer(rows.image, np.int64), count).astype(np.int32),
+            np.repeat(image.astype(np.int32), count),
             class_id,
             kind.astype(np.uint8),
             size.astype(np.int32),
@@ -80,7 +88,7 @@ class RunReader:
         at = 0
         # The trailer, which is shorter than any row, stays over.
         while at + _BEGIN.size <= len(data):
-            _, _, image, labels_size = _BEGIN.unpack_from(data, at)
+            _, _, image_id, labels_size = _BEGIN.unpack_from(data, at)
             begin = at + _BEGIN.size
             class_numbers = begin + labels_size
             if class_numbers + _LENGTH.size > len(data):
@@ -98,7 +106,7 @@ class RunReader:
             if (first := known.get(labels)) is None:
                 first = known[labels] = len(rows.class_ids)
                 rows.class_ids += self._class_ids(labels)
-            rows.image.append(image)
+            rows.image_ids += image_id
             rows.labels.append(first)
             rows.class_numbers.append(class_numbers + _LENGTH.size + _ARRAY_HEADER)
             rows.count.append(count)
@@ -121,7 +129,8 @@ class _Rows:
     """Where rows and their arrays are; an element per row unless said otherwise."""
 
     def __init__(self) -> None:
-        self.image = array("q")
+        self.image_ids = bytearray()
+        """Of 16 bytes each."""
         self.class_ids: list[int] = []
         """The class ids of all labels of rows one after another; equal sets of labels are there once."""
         self.labels = array("q")
