@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
-from annotateforge.dataset.store.annotation_runs import StagedAnnotation, annotation_id, copy_runs
+from annotateforge.dataset.store.annotation_runs import StagedAnnotation, annotation_id, copy_runs, encode
 from annotateforge.runtime.database import Connection, database
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.migrations import read_migrations
@@ -89,7 +89,7 @@ async def test_a_view_shows_each_annotation_of_a_run(connection: Connection, see
     image_id = await new_image(connection)
     await copy_runs(
         connection,
-        (StagedAnnotation(image_id, position, each) for position, each in enumerate(annotations)),
+        encode(StagedAnnotation(image_id, position, each) for position, each in enumerate(annotations)),
     )
     assert list(map(tuple, await connection.fetch(EVERY))) == rows_of(image_id, annotations)
 
@@ -115,14 +115,16 @@ async def test_postgres_refuses_rows_that_are_none(connection: Connection, colum
     image_id = await new_image(connection)
     box = Annotation(AnnotationType.BOX, (1.0, 2.0, 3.0, 4.0), "red")
     two = [StagedAnnotation(image_id, 0, box), StagedAnnotation(image_id, 1, box._replace(class_label=""))]
-    await copy_runs(connection, two)
+    await copy_runs(connection, encode(two))
     with pytest.raises(asyncpg.CheckViolationError):
         await connection.execute(f"UPDATE annotation_runs SET {column} = $1", value)
 
 
 async def test_annotations_go_with_their_image(connection: Connection) -> None:
     image_id = await new_image(connection)
-    await copy_runs(connection, [StagedAnnotation(image_id, 0, some_annotations(random.Random(1), 1)[0])])
+    await copy_runs(
+        connection, encode([StagedAnnotation(image_id, 0, some_annotations(random.Random(1), 1)[0])])
+    )
     await connection.execute("DELETE FROM images")
     assert await connection.fetch(EVERY) == []
 

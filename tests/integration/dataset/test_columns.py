@@ -20,7 +20,7 @@ from annotateforge.dataset.columns import (
 from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.spec import DatasetSpec, Task
 from annotateforge.dataset.store import columns
-from annotateforge.dataset.store.annotation_runs import StagedAnnotation, copy_runs
+from annotateforge.dataset.store.annotation_runs import StagedAnnotation, copy_runs, encode
 from annotateforge.runtime.database import Connection, database
 from annotateforge.runtime.ids import new_id
 
@@ -138,7 +138,7 @@ async def filled(
             annotations.append((row[0], position, dice.choice(["", "a", "b", "c"]), kind, numbers))
     await copy_runs(
         connection,
-        (
+        encode(
             StagedAnnotation(image_id, position, Annotation(AnnotationType(kind), tuple(numbers), label))
             for image_id, position, label, kind, numbers in annotations
         ),

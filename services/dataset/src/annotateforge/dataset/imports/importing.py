@@ -36,7 +36,7 @@ from annotateforge.dataset.ingest import BATCH_BYTES, BATCH_IMAGES, Ingest
 from annotateforge.dataset.inspection import is_deeper_than_8_bits
 from annotateforge.dataset.inspector import Inspected, Inspector
 from annotateforge.dataset.problems import Problem, ProblemCount
-from annotateforge.dataset.store.annotation_runs import StagedAnnotation
+from annotateforge.dataset.store.annotation_runs import encode
 from annotateforge.dataset.store.fingerprints import Unseen
 from annotateforge.dataset.store.images import digests_of
 from annotateforge.dataset.store.imports import Staging, staging
@@ -263,20 +263,21 @@ class _Run:
             return
         labels = self._labels.labels(self._new.sizes)
 
-        def take() -> tuple[bool, list[StagedAnnotation]]:
+        def take() -> tuple[bool, bytes]:
             batch = list(islice(labels, _LABELS_PER_BATCH))
-            return bool(batch), self._new.take(batch, self._report)
+            annotations = self._new.take(batch, self._report)
+            return bool(batch), encode(annotations) if annotations else b""
 
         storing: asyncio.Future[None] | None = None
         more = True
         async with working_ahead() as begin:
             while more:
-                more, annotations = await begin(asyncio.to_thread(take))
+                more, rows = await begin(asyncio.to_thread(take))
                 if storing is not None:
                     await storing
                     storing = None
-                if annotations:
-                    storing = begin(self._staged.add_annotations(annotations))
+                if rows:
+                    storing = begin(self._staged.add_annotations(rows))
             if storing is not None:
                 await storing
 

@@ -81,17 +81,12 @@ class _Begin(NamedTuple):
 
 
 async def copy_runs(
-    connection: Connection,
-    annotations: Iterable[StagedAnnotation],
-    *,
-    version: UUID | None = None,
-    table: str = "annotation_runs",
-    schema: str | None = None,
+    connection: Connection, rows: bytes, *, table: str = "annotation_runs", schema: str | None = None
 ) -> None:
-    """Add rows to a table of COLUMNS, see `encode`."""
+    """Add rows, from `encode`, to a table of COLUMNS."""
     await connection.copy_to_table(
         table,
-        source=_at_once(encode(annotations, version)),
+        source=_at_once(rows),
         columns=COLUMNS,
         schema_name=schema,
         format="binary",

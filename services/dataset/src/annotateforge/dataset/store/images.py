@@ -14,7 +14,7 @@ from annotateforge.dataset.images import (
     image_not_found,
 )
 from annotateforge.dataset.projects import project_not_found
-from annotateforge.dataset.store.annotation_runs import StagedAnnotation, annotation_id, copy_runs
+from annotateforge.dataset.store.annotation_runs import StagedAnnotation, annotation_id, copy_runs, encode
 from annotateforge.runtime.database import Connection
 from annotateforge.runtime.ids import new_id
 
@@ -191,7 +191,7 @@ async def replace_annotations(
     version = new_id()
     if annotations:
         staged = (StagedAnnotation(image_id, position, each) for position, each in enumerate(annotations))
-        await copy_runs(connection, staged, version=version)
+        await copy_runs(connection, encode(staged, version))
     await connection.execute(SUMMARIZE, image_id)
     await connection.execute(COUNT_ANNOTATIONS, image_id, len(annotations))
     return [each._replace(id=annotation_id(version, position)) for position, each in enumerate(annotations)]

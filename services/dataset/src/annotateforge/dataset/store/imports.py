@@ -14,7 +14,7 @@ from uuid import UUID
 from annotateforge.dataset.annotations import AnnotationType
 from annotateforge.dataset.images import NewImage
 from annotateforge.dataset.projects import project_not_found
-from annotateforge.dataset.store.annotation_runs import COLUMNS, StagedAnnotation, copy_runs
+from annotateforge.dataset.store.annotation_runs import COLUMNS, copy_runs
 from annotateforge.dataset.store.images import LOCK_PROJECT
 from annotateforge.runtime.database import Connection
 
@@ -127,9 +127,9 @@ class Staging:
             timeout=_COPY_TIMEOUT,
         )
 
-    async def add_annotations(self, annotations: Sequence[StagedAnnotation]) -> None:
-        """Stage annotations of staged images."""
-        await copy_runs(self._connection, annotations, table="staged_annotation_runs", schema="pg_temp")
+    async def add_annotations(self, rows: bytes) -> None:
+        """Stage annotations of staged images, as `annotation_runs.encode` makes rows of them."""
+        await copy_runs(self._connection, rows, table="staged_annotation_runs", schema="pg_temp")
 
     async def commit(self, project_id: UUID, timeout: float) -> Landed:
         """Add all that is staged to a project; call it in a transaction, whose rollback takes all of it back.
