@@ -8,9 +8,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import grpc
+import pytest
+
 from annotateforge.api.dataset.v1 import dataset_pb2
 from annotateforge.api.dataset.v1 import dataset_service_pb2 as api
 from annotateforge.api.dataset.v1.dataset_service_pb2_grpc import DatasetServiceStub
+from annotateforge.dataset.store.imports import Staging
+from annotateforge.runtime.errors import Unavailable
 from tests.integration.dataset.calls import Sent, downloaded, import_archive, new_project, upload
 from tests.integration.dataset.specs import archive, prepare, spec_of
 from tests.integration.dataset.stored_blobs import take_out
@@ -87,6 +92,28 @@ async def test_a_thumbnail_is_drawn_once_and_goes_with_the_last_image_of_its_byt
     await asyncio.gather(*(thumbnail(images[1].id, size) for size in (64, 64, 128, 128)))
     assert len(stored()) == 4
     await editor.DeleteProject(api.DeleteProjectRequest(project_id=project_id))
+    await eventually(lambda: not stored())
+
+
+async def test_what_an_import_that_failed_has_stored_goes_at_once(
+    editor: DatasetServiceStub, stored: Stored, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: set[str] = set()
+
+    async def fail(*_: object) -> None:
+        there.update(stored())
+        raise Unavailable("DATABASE_UNAVAILABLE", "The database does not answer.")
+
+    project_id = await new_project(editor)
+    # After the sweep that every start brings.
+    images = (await upload(editor, project_id, [Sent("a.png", png())])).images
+    await editor.DeleteImage(api.DeleteImageRequest(image_id=images[0].id))
+    await eventually(lambda: not stored())
+    monkeypatch.setattr(Staging, "commit", fail)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await import_archive(editor, project_id, zipped({"b.png": png(), "c.png": png()}))
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert len(there) == 2
     await eventually(lambda: not stored())
 
 

@@ -65,6 +65,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
                     settings.import_turns,
                     backfill.look_ahead,
                     upkeep.imported,
+                    sweep.wake,
                 ),
                 spool=spool,
                 backfill=backfill,

@@ -94,9 +94,11 @@ class Importer:
         concurrent: int,
         left_unseen: Callable[[Iterable[Unseen]], None] = lambda _: None,
         imported: Callable[[int], None] = lambda _: None,
+        dropped: Callable[[], None] | None = None,
     ) -> None:
         """`left_unseen` is told the images that were stored without a fingerprint, while the import goes on,
-        and nothing once more when it has ended; `imported`, how many images it has added.
+        and nothing once more when it has ended; `imported`, how many images it has added. `dropped` is called
+        when an import has failed: what it has stored may go.
         """
         self._pool = pool
         self._blobs = blobs
@@ -106,6 +108,7 @@ class Importer:
         self._turns = asyncio.Semaphore(concurrent)
         self._left_unseen = left_unseen
         self._imported = imported
+        self._dropped = dropped
 
     async def run(self, project_id: UUID, wanted_format: str, archive: IO[bytes]) -> ImportReport:
         """Import an archive that lies on the disk.
@@ -117,7 +120,7 @@ class Importer:
         with ExitStack() as opened:
             async with (
                 self._turns,
-                claiming(self._pool) as claims,
+                claiming(self._pool, self._dropped) as claims,
                 self._pool.acquire() as connection,
                 staging(connection) as staged,
             ):
