@@ -60,7 +60,7 @@ def running(data_dir: Path, **settings: str) -> Iterator[Running]:
     settings: ANNOTATEFORGE_ variables without the prefix.
     """
     program = Path(sys.executable).with_name("annotateforge")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANNOTATEFORGE_")}
+    environment = {name: value for name, value in os.environ.items() if not _is_ours(name)}
     environment |= {f"ANNOTATEFORGE_{name}": value for name, value in settings.items()}
     process = subprocess.Popen(
         [str(program), "up", "--port", "0", "--data-dir", str(data_dir)],
@@ -80,6 +80,11 @@ def running(data_dir: Path, **settings: str) -> Iterator[Running]:
             process.kill()
             process.communicate()
             raise AssertionError(f"`up` did not stop within {_STOP_TIMEOUT:.0f} s") from None
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a variable is a setting, but for the cores that trainings of all test processes share."""
+    return name.startswith("ANNOTATEFORGE_") and name != "ANNOTATEFORGE_WORKER_CORES"
 
 
 def _wait(process: subprocess.Popen[str], data_dir: Path) -> Running:
