@@ -28,7 +28,8 @@ export function plotOptions({ width, height, series, range, dark, mark }: Wanted
   return {
     width,
     height,
-    padding: [12, 12, 0, 0],
+    // Above the lines is the place of the mark's name.
+    padding: [20, 12, 0, 0],
     cursor: { drag: { x: true, y: false }, points: { size: 7 } },
     legend: { live: true },
     scales: { x: { time: false, range: wholeNumbers }, y: range ? { range: [...range] } : {} },
@@ -82,8 +83,9 @@ function drawMark(plot: UPlot, { x, label }: { x: number; label: string }, color
   ctx.lineTo(at, bbox.top + bbox.height);
   ctx.stroke();
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
-  const toTheLeft = at > bbox.left + bbox.width / 2;
-  ctx.textAlign = toTheLeft ? "right" : "left";
-  ctx.fillText(label, at + (toTheLeft ? -6 : 6) * ratio, bbox.top + 11 * ratio);
+  ctx.textAlign = "center";
+  const half = ctx.measureText(label).width / 2;
+  const middle = Math.min(Math.max(at, bbox.left + half), bbox.left + bbox.width - half);
+  ctx.fillText(label, middle, bbox.top - 7 * ratio);
   ctx.restore();
 }
