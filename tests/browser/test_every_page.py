@@ -18,6 +18,8 @@ from tests.scenarios.samples import job, make_project
 
 ROUTES = REPOSITORY / "web/src/routes"
 SIZES = {"phone": PHONE, "": WIDE, "wide": (2560, 1200)}
+MANY_COLUMNS = {"Metrics by class", "Confusion matrix"}
+"""Tables with as many columns as there are metrics or classes, which scroll in their place."""
 INTERACTIVE_MS = 1000
 BUSY_MS = 500
 """Of processor time of the page's thread, which other work on the machine hardly changes."""
@@ -62,6 +64,7 @@ def addresses(stack: Running, registered: Callable[[str], str]) -> Mapping[str, 
         "_app/models/$modelId": [f"/models/{model}"],
         "_app/models/compare": [f"/models/compare?models={both}"],
         "_app/workers": ["/workers"],
+        "_app/$": ["/an/address/of/nothing"],
     }
 
 
@@ -187,6 +190,8 @@ def _look(visitor: Visitor, name: str, dark: bool) -> list[str]:
         visitor.resize(window)
         if overflow := visitor.overflow():
             wrong.append(f"{name} {size}: {overflow} pixels too wide")
+        if sideways := visitor.sideways() - MANY_COLUMNS:
+            wrong.append(f"{name} {size}: to be read by scrolling sideways: {', '.join(sideways)}")
         visitor.picture("-".join(filter(None, ["page", shown, "dark" if dark else "", size])))
         wrong += [f"{name} {size}: {violation}" for violation in visitor.violations()]
     visitor.resize(WIDE)

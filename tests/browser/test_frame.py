@@ -59,6 +59,8 @@ def test_an_address_that_leads_nowhere_says_so(editor: Visitor) -> None:
     page = editor.page
     page.goto(f"{editor.url}/nowhere")
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
+    page.get_by_role("navigation", name="Places", exact=True).get_by_role("link", name="Workers").click()
+    expect(page.get_by_role("heading", name="Workers", level=1)).to_be_visible()
     page.goto(f"{editor.url}/training/jobs/00000000-0000-7000-8000-000000000000")
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     assert all("404" in error for error in editor.errors)

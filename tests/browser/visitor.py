@@ -15,6 +15,11 @@ WIDE = (1280, 800)
 PHONE = (375, 740)
 
 _AXE = REPOSITORY / "web/node_modules/axe-core/axe.min.js"
+_SIDEWAYS = """
+[...document.querySelectorAll("[role=region]")]
+  .filter(({scrollWidth, clientWidth}) => scrollWidth > clientWidth)
+  .map((element) => element.ariaLabel ?? element.id)
+"""
 _STEP_MS = 15_000.0
 # Only what is asked for leaves the page: all that axe tells takes longer to send than to find.
 _VIOLATIONS = """
@@ -77,6 +82,10 @@ class Visitor:
         """Pixels by which the page is wider than the window."""
         width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         return int(self.page.evaluate(width))
+
+    def sideways(self) -> set[str]:
+        """Names of the parts of the page that scroll sideways in their own place."""
+        return set(self.page.evaluate(_SIDEWAYS))
 
 
 @contextmanager

@@ -10,15 +10,15 @@ import classes from "./JobTable.module.css";
 
 export function JobTable({ jobs }: { jobs: Job[] }) {
   return (
-    <ScrollTable label="Jobs" minWidth={720} verticalSpacing="sm" highlightOnHover>
+    <ScrollTable label="Jobs" minWidth={280} verticalSpacing="sm" highlightOnHover>
       <Table.Thead>
         <Table.Tr>
           <Table.Th>Job</Table.Th>
           <Table.Th>Status</Table.Th>
           <Table.Th>Epochs</Table.Th>
-          <Table.Th>Task</Table.Th>
-          <Table.Th>Worker</Table.Th>
-          <Table.Th>Created</Table.Th>
+          <Table.Th visibleFrom="sm">Task</Table.Th>
+          <Table.Th visibleFrom="sm">Worker</Table.Th>
+          <Table.Th visibleFrom="sm">Created</Table.Th>
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>
@@ -37,6 +37,11 @@ function JobRow({ job }: { job: Job }) {
         <Link to="/training/jobs/$jobId" params={{ jobId: job.id }} className={classes.name}>
           {job.name}
         </Link>
+        {/* What has columns of its own on wider screens. */}
+        <Text size="xs" c="dimmed" hiddenFrom="sm">
+          {TASK_LABELS[job.taskType]} · {job.config.model} · {job.workerName && `${job.workerName} · `}
+          <RelativeTime time={job.createTime} />
+        </Text>
       </Table.Td>
       <Table.Td>
         <JobStatusBadge status={job.status} cancelRequested={job.cancelRequested} />
@@ -44,14 +49,14 @@ function JobRow({ job }: { job: Job }) {
       <Table.Td>
         <EpochProgress job={job} />
       </Table.Td>
-      <Table.Td>
+      <Table.Td visibleFrom="sm">
         {TASK_LABELS[job.taskType]}
         <Text size="xs" c="dimmed">
           {job.config.model}
         </Text>
       </Table.Td>
-      <Table.Td>{job.workerName || "–"}</Table.Td>
-      <Table.Td>
+      <Table.Td visibleFrom="sm">{job.workerName || "–"}</Table.Td>
+      <Table.Td visibleFrom="sm">
         <RelativeTime time={job.createTime} />
       </Table.Td>
     </Table.Tr>

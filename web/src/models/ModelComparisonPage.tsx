@@ -8,6 +8,7 @@ import { METRIC_GROUPS, metricName, metricValue } from "@/jobs/metricNames";
 import { comparedCurves, comparedMetrics } from "@/models/comparison";
 import { comparisonQuery } from "@/models/modelQueries";
 import { Plot } from "@/plot/Plot";
+import classes from "./ModelComparisonPage.module.css";
 
 /** Models side by side: metrics, what differs in how they were trained, and their curves. */
 export function ModelComparisonPage({ modelIds }: { modelIds: string[] }) {
@@ -54,7 +55,7 @@ export function ModelComparisonPage({ modelIds }: { modelIds: string[] }) {
           )
         }
       >
-        <ScrollTable label="Metrics" minWidth={140 * (models.length + 1)}>
+        <ScrollTable label="Metrics" minWidth={100 * (models.length + 1)}>
           {head}
           <Table.Tbody>
             {comparedMetrics(models).map(({ name, values, best: places }) => (
@@ -74,14 +75,16 @@ export function ModelComparisonPage({ modelIds }: { modelIds: string[] }) {
         {settings.length === 0 ? (
           <Text size="sm">They were trained alike.</Text>
         ) : (
-          <ScrollTable label="Settings that differ" minWidth={140 * (models.length + 1)}>
+          <ScrollTable label="Settings that differ" minWidth={100 * (models.length + 1)}>
             {head}
             <Table.Tbody>
               {settings.map(({ name, values }) => (
                 <Table.Tr key={name}>
-                  <Table.Th>{name}</Table.Th>
+                  <Table.Th className={classes.breakable}>{name}</Table.Th>
                   {values.map((value, place) => (
-                    <Table.Td key={place}>{value ?? "–"}</Table.Td>
+                    <Table.Td key={place} className={classes.breakable}>
+                      {value ?? "–"}
+                    </Table.Td>
                   ))}
                 </Table.Tr>
               ))}

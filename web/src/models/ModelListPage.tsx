@@ -58,15 +58,15 @@ export function ModelListPage({ filter, onFilter }: ModelListPageProps) {
         </EmptyState>
       )}
       {models.data && models.data.length > 0 && (
-        <ScrollTable label="Models" minWidth={720} verticalSpacing="sm" highlightOnHover>
+        <ScrollTable label="Models" minWidth={280} verticalSpacing="sm" highlightOnHover>
           <Table.Thead>
             <Table.Tr>
               <Table.Td />
               <Table.Th>Model</Table.Th>
-              <Table.Th>Task</Table.Th>
+              <Table.Th visibleFrom="sm">Task</Table.Th>
               <Table.Th>Metrics</Table.Th>
-              <Table.Th>Classes</Table.Th>
-              <Table.Th>Created</Table.Th>
+              <Table.Th visibleFrom="sm">Classes</Table.Th>
+              <Table.Th visibleFrom="sm">Created</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>

@@ -6,6 +6,7 @@ import { METRIC_GROUPS, metricName, metricValue } from "@/jobs/metricNames";
 import { TASK_LABELS } from "@/jobs/taskTypes";
 import { ActiveBadge } from "@/models/ActiveBadge";
 import type { Model } from "@/models/modelService";
+import styles from "./ModelRow.module.css";
 
 const SHOWN_METRICS = 2;
 
@@ -20,6 +21,7 @@ interface ModelRowProps {
 /** A model in the list, with the metrics that count most. */
 export function ModelRow({ model, chosen, onChoose }: ModelRowProps) {
   const metrics = METRIC_GROUPS[model.taskType][0]?.metrics.slice(0, SHOWN_METRICS) ?? [];
+  const classes = count(model.classes.length, "class", "classes");
   return (
     <Table.Tr>
       <Table.Td w={40}>
@@ -34,14 +36,20 @@ export function ModelRow({ model, chosen, onChoose }: ModelRowProps) {
         <Group gap="xs">
           <Anchor
             fw={500}
+            className={styles.name}
             renderRoot={(props) => <Link to="/models/$modelId" params={{ modelId: model.id }} {...props} />}
           >
             {model.name}
           </Anchor>
           {model.isActive && <ActiveBadge />}
         </Group>
+        {/* What has columns of its own on wider screens. */}
+        <Text size="xs" c="dimmed" hiddenFrom="sm">
+          {TASK_LABELS[model.taskType]} · {model.architecture} · {classes} ·{" "}
+          <RelativeTime time={model.createTime} />
+        </Text>
       </Table.Td>
-      <Table.Td>
+      <Table.Td visibleFrom="sm">
         {TASK_LABELS[model.taskType]}
         <Text size="xs" c="dimmed">
           {model.architecture}
@@ -54,8 +62,10 @@ export function ModelRow({ model, chosen, onChoose }: ModelRowProps) {
           </Text>
         ))}
       </Table.Td>
-      <Table.Td title={model.classes.join(", ")}>{count(model.classes.length, "class", "classes")}</Table.Td>
-      <Table.Td>
+      <Table.Td title={model.classes.join(", ")} visibleFrom="sm">
+        {classes}
+      </Table.Td>
+      <Table.Td visibleFrom="sm">
         <RelativeTime time={model.createTime} />
       </Table.Td>
     </Table.Tr>

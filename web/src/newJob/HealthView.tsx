@@ -24,24 +24,26 @@ export function HealthView({ report }: { report: HealthReport }) {
         {report.background_images > 0 && `, ${grouped(report.background_images)} of them backgrounds`}.
       </Text>
       {report.classes.length > 0 && (
-        <ScrollTable label="Classes on both sides of the split" minWidth={420} maxHeight={320} stickyHeader>
+        <ScrollTable label="Classes on both sides of the split" minWidth={280} maxHeight={320} stickyHeader>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Class</Table.Th>
               <Table.Th ta="right">Training images</Table.Th>
-              <Table.Th ta="right">instances</Table.Th>
+              <Table.Th ta="right" visibleFrom="sm">
+                instances
+              </Table.Th>
               <Table.Th ta="right">Validation images</Table.Th>
-              <Table.Th ta="right">instances</Table.Th>
+              <Table.Th ta="right" visibleFrom="sm">
+                instances
+              </Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
             {report.classes.map((entry) => (
               <Table.Tr key={entry.class_label}>
                 <Table.Td>{entry.class_label}</Table.Td>
-                <Table.Td ta="right">{grouped(entry.train_images)}</Table.Td>
-                <Table.Td ta="right">{grouped(entry.train_instances)}</Table.Td>
-                <Table.Td ta="right">{grouped(entry.val_images)}</Table.Td>
-                <Table.Td ta="right">{grouped(entry.val_instances)}</Table.Td>
+                <SideCells images={entry.train_images} instances={entry.train_instances} />
+                <SideCells images={entry.val_images} instances={entry.val_instances} />
               </Table.Tr>
             ))}
           </Table.Tbody>
@@ -75,5 +77,22 @@ export function HealthView({ report }: { report: HealthReport }) {
         </Stack>
       ))}
     </Stack>
+  );
+}
+
+/** What one side of the split has of a class. */
+function SideCells({ images, instances }: { images: number; instances: number }) {
+  return (
+    <>
+      <Table.Td ta="right">
+        {grouped(images)}
+        <Text size="xs" c="dimmed" hiddenFrom="sm">
+          {count(instances, "instance")}
+        </Text>
+      </Table.Td>
+      <Table.Td ta="right" visibleFrom="sm">
+        {grouped(instances)}
+      </Table.Td>
+    </>
   );
 }

@@ -5,7 +5,7 @@ import type { ClassStatistics } from "@/statistics/statisticsService";
 /** How large the annotations of each class are, in pixels of the boxes around them. */
 export function SizeTable({ classes }: { classes: ClassStatistics[] }) {
   return (
-    <ScrollTable label="Sizes of annotations" minWidth={480}>
+    <ScrollTable label="Sizes of annotations" minWidth={280}>
       <Table.Thead>
         <Table.Tr>
           <Table.Th>Class</Table.Th>
