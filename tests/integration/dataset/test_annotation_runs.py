@@ -14,6 +14,7 @@ from annotateforge.runtime.database import Connection, database
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.migrations import read_migrations
 
+MIGRATIONS = read_migrations("annotateforge.dataset")
 RUNS = 11
 """The migration that puts annotations into runs."""
 EVERY = """
@@ -129,43 +130,77 @@ async def test_annotations_go_with_their_image(connection: Connection) -> None:
     assert await connection.fetch(EVERY) == []
 
 
-@pytest.mark.parametrize("seed", range(3))
-async def test_annotations_of_an_older_database_are_put_into_runs(database_url: str, seed: int) -> None:
-    migrations = read_migrations("annotateforge.dataset")
+@pytest.fixture
+async def older(database_url: str) -> AsyncIterator[Connection]:
+    """A database from before runs."""
     connection = await asyncpg.connect(database_url, server_settings={"search_path": "dataset"})
-    try:
-        await connection.execute("CREATE SCHEMA dataset")
-        for migration in migrations[: RUNS - 1]:
-            await connection.execute(migration.sql)
-        dice = random.Random(seed)
-        for count in (0, 1, 70, 20):
-            image_id = await new_image(connection)
-            await connection.copy_records_to_table(
-                "annotations",
-                records=rows_of(image_id, some_annotations(dice, count)),
-                columns=[
-                    "id",
-                    "image_id",
-                    "position",
-                    "class_label",
-                    "type",
-                    "coordinates",
-                    "confidence",
-                    "source",
-                ],
-            )
-        images = [row["id"] for row in await connection.fetch("SELECT id FROM images")]
-        await connection.execute("SELECT summarize_labels($1)", images)
-        labels = "SELECT image_labels::text FROM image_labels ORDER BY image_id, class_label"
-        annotations, summaries = await connection.fetch(EVERY), await connection.fetch(labels)
-        for migration in migrations[RUNS - 1 :]:
-            await connection.execute(migration.sql)
-        assert await connection.fetch(EVERY) == annotations
-        assert len(annotations) == 91
-        assert await connection.fetch(labels) == summaries
-        await connection.execute("SELECT summarize_labels($1)", images)
-        assert len(await connection.fetch(labels)) == len(summaries)
-        longest = await connection.fetchval("SELECT max(cardinality(coordinates)) FROM annotation_runs")
-        assert longest < 2000 + max(COORDINATES.values())
-    finally:
-        await connection.close()
+    await connection.execute("CREATE SCHEMA dataset")
+    for migration in MIGRATIONS[: RUNS - 1]:
+        await connection.execute(migration.sql)
+    yield connection
+    await connection.close()
+
+
+async def fill(older: Connection, rows: list[tuple[Any, ...]]) -> None:
+    columns = ["id", "image_id", "position", "class_label", "type", "coordinates", "confidence", "source"]
+    await older.copy_records_to_table("annotations", records=rows, columns=columns)
+
+
+async def bring_up(older: Connection) -> None:
+    for migration in MIGRATIONS[RUNS - 1 :]:
+        await older.execute(migration.sql)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_annotations_of_an_older_database_are_put_into_runs(older: Connection, seed: int) -> None:
+    dice = random.Random(seed)
+    for count in (0, 1, 70, 20):
+        image_id = await new_image(older)
+        await fill(older, rows_of(image_id, some_annotations(dice, count)))
+    images = [row["id"] for row in await older.fetch("SELECT id FROM images")]
+    await older.execute("SELECT summarize_labels($1)", images)
+    labels = "SELECT image_labels::text FROM image_labels ORDER BY image_id, class_label"
+    annotations, summaries = await older.fetch(EVERY), await older.fetch(labels)
+    await bring_up(older)
+    assert await older.fetch(EVERY) == annotations
+    assert len(annotations) == 91
+    assert await older.fetch(labels) == summaries
+    await older.execute("SELECT summarize_labels($1)", images)
+    assert len(await older.fetch(labels)) == len(summaries)
+    longest = await older.fetchval("SELECT max(cardinality(coordinates)) FROM annotation_runs")
+    assert longest < 1000 + max(COORDINATES.values())
+
+
+async def test_positions_and_long_labels_of_an_older_database_stay_and_ids_of_other_kinds_are_made_anew(
+    older: Connection,
+) -> None:
+    image_id = await new_image(older)
+    box = Annotation(AnnotationType.BOX, (-0.0, 1.0, 2.0, 3.0), 200 * "ü", source=200 * "é")
+    rows = rows_of(image_id, [box] * 10)
+    kept = [(new_id(), *rows[position][1:]) for position in (3, 4, 9)]
+    await fill(older, kept)
+    await bring_up(older)
+    found = list(map(tuple, await older.fetch(EVERY)))
+    assert found == [rows[position] for position in (3, 4, 9)]
+
+
+async def test_numbers_that_begin_at_another_place_stay_the_same(older: Connection) -> None:
+    image_id = await new_image(older)
+    await older.execute(
+        "INSERT INTO annotations (id, image_id, position, type, coordinates) VALUES"
+        " ($2, $1, 0, 'polygon', '[0:5]={1,2,3,4,5,6}'), ($2, $1, 1, 'box', '[5:8]={1,2,3,4}')",
+        image_id,
+        new_id(),
+    )
+    await bring_up(older)
+    assert [row["coordinates"] for row in await older.fetch(EVERY)] == [[1, 2, 3, 4, 5, 6], [1, 2, 3, 4]]
+
+
+async def test_a_view_of_others_on_annotations_is_named_and_left_alone(older: Connection) -> None:
+    await older.execute("CREATE VIEW mine AS SELECT class_label FROM annotations")
+    with pytest.raises(asyncpg.RaiseError, match="mine") as caught:
+        await bring_up(older)
+    assert "Drop them" in str(caught.value.hint)
+    assert await older.fetch("SELECT * FROM mine") == []
+    await older.execute("DROP VIEW mine")
+    await bring_up(older)

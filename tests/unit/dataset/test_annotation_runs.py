@@ -1,6 +1,7 @@
 """Annotations as rows of PostgreSQL's binary COPY, and read from such again."""
 
 import struct
+import tracemalloc
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
@@ -137,7 +138,7 @@ def test_one_row_holds_what_follows_one_another() -> None:
             ]
         )
     )
-    assert [len(elements(row["ends"])) for row in rows] == [2, 1, 2, 1, 1]
+    assert [len(elements(row["ends"])) for row in rows] == [2, 1, 1, 1, 1, 1]
     assert elements(rows[0]["class_labels"]) == ["cell", ""]
     assert all(row["confidences"] is None for row in rows)
     assert [row["version"] for row in rows] == [row["image_id"] for row in rows]
@@ -157,7 +158,7 @@ def sent(images: list[Labelled]) -> bytes:
     return data + struct.pack(">h", -1)
 
 
-@given(images_with(FEW), st.integers(20, 2000))
+@given(images_with(FEW), st.integers(1, 40) | st.integers(40, 2000))
 def test_rows_are_read_as_they_were_written_however_they_are_cut(images: list[Labelled], size: int) -> None:
     numbers = {image_id: number for number, (image_id, _, _) in enumerate(images)}
     data = sent(images)
@@ -186,3 +187,31 @@ def test_rows_are_read_as_they_were_written_however_they_are_cut(images: list[La
 def test_what_is_no_copy_stream_is_told() -> None:
     with pytest.raises(ValueError, match="COPY"):
         RunReader(np.empty((0, 16), np.uint8), (), ()).annotations(b"SELECT 1, 2, 3, 4, 5")
+
+
+def test_a_polygon_of_many_corners_is_alone_in_its_row() -> None:
+    image = UUID(int=7)
+    box = Annotation(AnnotationType.BOX, (0.0, 1.0, 2.0, 3.0), "cell")
+    polygon = Annotation(AnnotationType.POLYGON, (1.0,) * 20_000, "cell")
+    shapes = [*[box] * 300, polygon, *[box] * 3, polygon, polygon]
+    rows = fields(encode(staged([(image, 0, shapes)])))
+    assert [len(elements(row["ends"])) for row in rows] == [250, 50, 1, 3, 1, 1]
+
+
+def test_the_memory_of_labels_is_bounded() -> None:
+    box = Annotation(AnnotationType.BOX, (0.0, 1.0, 2.0, 3.0))
+
+    def labelled(image: int, count: int) -> bytes:
+        labels = [f"{image} {number} " + 180 * "x" for number in range(count)]
+        return encode(staged([(UUID(int=image), 0, [box._replace(class_label=label) for label in labels])]))
+
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for image in range(300):
+            labelled(image, 250)
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    # 1,024 single labels are remembered, and lists of up to 16.
+    assert held < 2 * 2**20

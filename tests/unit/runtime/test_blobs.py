@@ -125,6 +125,16 @@ async def test_many_blobs_come_in_the_order_asked_for_also_when_repeated(store: 
     assert [batch async for batch in store.read_many([])] == []
 
 
+async def test_many_small_blobs_come_in_few_batches_however_their_digests_come(store: BlobStore) -> None:
+    blobs = [b"%d" % number for number in range(150)]
+    await store.put_many([(digest(blob), blob) for blob in blobs])
+    digests = [hashlib.sha256(blob).digest() for blob in blobs]
+    for blocks in (digests, [b"".join(digests)], [b"".join(digests[:70]), *digests[70:]]):
+        batches = [batch async for batch in store.read_many(blocks)]
+        assert [blob for batch in batches for blob in batch] == blobs
+        assert len(batches) <= 4
+
+
 async def test_a_stream_is_stored_with_what_was_computed_on_the_way(store: BlobStore) -> None:
     for size in (0, 1, 10_000_000):
         data = os.urandom(size)

@@ -332,10 +332,17 @@ class _Window:
 
 
 def _windows(digests: Iterable[bytes]) -> Iterator[bytes]:
-    """Blocks of digests in pieces that are looked up at once."""
+    """Blocks of digests, put together where they are short, in pieces that are looked up at once."""
+    waiting = b""
     for block in digests:
-        for at in range(0, len(block), _WINDOW * DIGEST_BYTES):
-            yield block[at : at + _WINDOW * DIGEST_BYTES]
+        waiting += block
+        if len(waiting) < BATCH_BLOBS * DIGEST_BYTES:
+            continue
+        for at in range(0, len(waiting), _WINDOW * DIGEST_BYTES):
+            yield waiting[at : at + _WINDOW * DIGEST_BYTES]
+        waiting = b""
+    if waiting:
+        yield waiting
 
 
 class _LocalSpool(Spool):

@@ -150,7 +150,7 @@ class Backfill:
     async def _read(self, unseen: Sequence[Unseen]) -> list[Buffer | None]:
         """The images' bytes, or None for those that are missing."""
         try:
-            batches = self._blobs.read_many([each.sha256 for each in unseen])
+            batches = self._blobs.read_many([b"".join(each.sha256 for each in unseen)])
             return [content async for batch in batches for content in batch]
         except NotFound:
             return [await self._read_one(each) for each in unseen]

@@ -24,23 +24,23 @@ class CopyStream:
         self._begun = False
 
     def take(self, data: bytes) -> bytes:
-        """All bytes of rows that have come and were not used up."""
+        """All bytes of rows that have come and were not used up; give back what is not now."""
         data = self._rest + data
-        if not self._begun:
-            if len(data) < _HEADER.size:
-                self._rest = data
-                return b""
-            signature, _, extension = _HEADER.unpack_from(data)
-            if signature != SIGNATURE or extension:
-                raise ValueError("This is no binary COPY stream.")
-            data = data[_HEADER.size :]
-            self._begun = True
         self._rest = b""
-        return data
+        if self._begun:
+            return data
+        if len(data) < _HEADER.size:
+            self._rest = data
+            return b""
+        signature, _, extension = _HEADER.unpack_from(data)
+        if signature != SIGNATURE or extension:
+            raise ValueError("This is no binary COPY stream.")
+        self._begun = True
+        return data[_HEADER.size :]
 
     def give_back(self, rest: bytes) -> None:
         """Keep the beginning of a row, or the trailer, for the next time."""
-        self._rest = rest
+        self._rest += rest
 
 
 class CopyReader:

@@ -149,10 +149,10 @@ async def _read_images(blobs: BlobStore, spans: Sequence[Span]) -> AsyncIterator
     """Whole images in the batches in which the store reads them."""
     number = 0
     with _missing_blobs():
-        digests = [bytes.fromhex(span.image) for span in spans]
-        async for batch in blobs.read_many(digests):
-            read = slice(number, number + len(batch))
-            _check_sizes(b"".join(digests[read]), [span.length for span in spans[read]], batch)
+        digests = bytes.fromhex("".join(span.image for span in spans))
+        async for batch in blobs.read_many([digests]):
+            read = spans[number : number + len(batch)]
+            _check_sizes(digests[number * DIGEST_BYTES :], [span.length for span in read], batch)
             number += len(batch)
             yield batch
 

@@ -1,6 +1,20 @@
 -- Annotations lie in runs: a row holds annotations of one image that follow one another. They are written, read and deleted image by
 -- image and never singly, and a row for each took most of the time in which Postgres stored them and read them for a data set.
 
+DO $$
+DECLARE
+    others text;
+BEGIN
+    SELECT string_agg(DISTINCT pg_rewrite.ev_class::regclass::text, ', ') INTO others
+    FROM pg_depend
+    JOIN pg_rewrite ON pg_rewrite.oid = pg_depend.objid
+    WHERE pg_depend.classid = 'pg_rewrite'::regclass AND pg_depend.refobjid = 'annotations'::regclass;
+    IF others IS NOT NULL THEN
+        RAISE EXCEPTION 'The table annotations becomes a view with the same columns, and views that are not ours read it: %', others
+            USING HINT = 'Drop them, start the service, and make them again.';
+    END IF;
+END
+$$;
 ALTER TABLE annotations RENAME TO single_annotations;
 
 CREATE TABLE annotation_runs (
@@ -60,7 +74,7 @@ SELECT
 FROM annotation_runs, unnest(class_numbers, types) WITH ORDINALITY AS shape (class_number, type, place);
 COMMENT ON VIEW annotations IS 'Labelled shapes on images, a row for each.';
 
--- What is there already. A run is as long as those that are written now.
+-- What is there already. Runs are about as long as those that are written now.
 CREATE AGGREGATE joined_coordinates (double precision[]) (SFUNC = array_cat, STYPE = double precision[], INITCOND = '{}');
 INSERT INTO annotation_runs (
     image_id, position, version, source, class_labels, class_numbers, types, ends, coordinates, confidences
@@ -75,7 +89,8 @@ SELECT
     array_agg(class_number ORDER BY position),
     array_agg(CASE type WHEN 'circle' THEN 1 WHEN 'box' THEN 2 WHEN 'rectangle' THEN 3 ELSE 4 END::smallint ORDER BY position),
     array_agg("end" ORDER BY position),
-    joined_coordinates(coordinates ORDER BY position),
+    -- Sliced, so that each begins at 1 wherever its numbers began.
+    joined_coordinates(coordinates[:] ORDER BY position),
     CASE WHEN count(confidence) > 0 THEN array_agg(confidence ORDER BY position) END
 FROM (
     SELECT
@@ -88,7 +103,8 @@ FROM (
             SELECT
                 *,
                 source IS DISTINCT FROM lag(source) OVER earlier
-                OR size / 2000 <> lag(size) OVER earlier / 2000 AS begins
+                OR position <> lag(position) OVER earlier + 1
+                OR size / 1000 <> lag(size) OVER earlier / 1000 AS begins
             FROM (
                 SELECT *, sum(cardinality(coordinates)) OVER (PARTITION BY image_id ORDER BY position) AS size
                 FROM single_annotations

@@ -25,8 +25,11 @@ COLUMNS = (
 """The columns of a row, in their order: uuid, integer, uuid, text, text[], smallint[], smallint[], integer[],
 double precision[], double precision[].
 """
-LONGEST_RUN = 2_000
-"""Coordinates from which on a run takes no more: whoever reads one annotation of it reads them all."""
+LONGEST_RUN = 1_000
+"""Coordinates of a run, unless a single annotation has more: whoever reads one of it reads them all."""
+_FEW_LABELS = 16
+"""Labels of a run up to which what is sent of them is remembered: of all that an image may have, a thousand
+would take hundreds of megabytes."""
 
 _COPY_TIMEOUT = 120.0
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -113,7 +116,7 @@ def encode(annotations: Iterable[StagedAnnotation], version: UUID | None = None)
             (image_id is not of_image and image_id != of_image)
             or position != expected
             or source != of_source
-            or len(coordinates) - first >= LONGEST_RUN
+            or len(coordinates) - first + len(numbers) > LONGEST_RUN
         ):
             of_image, of_source, first, labels = image_id, source, len(coordinates), {}
             begins.append(_Begin(image_id, position, source, labels, len(types), first))
@@ -136,7 +139,7 @@ def encode(annotations: Iterable[StagedAnnotation], version: UUID | None = None)
         own = (version or run.image_id).bytes
         parts.append(_BEGIN.pack(len(COLUMNS), 16, run.image_id.bytes, 4, run.position, 16, own))
         parts.append(_text(run.source))
-        parts.append(_texts(tuple(run.labels)))
+        parts.append((_few_texts if len(run.labels) <= _FEW_LABELS else _texts)(tuple(run.labels)))
         for elements, encoded in arrays:
             begin, end = (low, high) if elements is _FLOAT8 else (one, other)
             parts.append(_array(elements, end - begin))
@@ -165,10 +168,12 @@ def _array(elements: _Elements, count: int) -> bytes:
     return _ARRAY.pack(_ARRAY.size - 4 + count * elements.pair.itemsize, 1, 0, elements.oid, count, 1)
 
 
-@lru_cache(1024)
 def _texts(texts: tuple[str, ...]) -> bytes:
     encoded = b"".join(map(_text, texts))
     return _ARRAY.pack(_ARRAY.size - 4 + len(encoded), 1, 0, _TEXT_OID, len(texts), 1) + encoded
+
+
+_few_texts = lru_cache(1024)(_texts)
 
 
 def _confidences(values: Sequence[float | None]) -> bytes:
