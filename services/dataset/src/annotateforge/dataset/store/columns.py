@@ -30,7 +30,7 @@ from annotateforge.runtime.database import Connection
 
 READ_TIMEOUT = 600.0
 """Seconds that reading all annotations may take."""
-_BLOCK = 1 << 20
+_BLOCK = 1 << 19
 """Bytes that are parsed at once."""
 
 MISSING_PROJECT = """

@@ -32,7 +32,7 @@ class RunReader:
         id, `kinds` the types of which coordinates are wanted.
         """
         ids = np.ascontiguousarray(images).view(_ID).ravel()
-        self._by_id = np.argsort(ids)
+        self._by_id = np.argsort(ids).astype(np.int32)
         self._ids = ids[self._by_id]
         self._classes: Mapping[str, int] = {"": NO_LABEL} | {
             label: number for number, label in enumerate(classes)
@@ -72,7 +72,7 @@ class RunReader:
         image = self._by_id[np.searchsorted(self._ids, np.frombuffer(bytes(rows.image_ids), _ID))]
         numbers = anywhere(data, _FLOAT8)["value"][at + np.arange(len(at)) * _FLOAT8.itemsize]
         return Annotations(
-            np.repeat(image.astype(np.int32), count),
+            np.repeat(image, count),
             class_id,
             kind.astype(np.uint8),
             size.astype(np.int32),
