@@ -2,13 +2,13 @@
 
 import struct
 import tracemalloc
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
@@ -115,6 +115,7 @@ def read_row(row: dict[str, bytes | None]) -> list[StagedAnnotation]:
     ]
 
 
+@settings(deadline=None)
 @given(images_with(FEW | MANY))
 def test_rows_hold_what_was_staged(images: list[Labelled]) -> None:
     annotations = staged(images)
@@ -158,14 +159,19 @@ def sent(images: list[Labelled]) -> bytes:
     return data + struct.pack(">h", -1)
 
 
-@given(images_with(FEW), st.integers(1, 40) | st.integers(40, 2000))
-def test_rows_are_read_as_they_were_written_however_they_are_cut(images: list[Labelled], size: int) -> None:
+@settings(deadline=None)
+@given(images_with(FEW), st.lists(st.integers(1, 60), max_size=8), st.integers(300, 2000))
+def test_rows_are_read_as_they_were_written_however_they_are_cut(
+    images: list[Labelled], first_sizes: list[int], size: int
+) -> None:
     numbers = {image_id: number for number, (image_id, _, _) in enumerate(images)}
     data = sent(images)
     wanted = (AnnotationType.BOX, AnnotationType.POLYGON)
     ids = np.frombuffer(b"".join(image_id.bytes for image_id in numbers), np.uint8).reshape(-1, 16)
     reader = RunReader(ids, ("blue", "red"), [TYPE_CODES[kind] for kind in wanted])
-    found = joined([reader.annotations(data[at : at + size]) for at in range(0, len(data), size)])
+    begun = sum(first_sizes)
+    cuts = [0, *accumulate(first_sizes), *range(begun + size, begun + len(data) + size, size)]
+    found = joined([reader.annotations(data[begin:end]) for begin, end in pairwise(cuts)])
     annotations = staged(images)
     class_ids = {"": NO_LABEL, "blue": 0, "red": 1}
     assert found.image.tolist() == [numbers[each.image_id] for each in annotations]
