@@ -14,6 +14,7 @@ from annotateforge.dataset.app import App, running
 from annotateforge.dataset.settings import Settings
 from annotateforge.runtime.auth import Role, issue_token
 from annotateforge.runtime.channel import open_channel
+from annotateforge.runtime.database import Connection, database
 from tests.integration.dataset.stored_blobs import stored_digests
 
 
@@ -29,6 +30,16 @@ def settings(database_url: str, store_url: str, secret: str, tmp_path: Path) -> 
         dataset_keep_free_bytes=0,
         dataset_most_archive_files=20_000,
     )
+
+
+@pytest.fixture
+async def connection(database_url: str) -> AsyncIterator[Connection]:
+    """A connection to the tables of the service, which does not run."""
+    async with (
+        database(database_url, "dataset", "annotateforge.dataset") as pool,
+        pool.acquire() as connection,
+    ):
+        yield connection
 
 
 @pytest.fixture

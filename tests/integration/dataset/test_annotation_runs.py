@@ -10,7 +10,7 @@ import pytest
 
 from annotateforge.dataset.annotations import Annotation, AnnotationType
 from annotateforge.dataset.store.annotation_runs import StagedAnnotation, annotation_id, copy_runs, encode
-from annotateforge.runtime.database import Connection, database
+from annotateforge.runtime.database import Connection
 from annotateforge.runtime.ids import new_id
 from annotateforge.runtime.migrations import read_migrations
 
@@ -28,15 +28,6 @@ COORDINATES = {
     AnnotationType.RECTANGLE: 8,
     AnnotationType.POLYGON: 900,
 }
-
-
-@pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[Connection]:
-    async with (
-        database(database_url, "dataset", "annotateforge.dataset") as pool,
-        pool.acquire() as connection,
-    ):
-        yield connection
 
 
 def some_annotations(dice: random.Random, count: int) -> list[Annotation]:

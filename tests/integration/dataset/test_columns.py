@@ -1,7 +1,6 @@
 """Reading in bulk gives what is in the tables, whatever the size of the parts in which it comes."""
 
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -21,20 +20,11 @@ from annotateforge.dataset.images import ImageFormat
 from annotateforge.dataset.spec import DatasetSpec, Task
 from annotateforge.dataset.store import columns
 from annotateforge.dataset.store.annotation_runs import StagedAnnotation, copy_runs, encode
-from annotateforge.runtime.database import Connection, database
+from annotateforge.runtime.database import Connection
 from annotateforge.runtime.ids import new_id
 
 Row = tuple[Any, ...]
 LENGTHS = {"circle": [3], "box": [4], "rectangle": [8], "polygon": [6, 10, 600]}
-
-
-@pytest.fixture
-async def connection(database_url: str) -> AsyncIterator[Connection]:
-    async with (
-        database(database_url, "dataset", "annotateforge.dataset") as pool,
-        pool.acquire() as connection,
-    ):
-        yield connection
 
 
 @pytest.mark.parametrize("block", [1, 1000, 1 << 20])
