@@ -10,6 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+INT2 = np.dtype([("length", ">i4"), ("value", ">i2")])
+"""An element of an array after the length of its bytes, as INT4 and FLOAT8."""
+INT4 = np.dtype([("length", ">i4"), ("value", ">i4")])
+FLOAT8 = np.dtype([("length", ">i4"), ("value", ">f8")])
 _HEADER = struct.Struct(">11sII")
 
 Columns: TypeAlias = Mapping[str, str | tuple[str, int]]

@@ -16,6 +16,7 @@ import numpy as np
 
 from annotateforge.dataset.annotations import Annotation
 from annotateforge.dataset.columns import TYPE_CODES
+from annotateforge.dataset.copy_format import FLOAT8, INT2, INT4, SIGNATURE
 from annotateforge.runtime.database import Connection
 
 COLUMNS = (
@@ -32,7 +33,7 @@ _FEW_LABELS = 16
 would take hundreds of megabytes."""
 
 _COPY_TIMEOUT = 120.0
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_HEADER = SIGNATURE + bytes(8)
 _TRAILER = struct.pack(">h", -1)
 _NULL = struct.pack(">i", -1)
 _BEGIN = struct.Struct(">hi16siii16s")
@@ -63,9 +64,9 @@ class _Elements(NamedTuple):
         return pairs.view(np.uint8).data
 
 
-_INT2 = _Elements(21, np.dtype([("length", ">i4"), ("value", ">i2")]))
-_INT4 = _Elements(23, np.dtype([("length", ">i4"), ("value", ">i4")]))
-_FLOAT8 = _Elements(701, np.dtype([("length", ">i4"), ("value", ">f8")]))
+_INT2 = _Elements(21, INT2)
+_INT4 = _Elements(23, INT4)
+_FLOAT8 = _Elements(701, FLOAT8)
 _TEXT_OID = 25
 
 

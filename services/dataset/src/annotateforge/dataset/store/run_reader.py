@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Annotations, Longs, starts
-from annotateforge.dataset.copy_format import CopyStream, anywhere
+from annotateforge.dataset.copy_format import FLOAT8, INT2, INT4, CopyStream, anywhere
 
 _BEGIN = struct.Struct(">hi16si")
 """Number of fields, length and value of the image's id, length of the labels."""
@@ -17,9 +17,6 @@ _ID = np.dtype("S16")
 """Of equal length, so that it does not matter that zeros at the end are not compared."""
 _ARRAY_HEADER = 20
 """Bytes of an array of one dimension before its elements; one without elements has fewer."""
-_INT2 = np.dtype([("length", ">i4"), ("value", ">i2")])
-_INT4 = np.dtype([("length", ">i4"), ("value", ">i4")])
-_FLOAT8 = np.dtype([("length", ">i4"), ("value", ">f8")])
 
 
 class RunReader:
@@ -57,20 +54,20 @@ class RunReader:
 
         # Of each row the elements of its arrays follow one another, with a length and a header between two.
         class_numbers = np.frombuffer(rows.class_numbers, np.int64)
-        types = class_numbers + count * _INT2.itemsize + _LENGTH.size + _ARRAY_HEADER
-        ends = types + count * _INT2.itemsize + _LENGTH.size + _ARRAY_HEADER
-        coordinates = ends + count * _INT4.itemsize + _LENGTH.size + _ARRAY_HEADER
-        labels = np.repeat(np.frombuffer(rows.labels, np.int64), count) + elements(class_numbers, _INT2) - 1
+        types = class_numbers + count * INT2.itemsize + _LENGTH.size + _ARRAY_HEADER
+        ends = types + count * INT2.itemsize + _LENGTH.size + _ARRAY_HEADER
+        coordinates = ends + count * INT4.itemsize + _LENGTH.size + _ARRAY_HEADER
+        labels = np.repeat(np.frombuffer(rows.labels, np.int64), count) + elements(class_numbers, INT2) - 1
         class_id = np.array(rows.class_ids, np.int16)[labels]
-        kind = elements(types, _INT2)
-        end = elements(ends, _INT4)
+        kind = elements(types, INT2)
+        end = elements(ends, INT4)
         before = np.where(place > 0, np.roll(end, 1), 0)
         size = np.where((class_id >= 0) & np.isin(kind, self._kinds), end - before, 0)
-        first = np.repeat(coordinates, count) + before * _FLOAT8.itemsize
+        first = np.repeat(coordinates, count) + before * FLOAT8.itemsize
         # Number n of all is the (n - starts)th of its annotation.
-        at = np.repeat(first - starts(size) * _FLOAT8.itemsize, size)
+        at = np.repeat(first - starts(size) * FLOAT8.itemsize, size)
         image = self._by_id[np.searchsorted(self._ids, np.frombuffer(bytes(rows.image_ids), _ID))]
-        numbers = anywhere(data, _FLOAT8)["value"][at + np.arange(len(at)) * _FLOAT8.itemsize]
+        numbers = anywhere(data, FLOAT8)["value"][at + np.arange(len(at)) * FLOAT8.itemsize]
         return Annotations(
             np.repeat(image, count),
             class_id,
@@ -94,8 +91,8 @@ class RunReader:
             if class_numbers + _LENGTH.size > len(data):
                 break
             size = length_of(data, class_numbers)[0]
-            count = (size - _ARRAY_HEADER) // _INT2.itemsize
-            ends_size = _ARRAY_HEADER + count * _INT4.itemsize
+            count = (size - _ARRAY_HEADER) // INT2.itemsize
+            ends_size = _ARRAY_HEADER + count * INT4.itemsize
             coordinates = class_numbers + 2 * (_LENGTH.size + size) + _LENGTH.size + ends_size
             if coordinates + _LENGTH.size > len(data):
                 break
