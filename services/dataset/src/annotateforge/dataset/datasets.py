@@ -16,6 +16,9 @@ from annotateforge.dataset.health_message import shortened_message
 from annotateforge.dataset.spec import DatasetSpec
 from annotateforge.runtime.errors import REPORT_BYTES, FailedPrecondition, FieldViolation, NotFound
 
+_PROGRAM = version("annotateforge")
+"""Looked up once: it is read from a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -65,7 +68,7 @@ def freezing_key(spec: DatasetSpec, revisions: Mapping[UUID, int]) -> bytes:
     for the same, of projects that have not changed since, and are done by the same version of the program.
     """
     read = {str(project_id): revision for project_id, revision in revisions.items()}
-    known = [version("annotateforge"), FINGERPRINTS, read]
+    known = [_PROGRAM, FINGERPRINTS, read]
     return hashlib.sha256(spec.fingerprint + orjson.dumps(known, option=orjson.OPT_SORT_KEYS)).digest()
 
 

@@ -1,7 +1,6 @@
 """Label packs in the making: the label files of a data set one after another."""
 
 import hashlib
-import io
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import IO
@@ -24,7 +23,9 @@ class LabelPack:
     def __init__(self, spool: Spool | None = None) -> None:
         """Without a spool it stays in memory."""
         self._spool = spool
-        self._file: IO[bytes] = io.BytesIO()
+        self._parts: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        """Where the bytes are in place of `_parts` when they are many."""
         self._size = 0
         self._sha256 = hashlib.sha256()
         self._rearranged: LabelPack | None = None
@@ -40,22 +41,28 @@ class LabelPack:
     def append(self, data: bytes) -> None:
         """Add bytes. ResourceExhausted SPOOL_FULL."""
         self._sha256.update(data)
-        if self._spool is not None:
-            if self._size <= MOST_IN_MEMORY < self._size + len(data):
-                before, self._file = self._file, self._spool.file()
-                self._spool.reserve(self._size)
-                before.seek(0)
-                self._file.write(before.read())
-            if self._size + len(data) > MOST_IN_MEMORY:
-                self._spool.reserve(len(data))
-        self._file.seek(self._size)
-        self._file.write(data)
+        if self._file is None and self._spool is not None and self._size + len(data) > MOST_IN_MEMORY:
+            self._spool.reserve(self._size)
+            self._file = self._spool.file()
+            self._file.writelines(self._parts)
+            self._parts.clear()
+        if self._file is None or self._spool is None:
+            self._parts.append(data)
+        else:
+            self._spool.reserve(len(data))
+            self._file.seek(self._size)
+            self._file.write(data)
         self._size += len(data)
 
     def read(self, begin: int = 0, end: int | None = None) -> bytes:
         """The bytes from `begin` to `end`, the latter excluded."""
+        end = self._size if end is None else end
+        if self._file is None:
+            if len(self._parts) != 1:
+                self._parts = [b"".join(self._parts)]
+            return self._parts[0][begin:end]
         self._file.seek(begin)
-        return self._file.read((self._size if end is None else end) - begin)
+        return self._file.read(end - begin)
 
     def chunks(self) -> Iterator[bytes]:
         """All bytes, some at a time."""
@@ -75,6 +82,8 @@ class LabelPack:
 
     def close(self) -> None:
         """Forget the bytes."""
-        self._file.close()
+        self._parts.clear()
+        if self._file is not None:
+            self._file.close()
         if self._rearranged is not None:
             self._rearranged.close()
