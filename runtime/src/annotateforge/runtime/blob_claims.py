@@ -2,10 +2,10 @@
 commits.
 
 An ingest claims a digest, then puts the bytes, then commits rows that refer to it and gives the claims back.
-Every use of a blob has a foreign key to `blobs`, and for every table with such a column `sha256` a trigger
-notes in `loose_blobs` the digests that lost a reference; `BlobSweep` deletes row and bytes of those that
-nothing refers to any more. So bytes that a committed row needs are always there, and bytes that nobody needs
-go, however a process dies.
+Every use of a blob has a foreign key to `blobs`, or triggers that do the same for many rows at once (see
+`BlobSweep`). For every table with such a column `sha256` a trigger notes in `loose_blobs` the digests that
+lost a reference; `BlobSweep` deletes row and bytes of those that nothing refers to any more. So bytes that a
+committed row needs are always there, and bytes that nobody needs go, however a process dies.
 
 The service's first migration makes the tables:
 

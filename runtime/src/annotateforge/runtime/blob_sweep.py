@@ -23,6 +23,7 @@ returning sha256
 _UNREFERENCED = "select sha256 from blobs where sha256 = any($1)"
 _AND_NOT_IN = " and not exists (select from {table} where {table}.sha256 = blobs.sha256)"
 _LOCK = "select from blobs where sha256 = any($1) order by sha256 for update"
+_LOCK_TABLE = "lock table {table} in share mode"
 _DELETE = "delete from blobs where sha256 = any($1)"
 
 log = structlog.get_logger()
@@ -31,12 +32,17 @@ log = structlog.get_logger()
 class BlobSweep:
     """Deletes blobs that nothing refers to any more, in the background."""
 
-    def __init__(self, pool: Pool, blobs: BlobStore, references: Sequence[str]) -> None:
-        """`references` are the tables whose column sha256 refers to blobs, besides the claims."""
+    def __init__(
+        self, pool: Pool, blobs: BlobStore, references: Sequence[str], checked: Sequence[str] = ()
+    ) -> None:
+        """`references` are the tables whose column sha256 refers to blobs by a foreign key, besides the
+        claims; `checked` are those that only check that the blob is there and do not lock it.
+        """
         self._pool = pool
         self._blobs = blobs
+        self._checked = checked
         self._unreferenced = _UNREFERENCED + "".join(
-            _AND_NOT_IN.format(table=table) for table in (*references, "ingest_blobs")
+            _AND_NOT_IN.format(table=table) for table in (*references, *checked, "ingest_blobs")
         )
         self._sweep = Sweep("blob sweep", self._more, _EVERY)
 
@@ -63,6 +69,10 @@ class BlobSweep:
             seen = [row["sha256"] for row in await connection.fetch(self._unreferenced, taken)]
             if seen:
                 await connection.execute(_LOCK, seen)
+                # Who has added rows ends first, and who comes finds the blobs gone. After the rows, in the
+                # order in which those take their locks.
+                for table in self._checked:
+                    await connection.execute(_LOCK_TABLE.format(table=table))
                 # A statement of its own sees what was committed before the locks were had.
                 gone = [row["sha256"] for row in await connection.fetch(self._unreferenced, seen)]
                 # Bytes before rows: a crash in between leaves rows without bytes, which the rollback of this

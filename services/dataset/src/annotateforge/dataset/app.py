@@ -45,7 +45,7 @@ async def running(settings: Settings) -> AsyncIterator[App]:
         database(settings.database_url, SCHEMA, "annotateforge.dataset", max_size=pool_size) as pool,
         looking(settings.dataset_image_threads) as lookers,
     ):
-        sweep = BlobSweep(pool, blobs, references=("images", "dataset_blobs", "thumbnails"))
+        sweep = BlobSweep(pool, blobs, references=("images", "thumbnails"), checked=("dataset_blobs",))
         with inspecting(settings.image_limits, settings.dataset_image_threads) as inspector:
             backfill = Backfill(pool, blobs, lookers)
             arranger = Arranger(blobs)

@@ -1,5 +1,5 @@
-"""Postgres' binary COPY format, read into arrays ("COPY", section "Binary Format", in the Postgres
-manual).
+"""Postgres' binary COPY format, read into arrays and written from them ("COPY", section "Binary Format", in
+the Postgres manual).
 """
 
 import struct
@@ -10,6 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+BEGIN = SIGNATURE + bytes(8)
+"""What precedes all rows."""
+END = b"\xff\xff"
+"""What follows them."""
+NULL = b"\xff\xff\xff\xff"
+"""A field without a value."""
 INT2 = np.dtype([("length", ">i4"), ("value", ">i2")])
 """An element of an array after the length of its bytes, as INT4 and FLOAT8."""
 INT4 = np.dtype([("length", ">i4"), ("value", ">i4")])
@@ -51,11 +57,7 @@ class CopyReader:
     """Reads rows of fields of fixed width. Feed it what the server sends; take the rows that are whole."""
 
     def __init__(self, columns: Columns) -> None:
-        fields: list[tuple[str, str] | tuple[str, str, int]] = [("fields", ">i2")]
-        for name, kind in columns.items():
-            fields.append((f"length of {name}", ">i4"))
-            fields.append((name, kind) if isinstance(kind, str) else (name, *kind))
-        self._row = np.dtype(fields)
+        self._row = _row_type(columns)
         self._stream = CopyStream()
 
     def rows(self, data: bytes) -> npt.NDArray[np.void]:
@@ -65,6 +67,28 @@ class CopyReader:
         count = len(data) // self._row.itemsize
         self._stream.give_back(data[count * self._row.itemsize :])
         return np.frombuffer(data, self._row, count)
+
+
+def write_rows(columns: Columns, values: Mapping[str, npt.ArrayLike], count: int) -> npt.NDArray[np.void]:
+    """So many rows of fields of fixed width; a value that all rows share is given once."""
+    rows = np.zeros(count, _row_type(columns))
+    rows["fields"] = len(columns)
+    for name in columns:
+        rows[_length_of(name)] = rows.dtype[name].itemsize
+        rows[name] = values[name]
+    return rows
+
+
+def _row_type(columns: Columns) -> np.dtype[np.void]:
+    fields: list[tuple[str, str] | tuple[str, str, int]] = [("fields", ">i2")]
+    for name, kind in columns.items():
+        fields.append((_length_of(name), ">i4"))
+        fields.append((name, kind) if isinstance(kind, str) else (name, *kind))
+    return np.dtype(fields)
+
+
+def _length_of(column: str) -> str:
+    return f"length of {column}"
 
 
 def anywhere(data: bytes, kind: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -2,18 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
-from heapq import merge
-from operator import itemgetter
 
 import asyncpg
 import structlog
 
 from annotateforge.dataset.archive import lay_out
 from annotateforge.dataset.backfill import Backfill
-from annotateforge.dataset.columns import Images, Longs, Look, distinct
+from annotateforge.dataset.columns import Images, Longs, Look
 from annotateforge.dataset.datasets import (
     Dataset,
     NewDataset,
@@ -258,7 +256,7 @@ class Preparer:
                 putting = asyncio.create_task(self._put(manifest, pack))
                 try:
                     async with self._pool.acquire() as connection, connection.transaction():
-                        dataset = await datasets.insert_dataset(connection, new, _needed(manifest))
+                        dataset = await datasets.insert_dataset(connection, new, manifest)
                         # The bytes are there before anything refers to them.
                         await putting
                         await claims.give_back(connection)
@@ -306,17 +304,6 @@ class Preparer:
 
 class _Unseen(Exception):
     """An image has no fingerprint yet."""
-
-
-def _needed(manifest: Manifest) -> Iterator[tuple[bytes, int | None]]:
-    """The blobs that a data set needs in ascending order, and the sides of images as SplitSide in image.proto
-    numbers them.
-    """
-    first, _ = distinct(manifest.records["sha256"])
-    digests = (digest.tobytes() for digest in manifest.records["sha256"][first])
-    sides = (manifest.records["side"][first] + 1).tolist()
-    own = sorted({(manifest.digest, None), (manifest.label_pack, None)})
-    return merge(zip(digests, sides, strict=True), own, key=itemgetter(0))
 
 
 async def _trim(images: Images) -> None:

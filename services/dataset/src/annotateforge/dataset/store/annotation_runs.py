@@ -6,7 +6,7 @@ Source: PostgreSQL 18, COPY, "Binary Format"; array_send for the fields.
 
 import hashlib
 import struct
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -16,7 +16,8 @@ import numpy as np
 
 from annotateforge.dataset.annotations import Annotation
 from annotateforge.dataset.columns import TYPE_CODES
-from annotateforge.dataset.copy_format import FLOAT8, INT2, INT4, SIGNATURE
+from annotateforge.dataset.copy_format import BEGIN, END, FLOAT8, INT2, INT4, NULL
+from annotateforge.dataset.store.copying import copy_in
 from annotateforge.runtime.database import Connection
 
 COLUMNS = (
@@ -33,9 +34,6 @@ _FEW_LABELS = 16
 would take hundreds of megabytes."""
 
 _COPY_TIMEOUT = 120.0
-_HEADER = SIGNATURE + bytes(8)
-_TRAILER = struct.pack(">h", -1)
-_NULL = struct.pack(">i", -1)
 _BEGIN = struct.Struct(">hi16siii16s")
 _LENGTH = struct.Struct(">i")
 _ARRAY = struct.Struct(">iiiIii")
@@ -88,14 +86,7 @@ async def copy_runs(
     connection: Connection, rows: bytes, *, table: str = "annotation_runs", schema: str | None = None
 ) -> None:
     """Add rows, from `encode`, to a table of COLUMNS."""
-    await connection.copy_to_table(
-        table,
-        source=_at_once(rows),
-        columns=COLUMNS,
-        schema_name=schema,
-        format="binary",
-        timeout=_COPY_TIMEOUT,
-    )
+    await copy_in(connection, table, COLUMNS, rows, timeout=_COPY_TIMEOUT, schema=schema)
 
 
 def encode(annotations: Iterable[StagedAnnotation], version: UUID | None = None) -> bytes:
@@ -134,7 +125,7 @@ def encode(annotations: Iterable[StagedAnnotation], version: UUID | None = None)
         (_INT4, _INT4.encode(ends)),
         (_FLOAT8, _FLOAT8.encode(coordinates)),
     )
-    parts: list[bytes | memoryview] = [_HEADER]
+    parts: list[bytes | memoryview] = [BEGIN]
     cuts = [(run.annotation, run.coordinate) for run in begins] + [(len(types), len(coordinates))]
     for run, ((one, low), (other, high)) in zip(begins, pairwise(cuts), strict=True):
         own = (version or run.image_id).bytes
@@ -147,7 +138,7 @@ def encode(annotations: Iterable[StagedAnnotation], version: UUID | None = None)
             width = elements.pair.itemsize
             parts.append(encoded[begin * width : end * width])
         parts.append(_confidences(confidences[one:other]))
-    parts.append(_TRAILER)
+    parts.append(END)
     return b"".join(parts)
 
 
@@ -156,11 +147,6 @@ def annotation_id(version: UUID, position: int) -> UUID:
     more than all else.
     """
     return UUID(bytes=hashlib.sha256(version.bytes + position.to_bytes(4)).digest()[:16])
-
-
-async def _at_once(data: bytes) -> AsyncIterator[bytes]:
-    """What asyncpg takes without a hop to a thread."""
-    yield data
 
 
 @lru_cache(4096)
@@ -181,8 +167,8 @@ def _confidences(values: Sequence[float | None]) -> bytes:
     """Null, where a person drew all."""
     unsure = values.count(None)
     if unsure == len(values):
-        return _NULL
-    encoded = b"".join(_NULL if value is None else _DOUBLE.pack(8, value) for value in values)
+        return NULL
+    encoded = b"".join(NULL if value is None else _DOUBLE.pack(8, value) for value in values)
     header = (_ARRAY.size - 4 + len(encoded), 1, int(unsure > 0), _FLOAT8.oid, len(values), 1)
     return _ARRAY.pack(*header) + encoded
 

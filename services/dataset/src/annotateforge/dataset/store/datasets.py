@@ -1,11 +1,16 @@
 """Frozen data sets in SQL."""
 
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Sequence
+from itertools import pairwise
 from uuid import UUID
 
 import asyncpg
+import numpy as np
 
 from annotateforge.api.dataset.v1 import dataset_pb2, problem_pb2
+from annotateforge.dataset.columns import distinct
+from annotateforge.dataset.copy_format import BEGIN, END, NULL, Columns, write_rows
 from annotateforge.dataset.datasets import (
     Dataset,
     NewDataset,
@@ -14,10 +19,15 @@ from annotateforge.dataset.datasets import (
     sides_unknown,
 )
 from annotateforge.dataset.health_message import health_message
+from annotateforge.dataset.manifest import Manifest
 from annotateforge.dataset.spec import Task, write_spec
+from annotateforge.dataset.store.copying import copy_in
 from annotateforge.runtime.database import Connection
 
 _COLUMNS = "id, digest, spec, report, archive_size_bytes, create_time"
+_NEEDED: Columns = {"dataset_id": ("u1", 16), "sha256": ("u1", 32), "side": ">i2"}
+_OWN = struct.Struct(">hi16si32s")
+"""A row of these as far as its side, which is null."""
 _WRITE_TIMEOUT = 300.0
 """Seconds for statements that touch a row per image."""
 
@@ -63,11 +73,9 @@ ON CONFLICT (dataset_id, holder) DO UPDATE SET expire_time =
 RELEASE = "DELETE FROM dataset_holds WHERE dataset_id = $1 AND holder = $2"
 
 
-async def insert_dataset(
-    connection: Connection, dataset: NewDataset, blobs: Iterable[tuple[bytes, int | None]]
-) -> Dataset | None:
-    """Keep a data set with the digests of the blobs that it needs, in ascending order, and the SplitSide of
-    those that are images; call it in a transaction.
+async def insert_dataset(connection: Connection, dataset: NewDataset, manifest: Manifest) -> Dataset | None:
+    """Keep a data set with the digests of the blobs that it needs and the sides of those that are images;
+    call it in a transaction.
 
     None when there is one of that identity. asyncpg.ForeignKeyViolationError when a blob has gone meanwhile.
     """
@@ -83,12 +91,8 @@ async def insert_dataset(
     )
     if row is None:
         return None
-    await connection.copy_records_to_table(
-        "dataset_blobs",
-        records=((dataset.id, blob, side) for blob, side in blobs),
-        columns=("dataset_id", "sha256", "side"),
-        timeout=_WRITE_TIMEOUT,
-    )
+    rows = _needed(dataset.id, manifest)
+    await copy_in(connection, "dataset_blobs", tuple(_NEEDED), rows, timeout=_WRITE_TIMEOUT)
     return _dataset(row)
 
 
@@ -163,6 +167,28 @@ async def hold_dataset(connection: Connection, dataset_id: UUID, holder: str, se
 async def release_dataset(connection: Connection, dataset_id: UUID, holder: str) -> None:
     """End a hold, if there is one."""
     await connection.execute(RELEASE, dataset_id, holder)
+
+
+def _needed(dataset_id: UUID, manifest: Manifest) -> bytes:
+    """All that is sent to `dataset_blobs`: the blobs that a data set needs, in the order of their digests, so
+    that its index grows at the end.
+    """
+    first, _ = distinct(manifest.records["sha256"])
+    images = manifest.records[first]
+    columns = {
+        "dataset_id": np.frombuffer(dataset_id.bytes, np.uint8),
+        "sha256": images["sha256"],
+        # As SplitSide in image.proto numbers them.
+        "side": images["side"] + 1,
+    }
+    rows = write_rows(_NEEDED, columns, len(images))
+    own = sorted({manifest.digest, manifest.label_pack})
+    digests = np.ascontiguousarray(images["sha256"]).view("S32").ravel()
+    cuts = [0, *np.searchsorted(digests, np.array(own, "S32")).tolist(), len(rows)]
+    parts = [BEGIN, rows[: cuts[1]].tobytes()]
+    for digest, (begin, end) in zip(own, pairwise(cuts[1:]), strict=True):
+        parts += (_OWN.pack(len(_NEEDED), 16, dataset_id.bytes, 32, digest), NULL, rows[begin:end].tobytes())
+    return b"".join((*parts, END))
 
 
 def _dataset(row: asyncpg.Record) -> Dataset:
