@@ -154,13 +154,13 @@ class Labeller:
         self._fates += np.bincount(outlines.fate, minlength=len(Fate))
         stays = outlines.fate == Fate.KEPT
         image, class_id = part.image[stays], part.class_id[stays].astype(np.int64)
-        labelled, rows = np.unique(image, return_counts=True)
-        written = write_files(rows.astype(np.int64), class_id, outlines.count[stays], outlines.numbers)
+        labelled, rows = _runs(image)
+        written = write_files(rows, class_id, outlines.count[stays], outlines.numbers)
         self._pack.append(written.data)
         self._size[labelled] = written.size
         self._crc32[labelled] = written.crc32
         classes = len(self._spec.classes)
-        found, often = np.unique(image.astype(np.int64) * classes + class_id, return_counts=True)
+        found, often = _runs(np.sort(image.astype(np.int64) * classes + class_id))
         if written.repeated:
             row, repeated = np.array(written.repeated, np.int64).T
             image_of = labelled[row].astype(np.int64)
@@ -250,6 +250,12 @@ class Labeller:
                 Skip.NO_USABLE_ANNOTATION: np.count_nonzero(self._of_chosen_class & ~goes_in),
             }
         )
+
+
+def _runs(values: Integers) -> tuple[Integers, Longs]:
+    """The different ones of ascending values, and how often each is there."""
+    begins = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
+    return values[begins], np.diff(begins, append=len(values))
 
 
 def _joined(parts: list[Integers]) -> Integers:

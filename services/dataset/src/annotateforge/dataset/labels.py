@@ -48,13 +48,17 @@ def write_files(rows: Longs, class_id: Longs, count: Longs, numbers: Longs) -> L
     image = np.repeat(np.arange(len(rows)), rows)
     order, tied = _order(image, class_id, count, numbers)
     by_bytes = count[order]
-    text, length = write_rows(class_id[order], by_bytes, numbers[spread(starts(count)[order], by_bytes)])
+    if len(count) and (count == count[0]).all():
+        # As those of boxes are.
+        in_order = numbers.reshape(len(count), -1)[order].ravel()
+    else:
+        in_order = numbers[spread(starts(count)[order], by_bytes)]
+    text, length = write_rows(class_id[order], by_bytes, in_order)
     ends = np.append(0, np.cumsum(length))[np.cumsum(rows)]
     size = np.diff(ends, prepend=0)
     view = memoryview(text)
     files: list[bytes | memoryview] = []
     repeated: list[tuple[int, int]] = []
-    crc32 = np.empty(len(rows), np.uint32)
     written = 0
     for number in tied.tolist():
         begin, end = int(ends[number] - size[number]), int(ends[number])
@@ -71,9 +75,8 @@ def write_files(rows: Longs, class_id: Longs, count: Longs, numbers: Longs) -> L
         text = b"".join((*files, view[written:]))
         view = memoryview(text)
     cuts = [0, *np.cumsum(size).tolist()]
-    for number, (begin, end) in enumerate(pairwise(cuts)):
-        crc32[number] = zlib.crc32(view[begin:end])
-    return LabelFiles(text, size, crc32, tuple(repeated))
+    crc32 = [zlib.crc32(view[begin:end]) for begin, end in pairwise(cuts)]
+    return LabelFiles(text, size, np.array(crc32, np.uint32), tuple(repeated))
 
 
 def _order(image: Longs, class_id: Longs, count: Longs, numbers: Longs) -> tuple[Longs, Longs]:

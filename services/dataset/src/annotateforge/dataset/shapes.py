@@ -52,7 +52,7 @@ def box_outlines(annotations: Annotations, width: Floats, height: Floats) -> Out
     size = np.column_stack((width, height, width, height))
     if (annotations.type == TYPE_CODES[AnnotationType.BOX]).all():
         # As nearly always.
-        drawn = annotations.numbers[annotations.start[:, None] + np.arange(4)]
+        drawn = _four_each(annotations)
         drawn /= size
         drawn *= GRID // 2
         drawn = np.rint(drawn, out=drawn)
@@ -63,7 +63,9 @@ def box_outlines(annotations: Annotations, width: Floats, height: Floats) -> Out
         )
     kept: Flags = (edges[:, 2] > edges[:, 0]) & (edges[:, 3] > edges[:, 1])
     left, top, right, bottom = (edges if kept.all() else edges[kept]).astype(np.int64).T
-    within: Flags = np.all((drawn >= 0) & (drawn <= GRID // 2), axis=1)
+    on_image = (drawn >= 0) & (drawn <= GRID // 2)
+    # Column by column: along short rows it takes several times as long.
+    within: Flags = on_image[:, 0] & on_image[:, 1] & on_image[:, 2] & on_image[:, 3]
     numbers = np.empty((len(left), 4), np.int64)
     np.add(left, right, out=numbers[:, 0])
     np.add(top, bottom, out=numbers[:, 1])
@@ -163,6 +165,16 @@ def clip_polygons(
         x, y = (new_across, new_along) if vertical else (new_along, new_across)
         corners = _sum(emitted, corners)
     return x, y, corners
+
+
+def _four_each(annotations: Annotations) -> Floats:
+    """A copy of the coordinates of boxes, a row for each."""
+    numbers, start, count = annotations.numbers, annotations.start, len(annotations)
+    if count and (np.diff(start) == 4).all():
+        first = int(start[0])
+        return numbers[first : first + 4 * count].reshape(count, 4).copy()
+    gathered: Floats = numbers[start[:, None] + np.arange(4)]
+    return gathered
 
 
 def _extents_of(annotations: Annotations, width: Floats, height: Floats) -> tuple[Floats, Floats]:

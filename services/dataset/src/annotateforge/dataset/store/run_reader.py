@@ -1,5 +1,6 @@
 """Rows of `annotation_runs`, as COPY sends them, read into columns of annotations."""
 
+import contextlib
 import struct
 from array import array
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,12 @@ import numpy.typing as npt
 from annotateforge.dataset.columns import NO_LABEL, NOT_CHOSEN, Annotations, Longs, starts
 from annotateforge.dataset.copy_format import FLOAT8, INT2, INT4, CopyStream, anywhere
 
-_BEGIN = struct.Struct(">hi16si")
-"""Number of fields, length and value of the image's id, length of the labels."""
+_BEFORE_ID = 6
+"""Bytes of a row before the image's id: the number of fields, and the length of the id."""
+_BEFORE_LABELS = _BEFORE_ID + 16
+"""Bytes of a row before the length of its labels."""
 _LENGTH = struct.Struct(">i")
+_LENGTHS = np.dtype(">i4")
 _ID = np.dtype("S16")
 """Of equal length, so that it does not matter that zeros at the end are not compared."""
 _ARRAY_HEADER = 20
@@ -44,7 +48,10 @@ class RunReader:
         data = self._stream.take(data)
         rows = self._find_rows(data)
         self._stream.give_back(data[rows.end :])
-        count = np.frombuffer(rows.count, np.int64)
+        begins = np.frombuffer(rows.begins, np.int64)
+        labels = begins + _BEFORE_LABELS
+        class_numbers = labels + _LENGTH.size + _lengths(data, labels)
+        count = (_lengths(data, class_numbers) - _ARRAY_HEADER) // INT2.itemsize
         place = np.arange(int(count.sum())) - np.repeat(starts(count), count)
 
         def elements(begins: Longs, kind: np.dtype[np.void]) -> npt.NDArray[np.int64]:
@@ -53,12 +60,12 @@ class RunReader:
             return values
 
         # Of each row the elements of its arrays follow one another, with a length and a header between two.
-        class_numbers = np.frombuffer(rows.class_numbers, np.int64)
+        class_numbers += _LENGTH.size + _ARRAY_HEADER
         types = class_numbers + count * INT2.itemsize + _LENGTH.size + _ARRAY_HEADER
         ends = types + count * INT2.itemsize + _LENGTH.size + _ARRAY_HEADER
         coordinates = ends + count * INT4.itemsize + _LENGTH.size + _ARRAY_HEADER
-        labels = np.repeat(np.frombuffer(rows.labels, np.int64), count) + elements(class_numbers, INT2) - 1
-        class_id = np.array(rows.class_ids, np.int16)[labels]
+        first_label = np.repeat(np.frombuffer(rows.labels, np.int64), count)
+        class_id = np.array(rows.class_ids, np.int16)[first_label + elements(class_numbers, INT2) - 1]
         kind = elements(types, INT2)
         end = elements(ends, INT4)
         before = np.where(place > 0, np.roll(end, 1), 0)
@@ -66,7 +73,8 @@ class RunReader:
         first = np.repeat(coordinates, count) + before * FLOAT8.itemsize
         # Number n of all is the (n - starts)th of its annotation.
         at = np.repeat(first - starts(size) * FLOAT8.itemsize, size)
-        image = self._by_id[np.searchsorted(self._ids, np.frombuffer(bytes(rows.image_ids), _ID))]
+        image_id = anywhere(data, _ID)[begins + _BEFORE_ID]
+        image = self._by_id[np.searchsorted(self._ids, image_id)]
         numbers = anywhere(data, FLOAT8)["value"][at + np.arange(len(at)) * FLOAT8.itemsize]
         return Annotations(
             np.repeat(image, count),
@@ -82,32 +90,27 @@ class RunReader:
         rows = _Rows()
         known: dict[bytes, int] = {}
         length_of = _LENGTH.unpack_from
+        available = len(data)
         at = 0
-        # The trailer, which is shorter than any row, stays over.
-        while at + _BEGIN.size <= len(data):
-            _, _, image_id, labels_size = _BEGIN.unpack_from(data, at)
-            begin = at + _BEGIN.size
-            class_numbers = begin + labels_size
-            if class_numbers + _LENGTH.size > len(data):
-                break
-            size = length_of(data, class_numbers)[0]
-            count = (size - _ARRAY_HEADER) // INT2.itemsize
-            ends_size = _ARRAY_HEADER + count * INT4.itemsize
-            coordinates = class_numbers + 2 * (_LENGTH.size + size) + _LENGTH.size + ends_size
-            if coordinates + _LENGTH.size > len(data):
-                break
-            end = coordinates + _LENGTH.size + length_of(data, coordinates)[0]
-            if end > len(data):
-                break
-            labels = data[begin:class_numbers]
-            if (first := known.get(labels)) is None:
-                first = known[labels] = len(rows.class_ids)
-                rows.class_ids += self._class_ids(labels)
-            rows.image_ids += image_id
-            rows.labels.append(first)
-            rows.class_numbers.append(class_numbers + _LENGTH.size + _ARRAY_HEADER)
-            rows.count.append(count)
-            at = end
+        # A length that has not come, as after the last row and in the trailer, ends the walk.
+        with contextlib.suppress(struct.error):
+            while True:
+                labels = at + _BEFORE_LABELS + _LENGTH.size
+                class_numbers = labels + length_of(data, labels - _LENGTH.size)[0]
+                size = length_of(data, class_numbers)[0]
+                count = (size - _ARRAY_HEADER) // INT2.itemsize
+                ends_size = _ARRAY_HEADER + count * INT4.itemsize
+                coordinates = class_numbers + 2 * (_LENGTH.size + size) + _LENGTH.size + ends_size
+                end = coordinates + _LENGTH.size + length_of(data, coordinates)[0]
+                if end > available:
+                    break
+                names = data[labels:class_numbers]
+                if (first := known.get(names)) is None:
+                    first = known[names] = len(rows.class_ids)
+                    rows.class_ids += self._class_ids(names)
+                rows.begins.append(at)
+                rows.labels.append(first)
+                at = end
         rows.end = at
         return rows
 
@@ -122,19 +125,21 @@ class RunReader:
         return found
 
 
+def _lengths(data: bytes, at: Longs) -> Longs:
+    """The lengths that stand at some places."""
+    lengths: Longs = anywhere(data, _LENGTHS)[at].astype(np.int64)
+    return lengths
+
+
 class _Rows:
-    """Where rows and their arrays are; an element per row unless said otherwise."""
+    """Where rows are; an element per row unless said otherwise."""
 
     def __init__(self) -> None:
-        self.image_ids = bytearray()
-        """Of 16 bytes each."""
+        self.begins = array("q")
+        """Where each begins in the data."""
         self.class_ids: list[int] = []
         """The class ids of all labels of rows one after another; equal sets of labels are there once."""
         self.labels = array("q")
         """Where those of a row begin in `class_ids`."""
-        self.class_numbers = array("q")
-        """Where the elements of its class_numbers begin in the data."""
-        self.count = array("q")
-        """How many annotations it has."""
         self.end = 0
         """Where the last row ends."""
