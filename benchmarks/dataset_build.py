@@ -5,8 +5,8 @@
 - labelformat: its conversion from COCO to YOLO, and copying the images beside; neither split nor zip.
 
 All begin with labelled images (in the service's database and blob store, or as files with a COCO JSON) and
-end on the same disk. They take turns, and nothing is deleted before the end, because
-deleting slows file systems down; what is printed are medians over the rounds.
+end on the same disk. They take turns, and each begins when everything is written to the disk. Nothing is
+deleted before the end, because deleting slows file systems down. What is printed are medians over the rounds.
 
     python -m benchmarks.dataset_build [--rounds N] [--copies N [N ...]]
 """
@@ -136,6 +136,8 @@ async def take_turns(client: DatasetServiceStub, project_id: str, folder: Path, 
     frozen = 0.0
     first = number % len(WAYS)
     for way in WAYS[first:] + WAYS[:first]:
+        # Or what the way before left for the disk would be written in the time of this one.
+        os.sync()
         started = time.perf_counter()
         if way == "annotateforge":
             # Another seed, or the data set of the round before would be answered.
