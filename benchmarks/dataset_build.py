@@ -13,6 +13,7 @@ medians over the rounds.
 """
 
 import argparse
+import asyncio
 import contextlib
 import io
 import mmap
@@ -141,8 +142,8 @@ async def take_turns(client: DatasetServiceStub, project_id: str, folder: Path, 
     first = number % len(WAYS)
     for way in WAYS[first:] + WAYS[:first]:
         # Or what the way before left for the disk would be written in the time of this one.
-        os.sync()
-        have_memory()
+        await asyncio.to_thread(os.sync)
+        await asyncio.to_thread(have_memory)
         started = time.perf_counter()
         if way == "annotateforge":
             # Another seed, or the data set of the round before would be answered.

@@ -172,6 +172,7 @@ def test_rows_are_read_as_they_were_written_however_they_are_cut(
     begun = sum(first_sizes)
     cuts = [0, *accumulate(first_sizes), *range(begun + size, begun + len(data) + size, size)]
     found = joined([reader.annotations(data[begin:end]) for begin, end in pairwise(cuts)])
+    reader.finish()
     annotations = staged(images)
     class_ids = {"": NO_LABEL, "blue": 0, "red": 1}
     assert found.image.tolist() == [numbers[each.image_id] for each in annotations]
@@ -221,3 +222,15 @@ def test_the_memory_of_labels_is_bounded() -> None:
         tracemalloc.stop()
     # 1,024 single labels are remembered, and lists of up to 16.
     assert held < 2 * 2**20
+
+
+def test_a_stream_that_is_cut_off_is_told() -> None:
+    image_id = UUID(int=7)
+    box = Annotation(AnnotationType.BOX, (1.0, 2.0, 3.0, 4.0), "red")
+    data = sent([(image_id, 0, [box])])
+    ids = np.frombuffer(image_id.bytes, np.uint8).reshape(1, 16)
+    for end in range(len(data)):
+        reader = RunReader(ids, ("red",), (2,))
+        reader.annotations(data[:end])
+        with pytest.raises(ValueError, match="does not end"):
+            reader.finish()

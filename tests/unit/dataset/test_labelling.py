@@ -120,3 +120,15 @@ def test_a_pack_is_the_same_in_memory_and_on_the_disk(parts: list[bytes], dice: 
                 assert moved.read() == b"".join(parts[at] for at in order)
                 assert len(moved) == len(pack) == len(b"".join(parts))
             assert here.digest == there.digest
+
+
+def test_a_pack_that_is_closed_has_no_bytes_to_give(tmp_path: Path) -> None:
+    pack = LabelPack(Spool(tmp_path, 0))
+    pack.append(b"0 0.5 0.5 0.1 0.1\n")
+    moved = pack.rearranged(np.array([0]), np.array([18]))
+    pack.close()
+    for each in (pack, moved):
+        with pytest.raises(ValueError, match="closed"):
+            each.read()
+        with pytest.raises(ValueError, match="closed"):
+            each.append(b"0 0.5 0.5 0.2 0.2\n")

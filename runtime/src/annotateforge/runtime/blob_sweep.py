@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
+import asyncpg
 import structlog
 
 from annotateforge.runtime.blobs import BlobStore
@@ -23,7 +24,8 @@ returning sha256
 _UNREFERENCED = "select sha256 from blobs where sha256 = any($1)"
 _AND_NOT_IN = " and not exists (select from {table} where {table}.sha256 = blobs.sha256)"
 _LOCK = "select from blobs where sha256 = any($1) order by sha256 for update"
-_LOCK_TABLE = "lock table {table} in share mode"
+_ALONE = "select pg_advisory_xact_lock('{table}'::regclass::oid::bigint)"
+_LOCK_TIMEOUT = "set local lock_timeout = '2s'"
 _DELETE = "delete from blobs where sha256 = any($1)"
 
 log = structlog.get_logger()
@@ -36,7 +38,8 @@ class BlobSweep:
         self, pool: Pool, blobs: BlobStore, references: Sequence[str], checked: Sequence[str] = ()
     ) -> None:
         """`references` are the tables whose column sha256 refers to blobs by a foreign key, besides the
-        claims; `checked` are those that only check that the blob is there and do not lock it.
+        claims; `checked` are those of which triggers do the work of one: who adds rows to them shares, to
+        the end of the transaction, the advisory lock of the table's oid.
         """
         self._pool = pool
         self._blobs = blobs
@@ -56,23 +59,34 @@ class BlobSweep:
 
     async def sweep(self) -> int:
         """Look at the digests that lost a reference first and delete those that have none; answers how many
-        it looked at. Claims of ingests whose process died end with it.
+        it looked at, and 0 where somebody was in the way for long. Claims of ingests whose process died end
+        with it.
         """
+        try:
+            async with asyncio.timeout(_TIMEOUT):
+                return await self._sweep_once()
+        except asyncpg.LockNotAvailableError:
+            log.info("blobs are swept later, because somebody is storing for long")
+            return 0
+
+    async def _sweep_once(self) -> int:
         async with (
-            asyncio.timeout(_TIMEOUT),
             self._pool.acquire() as connection,
-            connection.transaction(),
+            # The last look must see what was committed before the locks were had.
+            connection.transaction(isolation="read_committed"),
         ):
             await connection.execute(_EXPIRE)
             taken = [row["sha256"] for row in await connection.fetch(_TAKE_LOOSE, _BATCH)]
             # Those in use are not even locked, so that no commit that refers to them is held up.
             seen = [row["sha256"] for row in await connection.fetch(self._unreferenced, taken)]
             if seen:
+                # Those who come meanwhile wait, too.
+                await connection.execute(_LOCK_TIMEOUT)
                 await connection.execute(_LOCK, seen)
                 # Who has added rows ends first, and who comes finds the blobs gone. After the rows, in the
                 # order in which those take their locks.
                 for table in self._checked:
-                    await connection.execute(_LOCK_TABLE.format(table=table))
+                    await connection.execute(_ALONE.format(table=table))
                 # A statement of its own sees what was committed before the locks were had.
                 gone = [row["sha256"] for row in await connection.fetch(self._unreferenced, seen)]
                 # Bytes before rows: a crash in between leaves rows without bytes, which the rollback of this

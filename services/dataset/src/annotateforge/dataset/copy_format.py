@@ -52,6 +52,11 @@ class CopyStream:
         """Keep the beginning of a row, or the trailer, for the next time."""
         self._rest += rest
 
+    def finish(self) -> None:
+        """Check that the server has sent all: no row is cut off. ValueError."""
+        if self._rest != END:
+            raise ValueError("This binary COPY stream does not end where its rows do.")
+
 
 class CopyReader:
     """Reads rows of fields of fixed width. Feed it what the server sends; take the rows that are whole."""
@@ -67,6 +72,10 @@ class CopyReader:
         count = len(data) // self._row.itemsize
         self._stream.give_back(data[count * self._row.itemsize :])
         return np.frombuffer(data, self._row, count)
+
+    def finish(self) -> None:
+        """Check that nothing is left over. ValueError when the last row or what follows it is cut off."""
+        self._stream.finish()
 
 
 def write_rows(columns: Columns, values: Mapping[str, npt.ArrayLike], count: int) -> npt.NDArray[np.void]:

@@ -23,6 +23,7 @@ class LabelPack:
     def __init__(self, spool: Spool | None = None) -> None:
         """Without a spool it stays in memory."""
         self._spool = spool
+        self._closed = False
         self._parts: list[bytes] = []
         self._file: IO[bytes] | None = None
         """Where the bytes are in place of `_parts` when they are many."""
@@ -39,7 +40,8 @@ class LabelPack:
         return self._sha256.digest()
 
     def append(self, data: bytes) -> None:
-        """Add bytes. ResourceExhausted SPOOL_FULL."""
+        """Add bytes. ResourceExhausted SPOOL_FULL, ValueError when it is closed."""
+        self._check_open()
         self._sha256.update(data)
         if self._file is None and self._spool is not None and self._size + len(data) > MOST_IN_MEMORY:
             self._spool.reserve(self._size)
@@ -55,7 +57,10 @@ class LabelPack:
         self._size += len(data)
 
     def read(self, begin: int = 0, end: int | None = None) -> bytes:
-        """The bytes from `begin` to `end`, the latter excluded."""
+        """The bytes from `begin` to `end`, the latter excluded; to be asked for when all have been added.
+        ValueError when it is closed.
+        """
+        self._check_open()
         end = self._size if end is None else end
         if self._file is None:
             if len(self._parts) != 1:
@@ -82,8 +87,14 @@ class LabelPack:
 
     def close(self) -> None:
         """Forget the bytes."""
+        self._closed = True
         self._parts.clear()
         if self._file is not None:
             self._file.close()
         if self._rearranged is not None:
             self._rearranged.close()
+
+    def _check_open(self) -> None:
+        # Bytes that are no longer there must not be taken for none.
+        if self._closed:
+            raise ValueError("The label pack is closed.")

@@ -255,7 +255,10 @@ class Preparer:
                 await claims.claim(list(own.items()))
                 putting = asyncio.create_task(self._put(manifest, pack))
                 try:
-                    async with self._pool.acquire() as connection, connection.transaction():
+                    async with (
+                        self._pool.acquire() as connection,
+                        connection.transaction(isolation="read_committed"),
+                    ):
                         dataset = await datasets.insert_dataset(connection, new, manifest)
                         # The bytes are there before anything refers to them.
                         await putting

@@ -176,6 +176,7 @@ async def read_images(connection: Connection, spec: DatasetSpec) -> Images:
             grown[name] += np.ascontiguousarray(rows[name], kind).view(np.uint8).data
 
     await _copy(connection, IMAGES, [spec.project_ids, spec.classes], parse)
+    reader.finish()
 
     def column(name: str, width: int = 0) -> npt.NDArray[Any]:
         values = np.frombuffer(grown[name], kinds[name])
@@ -227,6 +228,7 @@ async def read_annotations(
         report(done)
 
     await _copy(connection, ANNOTATION_RUNS, [spec.project_ids, kinds], parse)
+    reader.finish()
     if len(rest := whole.rest()):
         await asyncio.to_thread(take, rest)
 

@@ -75,7 +75,7 @@ RELEASE = "DELETE FROM dataset_holds WHERE dataset_id = $1 AND holder = $2"
 
 async def insert_dataset(connection: Connection, dataset: NewDataset, manifest: Manifest) -> Dataset | None:
     """Keep a data set with the digests of the blobs that it needs and the sides of those that are images;
-    call it in a transaction.
+    call it in a transaction of isolation READ COMMITTED.
 
     None when there is one of that identity. asyncpg.ForeignKeyViolationError when a blob has gone meanwhile.
     """
@@ -91,7 +91,7 @@ async def insert_dataset(connection: Connection, dataset: NewDataset, manifest: 
     )
     if row is None:
         return None
-    rows = _needed(dataset.id, manifest)
+    rows = needed_rows(dataset.id, manifest)
     await copy_in(connection, "dataset_blobs", tuple(_NEEDED), rows, timeout=_WRITE_TIMEOUT)
     return _dataset(row)
 
@@ -169,7 +169,7 @@ async def release_dataset(connection: Connection, dataset_id: UUID, holder: str)
     await connection.execute(RELEASE, dataset_id, holder)
 
 
-def _needed(dataset_id: UUID, manifest: Manifest) -> bytes:
+def needed_rows(dataset_id: UUID, manifest: Manifest) -> bytes:
     """All that is sent to `dataset_blobs`: the blobs that a data set needs, in the order of their digests, so
     that its index grows at the end.
     """

@@ -1,6 +1,5 @@
 """Rows of `annotation_runs`, as COPY sends them, read into columns of annotations."""
 
-import contextlib
 import struct
 from array import array
 from collections.abc import Mapping, Sequence
@@ -85,6 +84,10 @@ class RunReader:
             numbers.astype(np.float64),
         )
 
+    def finish(self) -> None:
+        """Check that nothing is left over. ValueError when the last row or what follows it is cut off."""
+        self._stream.finish()
+
     def _find_rows(self, data: bytes) -> "_Rows":
         """The whole rows in some data."""
         rows = _Rows()
@@ -92,9 +95,8 @@ class RunReader:
         length_of = _LENGTH.unpack_from
         available = len(data)
         at = 0
-        # A length that has not come, as after the last row and in the trailer, ends the walk.
-        with contextlib.suppress(struct.error):
-            while True:
+        while True:
+            try:
                 labels = at + _BEFORE_LABELS + _LENGTH.size
                 class_numbers = labels + length_of(data, labels - _LENGTH.size)[0]
                 size = length_of(data, class_numbers)[0]
@@ -102,15 +104,20 @@ class RunReader:
                 ends_size = _ARRAY_HEADER + count * INT4.itemsize
                 coordinates = class_numbers + 2 * (_LENGTH.size + size) + _LENGTH.size + ends_size
                 end = coordinates + _LENGTH.size + length_of(data, coordinates)[0]
-                if end > available:
-                    break
-                names = data[labels:class_numbers]
-                if (first := known.get(names)) is None:
-                    first = known[names] = len(rows.class_ids)
-                    rows.class_ids += self._class_ids(names)
-                rows.begins.append(at)
-                rows.labels.append(first)
-                at = end
+            except struct.error:
+                # A length that has not come, as after the last row and in the trailer.
+                break
+            if end > available:
+                break
+            if end <= at:
+                raise ValueError("These are no rows of annotation_runs.")
+            names = data[labels:class_numbers]
+            if (first := known.get(names)) is None:
+                first = known[names] = len(rows.class_ids)
+                rows.class_ids += self._class_ids(names)
+            rows.begins.append(at)
+            rows.labels.append(first)
+            at = end
         rows.end = at
         return rows
 
