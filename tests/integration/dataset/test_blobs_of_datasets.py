@@ -79,7 +79,7 @@ async def test_nothing_is_kept_for_a_data_set_that_is_not_there(pool: Pool) -> N
     assert await blobs_of(pool, dataset_id) == 1
 
 
-@pytest.mark.parametrize("sha256", [bytes([1]) * 32, OTHER])
+@pytest.mark.parametrize("sha256", [bytes([1]) * 32, OTHER], ids=["unknown", "unused"])
 async def test_no_blob_is_kept_that_is_not_there_or_that_nobody_has(pool: Pool, sha256: bytes) -> None:
     dataset_id = await new_dataset(pool)
     for keep in (KEEP, KEEP_OWN):
